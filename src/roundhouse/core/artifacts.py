@@ -1,0 +1,155 @@
+"""Models as files: references, plans, blobs and artifacts. Knows nothing about where bytes come from.
+
+Digests and file names are validated here, by type, before any path is made from them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from roundhouse.core.errors import SchemaError
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+
+
+class Digest(str):
+    """The sha256 of some bytes, as 64 lower-case hex digits.
+
+    Raises:
+        SchemaError: it is anything else.
+
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, value: str) -> Self:
+        """Accept ``sha256:…``, ``sha256-…`` and bare hex."""
+        text = value.strip().lower().removeprefix("sha256:").removeprefix("sha256-")
+        if not _SHA256.fullmatch(text):
+            message = f"not a sha256 digest: {value[:80]!r}"
+            raise SchemaError(message, hint="a digest is 64 hexadecimal digits")
+        return super().__new__(cls, text)
+
+
+class FileName(str):
+    """A relative POSIX path that is safe to create on every platform.
+
+    Raises:
+        SchemaError: absolute, escaping, or meaning something special on POSIX or Windows.
+
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, value: str) -> Self:
+        """Check every part under POSIX and Windows rules."""
+        if not value or len(value) > 1024 or any(not _safe(part) for part in value.split("/")):
+            message = f"not a safe file name: {value[:80]!r}"
+            raise SchemaError(message)
+        return super().__new__(cls, value)
+
+
+def _safe(part: str) -> bool:
+    """Whether *part* is an ordinary name of one folder entry."""
+    return (
+        0 < len(part.encode("utf-8", "surrogatepass")) <= 255
+        and part not in {".", ".."}
+        and part.isprintable()
+        and not any(char in part for char in '\\:*?"<>|')
+        and not part.endswith((" ", "."))
+        and not _RESERVED.fullmatch(part)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """One file that a transfer will fetch."""
+
+    name: FileName
+    #: Bytes; ``None`` when the source does not tell beforehand.
+    size: int | None
+    #: ``None`` when nobody promised one: then what arrives is what it is.
+    digest: Digest | None
+    #: Where the source finds it again, opaque to everybody else. Holds no credentials.
+    locator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a reference resolved to: an exact revision and its files."""
+
+    #: The reference as the user wrote it, without secrets.
+    ref: str
+    source: str
+    #: The name the model will be asked for by.
+    model: str
+    revision: str
+    files: tuple[PlannedFile, ...]
+    license: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFile:
+    """One file of an artifact that we hold: its name and the blob with its bytes."""
+
+    name: FileName
+    size: int
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A runnable model on our disk."""
+
+    model: str
+    ref: str
+    source: str
+    revision: str
+    files: tuple[ArtifactFile, ...]
+    format: str
+    created_at: datetime
+    architecture: str | None = None
+    quantization: str | None = None
+    context: int | None = None
+    parameters: int | None = None
+    has_chat_template: bool = False
+    license: str | None = None
+    verified_at: datetime | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files)
+
+
+class TransferState(StrEnum):
+    """Where a transfer is."""
+
+    QUEUED = "queued"
+    RESOLVING = "resolving"
+    DOWNLOADING = "downloading"
+    REGISTERING = "registering"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Bytes on their way in, as people see them."""
+
+    id: str
+    ref: str
+    state: TransferState
+    created_at: datetime
+    updated_at: datetime
+    model: str | None = None
+    bytes_total: int | None = None
+    #: Bytes on disk and journaled; never goes back.
+    bytes_done: int = 0
+    #: Why it waits or failed: ``{"code", "message", "hint"}``.
+    error: dict[str, object] | None = None

@@ -1,0 +1,51 @@
+"""What happened, told to whoever wants to know, inside one process.
+
+Delivery is a plain call in order of subscription; a subscriber must be quick and must not raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactAdded:
+    """The library holds one more runnable model."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRemoved:
+    """The library let go of a model."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResidencyChanged:
+    """A backend loaded or unloaded weights, or lost them in a crash."""
+
+    backend: str
+    model: str
+    loaded: bool
+
+
+Event = ArtifactAdded | ArtifactRemoved | ResidencyChanged
+
+
+class Events:
+    """Who listens to what happens."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[Event], None]] = []
+
+    def subscribe(self, subscriber: Callable[[Event], None]) -> None:
+        """Call *subscriber* with every later event."""
+        self._subscribers.append(subscriber)
+
+    def publish(self, event: Event) -> None:
+        """Tell every subscriber."""
+        for subscriber in self._subscribers:
+            subscriber(event)

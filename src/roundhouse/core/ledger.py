@@ -1,0 +1,53 @@
+"""One record per request: who asked, who answered, what it took. Holds no content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One try at one deployment."""
+
+    deployment: str
+    #: ``ok`` or the code of the error.
+    outcome: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """One request, finished. Its id makes writing it twice harmless."""
+
+    id: str
+    at: datetime
+    principal: str
+    operation: str
+    #: The name that was asked for, and the model and backend that answered (``None`` when none did).
+    requested: str
+    model: str | None
+    backend: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    cost_usd: float | None
+    latency_ms: float
+    first_token_ms: float | None
+    overhead_ms: float
+    stream: bool
+    #: ``ok``, ``client_closed``, or the code of the error.
+    outcome: str
+    attempts: tuple[AttemptRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSummary:
+    """Usage added up over one value of a dimension (a model, a backend, a day)."""
+
+    key: str
+    requests: int
+    errors: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float

@@ -1,0 +1,132 @@
+"""What the inner rooms ask of the outside world. Adapters on floor 4 answer; ``app.py`` introduces them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from roundhouse.core.artifacts import Artifact, Plan, PlannedFile, Transfer
+from roundhouse.core.inference import Answer, ChunkStream, Deployment, InferenceRequest
+from roundhouse.core.ledger import UsageRecord, UsageSummary
+
+
+@dataclass(frozen=True, slots=True)
+class BackendHealth:
+    """How a backend is, asked by a cheap call that costs nobody money."""
+
+    ok: bool
+    #: One sentence for people: a version, or what is wrong.
+    detail: str
+    latency_ms: float | None = None
+
+
+class Backend(Protocol):
+    """Something that serves models.
+
+    Every failure leaves as an error of ours: ``BackendError`` (retryable elsewhere), ``NetworkError``,
+    ``LimitError`` (with ``retry_after_s``), ``AuthError``, ``DeadlineError``, or ``SchemaError`` when the
+    backend says that the request itself is wrong (never tried elsewhere). Cancelling a call stops the work upstream.
+    """
+
+    name: str
+
+    async def deployments(self) -> Sequence[Deployment]:
+        """What it serves now. Raises NetworkError when it cannot be asked."""
+
+    async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
+        """The whole answer to a request that is not streamed."""
+
+    def stream(self, request: InferenceRequest, deployment: Deployment) -> ChunkStream:
+        """The answer piece by piece; raises on iteration. Ends without a ``final`` chunk only by raising."""
+
+    async def health(self) -> BackendHealth:
+        """Whether it answers. Never raises."""
+
+    async def close(self) -> None:
+        """Let go of sockets and children."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByteStream:
+    """Bytes of one file from an offset on."""
+
+    #: Where the bytes really start: 0 when the source could not resume.
+    offset: int
+    #: Size of the whole file, when the source tells.
+    total: int | None
+    chunks: AsyncIterator[bytes]
+
+
+class Source(Protocol):
+    """Where bytes come from."""
+
+    #: The prefix of its references: ``hf``, ``https``, ``file``.
+    scheme: str
+
+    async def resolve(self, ref: str) -> Plan:
+        """The exact files behind *ref*. Raises NotFoundError, AuthError, LicenseError, NetworkError, SchemaError."""
+
+    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
+        """The bytes of *file* from *offset* on. Raises NetworkError when cut; LimitError with ``retry_after_s``."""
+
+
+class Artifacts(Protocol):
+    """The registry of what the library holds. Every change is one transaction."""
+
+    async def add(self, artifact: Artifact) -> None:
+        """Register, replacing an artifact of the same model name."""
+
+    async def get(self, model: str) -> Artifact:
+        """One artifact. Raises NotFoundError."""
+
+    async def list(self) -> Sequence[Artifact]:
+        """All of them, by name."""
+
+    async def remove(self, model: str) -> Artifact:
+        """Forget one and return it. Raises NotFoundError."""
+
+    async def mark_verified(self, model: str, at: datetime) -> None:
+        """Note that every byte was read and was right."""
+
+
+class Transfers(Protocol):
+    """The durable list of transfers."""
+
+    async def put(self, transfer: Transfer) -> None:
+        """Write the state of *transfer*, new or known."""
+
+    async def get(self, transfer_id: str) -> Transfer:
+        """One transfer. Raises NotFoundError."""
+
+    async def list(self, *, limit: int = 100) -> Sequence[Transfer]:
+        """Newest first."""
+
+
+class Ledger(Protocol):
+    """Where usage ends up."""
+
+    async def append(self, records: Sequence[UsageRecord]) -> None:
+        """Write all of them or none; a record whose id is known is left alone."""
+
+    async def recent(self, *, limit: int = 50) -> Sequence[UsageRecord]:
+        """Newest first."""
+
+    async def summary(self, by: str, since: datetime | None = None) -> Sequence[UsageSummary]:
+        """Added up by ``model``, ``backend`` or ``day``, busiest first."""
+
+
+#: A job's body: gets the job's id and its argument. Runs at least once to its end, also across kills.
+JobBody = Callable[[str, str], Awaitable[None]]
+
+
+class Jobs(Protocol):
+    """Durable background work: what was started is finished, also after kill -9."""
+
+    async def start(self, job_id: str, argument: str) -> None:
+        """Start the job once; a second start with the same id joins the first."""
+
+    async def wait(self, job_id: str) -> None:
+        """Until the job is over. Raises NotFoundError."""
