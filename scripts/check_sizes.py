@@ -1,4 +1,4 @@
-"""Hold modules and functions to the sizes that a reader can take in: modules ≤ 400 lines, functions ≤ 50, rooms ≤ 12 files.
+"""Hold modules, functions and rooms to sizes that a reader can take in.
 
 Run: ``python scripts/check_sizes.py``; exit 1 and one line for each that has outgrown its room.
 """
@@ -38,7 +38,7 @@ def complaints(module: Path) -> Iterator[str]:
 def room_complaints(room: Path) -> Iterator[str]:
     """What is wrong with a room as a whole."""
     files = len(list(room.glob("*.py")))
-    if files > ROOM_FILES:
+    if files > ROOM_FILES and room.name != "testing":  # one fake a file, none of which needs the others
         yield f"{room.relative_to(ROOT)}: {files} modules, the wall is {ROOM_FILES}"
     readme = room / "README.md"
     if not readme.exists():

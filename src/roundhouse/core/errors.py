@@ -13,10 +13,12 @@
     + SchemaError            E_SCHEMA    input, file or registry does not fit its schema
     |   + TooLargeError                  the same, because it is too big
     + NotFoundError          E_NOTFOUND  no such thing
+    |   + MethodError                    the same, because the address takes another method
     + ConflictError          E_CONFLICT  already there, or changed under you
     + OfflineError           E_OFFLINE   needs the network in offline mode
     + BackendError           E_BACKEND   an upstream failed
     + DeadlineError          E_TIMEOUT   the deadline passed
+    |   + SlowRequestError               the same, because the client did not send its request in time
     + LimitError             E_LIMIT     rate limit
     + BudgetError            E_BUDGET    money limit
     + CapacityError          E_CAPACITY  queue or memory full
@@ -135,6 +137,12 @@ class NotFoundError(RoundhouseError):
     code, status, exit_code, kind = "E_NOTFOUND", 404, 3, "not_found_error"
 
 
+class MethodError(NotFoundError):
+    """This address does not take that method."""
+
+    status = 405
+
+
 class ConflictError(RoundhouseError):
     """It is already there, or it changed under you."""
 
@@ -157,6 +165,12 @@ class DeadlineError(RoundhouseError):
     """The deadline passed before the answer was there."""
 
     code, status, exit_code, kind, retryable = "E_TIMEOUT", 504, 8, "timeout_error", True
+
+
+class SlowRequestError(DeadlineError):
+    """The request did not arrive in time."""
+
+    status = 408
 
 
 class LimitError(RoundhouseError):

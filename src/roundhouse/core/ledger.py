@@ -39,6 +39,8 @@ class UsageRecord:
     #: ``ok``, ``client_closed``, or the code of the error.
     outcome: str
     attempts: tuple[AttemptRecord, ...]
+    #: The backend did not count (or was cut off), so the tokens and the cost are our guess.
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,101 @@
+"""What the management API and the pages may ask of a running Roundhouse: one small protocol per noun.
+
+Knows nothing about HTTP or HTML. `app` answers; `testing.management_service` is the fake.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from roundhouse.core.ledger import UsageRecord, UsageSummary
+from roundhouse.core.views import (
+    BackendStatus,
+    BackendTest,
+    Check,
+    Dimension,
+    Explanation,
+    Model,
+    ModelDetail,
+    PullPlan,
+    Removal,
+    RouteQuestion,
+    Status,
+    TransferView,
+    Verification,
+)
+
+
+class StatusDesk(Protocol):
+    """How the house is."""
+
+    async def status(self) -> Status:
+        """Tell the state at a glance; never fails because a backend does."""
+
+    async def checks(self) -> Sequence[Check]:
+        """Ask the server's part of `doctor`'s questions."""
+
+
+class ModelsDesk(Protocol):
+    """The models that can be asked for."""
+
+    async def models(self) -> Sequence[Model]:
+        """List all of them, by name."""
+
+    async def model(self, name: str) -> ModelDetail:
+        """Show one. Raises NotFoundError."""
+
+    async def remove_model(self, name: str, *, dry_run: bool) -> Removal:
+        """Take one out of the library. Raises NotFoundError; ConflictError when it is not ours to remove."""
+
+    async def verify_model(self, name: str) -> Verification:
+        """Read all its bytes again. Raises NotFoundError."""
+
+
+class TransfersDesk(Protocol):
+    """Bytes on their way in."""
+
+    async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
+        """Resolve *ref* without fetching it. Raises what the source raises."""
+
+    async def start_pull(self, ref: str, name: str | None) -> TransferView:
+        """Start, or join the transfer of the same reference that is under way. Raises SchemaError, OfflineError."""
+
+    async def transfers(self) -> Sequence[TransferView]:
+        """List them, newest first."""
+
+    async def transfer(self, transfer_id: str) -> TransferView:
+        """Show one. Raises NotFoundError."""
+
+
+class BackendsDesk(Protocol):
+    """Those who serve."""
+
+    async def backends(self) -> Sequence[BackendStatus]:
+        """List them with their health."""
+
+    async def test_backend(self, name: str, *, prompt: bool) -> BackendTest:
+        """Try one, with a one-token chat if *prompt*. Raises NotFoundError; a backend that fails is an answer."""
+
+
+class RoutesDesk(Protocol):
+    """Why a request goes where it goes."""
+
+    async def explain(self, question: RouteQuestion) -> Explanation:
+        """Choose without serving. Raises SchemaError; an unknown model or an empty route is in the answer's error."""
+
+    async def routes(self, ids: Sequence[str]) -> Mapping[str, Explanation]:
+        """Recall the routes taken by these requests, as far as they are still remembered."""
+
+
+class UsageDesk(Protocol):
+    """What was used."""
+
+    async def usage(self, by: Dimension, since: datetime | None) -> Sequence[UsageSummary]:
+        """Add up, busiest first."""
+
+    async def requests(self, limit: int) -> Sequence[UsageRecord]:
+        """List the latest requests, newest first."""
+
+
+class Management(StatusDesk, ModelsDesk, TransfersDesk, BackendsDesk, RoutesDesk, UsageDesk, Protocol):
+    """Everything that a person may ask of a running Roundhouse."""

@@ -1,0 +1,299 @@
+"""A running Roundhouse as people see it: the values that the management API and the pages show.
+
+Knows nothing about HTTP or HTML. Field names are the keys of the JSON under ``/api/v1``: a rename here
+changes the public API. No postponed annotations: pydantic reads these types to make the schema.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from roundhouse.core.inference import Operation
+
+Dimension = Literal["model", "backend", "day"]
+CheckStatus = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStatus:
+    """One backend and how it is."""
+
+    name: str
+    kind: str
+    #: ``None`` for the embedded runtime, which has no address of its own.
+    url: str | None
+    #: Named in the configuration; False when it was found by itself.
+    configured: bool
+    ok: bool
+    #: One sentence for people: a version, or what is wrong.
+    detail: str
+    latency_ms: float | None
+    #: How many models it offers.
+    deployments: int
+    #: The models whose weights are in memory.
+    loaded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A runtime that answered on one of the usual ports."""
+
+    kind: str
+    name: str
+    url: str
+    detail: str
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What is worth doing now, and the exact command for it."""
+
+    text: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The house at a glance."""
+
+    version: str
+    url: str
+    home: str
+    started_at: datetime
+    database: Literal["sqlite", "postgresql"]
+    backends: tuple[BackendStatus, ...]
+    found: tuple[Found, ...]
+    models: int
+    next: NextStep
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question that `doctor` asks, and its answer."""
+
+    name: str
+    status: CheckStatus
+    detail: str
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model that can be asked for: an artifact of the library, or one that only a remote backend has."""
+
+    name: str
+    source: str | None = None
+    ref: str | None = None
+    revision: str | None = None
+    format: str | None = None
+    architecture: str | None = None
+    quantization: str | None = None
+    context: int | None = None
+    parameters: int | None = None
+    #: Bytes on our disk; ``None`` when we hold none.
+    size: int | None = None
+    license: str | None = None
+    created_at: datetime | None = None
+    verified_at: datetime | None = None
+    #: Some deployment has its weights in memory.
+    loaded: bool = False
+    #: Ids, ``backend/model``.
+    deployments: tuple[str, ...] = ()
+    #: The library holds its bytes.
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of a model in the library."""
+
+    name: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrice:
+    """USD per million tokens, as price lists give it."""
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    """One model at one backend, as people see it."""
+
+    id: str
+    backend: str
+    upstream: str
+    capabilities: tuple[str, ...]
+    context: int | None
+    price: TokenPrice | None
+    residency: str
+    local: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDetail(Model):
+    """A model with its files and those who serve it."""
+
+    files: tuple[ModelFile, ...] = ()
+    served_by: tuple[DeploymentView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What removing a model freed, or would free."""
+
+    removed: str
+    #: Blobs that another model shares stay and are not counted.
+    bytes_freed: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """One file, read to its last byte."""
+
+    name: str
+    size: int
+    digest: str
+    ok: bool
+    #: The digest that was found; ``None`` when the file is gone.
+    actual: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether a model's bytes are still the right ones."""
+
+    model: str
+    ok: bool
+    files: tuple[FileCheck, ...]
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class TransferView:
+    """Bytes on their way in, with how fast they come."""
+
+    id: str
+    ref: str
+    model: str | None
+    state: str
+    bytes_total: int | None
+    bytes_done: int
+    #: Bytes per second, lately; ``None`` when it is not moving.
+    rate: float | None
+    eta_s: float | None
+    error: Mapping[str, object] | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PullFile:
+    """One file that a pull would fetch."""
+
+    name: str
+    size: int | None
+    digest: str | None
+    #: We hold these bytes already.
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PullPlan:
+    """What a pull would do, without doing it."""
+
+    model: str
+    source: str
+    revision: str
+    license: str | None
+    files: tuple[PullFile, ...]
+    bytes_total: int | None
+    bytes_needed: int | None
+    disk_free: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTest:
+    """What a backend said when it was tried."""
+
+    name: str
+    ok: bool
+    detail: str
+    latency_ms: float | None
+    deployments: tuple[str, ...]
+    #: What it answered to a one-token chat; ``None`` when none was asked.
+    reply: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteQuestion:
+    """A request that is to be routed but not served: any body in OpenAI's shape."""
+
+    model: str
+    operation: Operation
+    #: The JSON object as it came, ``model`` included.
+    body: Mapping[str, object]
+    #: Bytes of it, for the estimate of tokens.
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One reason for a score."""
+
+    #: 0 to 1; more is better.
+    value: float
+    weight: float
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateView:
+    """A deployment that may serve, and how well."""
+
+    id: str
+    rank: int
+    score: float
+    factors: Mapping[str, Factor]
+    residency: str
+    price: TokenPrice | None
+    context: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalView:
+    """A deployment that may not serve, and why."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileView:
+    """A request as routing sees it."""
+
+    model: str
+    operation: str
+    needs: tuple[str, ...]
+    prompt_tokens: int
+    max_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Who would serve a request (or did), in order, and why the others would not."""
+
+    route_id: str
+    profile: ProfileView
+    #: The id of the first in line; ``None`` when there is none.
+    chosen: str | None
+    candidates: tuple[CandidateView, ...]
+    refused: tuple[RefusalView, ...]
+    error: Mapping[str, object] | None = None
