@@ -1,0 +1,243 @@
+"""The settings tree and its one table of keys: kind, default, unit and help of each stand beside its type.
+
+Knows nothing about files and environment, nor about what the rooms do with their values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, get_type_hints
+
+from roundhouse.settings import kinds
+from roundhouse.settings.kinds import Kind
+
+
+class Secret:
+    """A secret that shows itself only when asked by name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself: for the one place that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a value came from."""
+
+    #: ``default``, ``file``, ``environment`` or ``flag``.
+    source: str
+    #: The file, the variable or the flag; empty for a default.
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.where}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One row of the table."""
+
+    #: As TOML would say it; ``{home}`` stands for the home folder, ``None`` for "not set".
+    default: object
+    kind: Kind
+    help: str
+    unit: str = ""
+    #: The value is a place on disk: relative ones count from the file that names them.
+    path: bool = False
+    #: A variable of another program that is honoured when ours is not set.
+    also: str | None = None
+
+
+_PORT = kinds.whole(0, 65_535)
+_SECONDS = kinds.number(0, 86_400)
+_WEIGHT = kinds.number(0, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where Roundhouse listens."""
+
+    host: Annotated[str, Key("127.0.0.1", kinds.TEXT, "Address to listen on; anything but loopback needs keys")]
+    port: Annotated[int, Key(8484, _PORT, "Port to listen on; 0 picks a free one")]
+    public_url: Annotated[
+        str | None, Key(None, kinds.URL, "Address that others reach it by, when a proxy stands in front")
+    ]
+    max_body: Annotated[int, Key("32MiB", kinds.SIZE, "Largest request body", "bytes")]
+    drain_s: Annotated[float, Key(4.0, _SECONDS, "How long running requests may take to finish at shutdown", "seconds")]
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Where the state is kept."""
+
+    database_url: Annotated[
+        str,
+        Key("sqlite:///{home}/roundhouse.sqlite", kinds.DATABASE, "Database: `sqlite:///PATH` or `postgresql://…`"),
+    ]
+
+    def __repr__(self) -> str:
+        return f"StorageSettings(database_url={kinds.without_password(self.database_url)!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class LibrarySettings:
+    """Where models are kept."""
+
+    path: Annotated[Path, Key("{home}/library", kinds.TEXT, "Folder that holds the models", path=True)]
+    min_free: Annotated[int, Key("2GiB", kinds.SIZE, "Disk space that a download must leave free", "bytes")]
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadSettings:
+    """How models are fetched."""
+
+    offline: Annotated[bool, Key(default=False, kind=kinds.SWITCH, help="Never reach out to a hub or an https address")]
+    endpoint: Annotated[
+        str, Key("https://huggingface.co", kinds.URL, "Hub that `hf:` references are looked up at", also="HF_ENDPOINT")
+    ]
+    token_env: Annotated[str, Key("HF_TOKEN", kinds.TEXT, "Variable that holds the hub's token")]
+    #: What that variable held.
+    token: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSettings:
+    """The embedded llama.cpp."""
+
+    idle_s: Annotated[float, Key(300.0, _SECONDS, "A model that served nothing for so long is unloaded", "seconds")]
+    #: ``None`` is ``auto``.
+    memory: Annotated[
+        int | None, Key("auto", kinds.SIZE_OR_AUTO, "Memory that loaded models may take together", "bytes")
+    ]
+    parallel: Annotated[int, Key(4, kinds.whole(1, 64), "Requests that one loaded model serves at a time")]
+    context: Annotated[
+        int, Key(0, kinds.whole(0, 10_000_000), "Context per request; 0 is the model's own, up to 8192", "tokens")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoverySettings:
+    """Runtimes that are looked for on this machine."""
+
+    enabled: Annotated[bool, Key(default=True, kind=kinds.SWITCH, help="Look for runtimes on the usual ports")]
+    ollama: Annotated[str, Key("http://127.0.0.1:11434", kinds.URL, "Where Ollama would be")]
+    lmstudio: Annotated[str, Key("http://127.0.0.1:1234", kinds.URL, "Where LM Studio would be")]
+    llamacpp: Annotated[str, Key("http://127.0.0.1:8080", kinds.URL, "Where llama-server would be")]
+    mlx: Annotated[str, Key("http://127.0.0.1:8080", kinds.URL, "Where mlx_lm.server would be")]
+    vllm: Annotated[str, Key("http://127.0.0.1:8000", kinds.URL, "Where vLLM would be")]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSettings:
+    """One backend that somebody configured."""
+
+    kind: Annotated[
+        str, Key("openai-compatible", kinds.TEXT, "What it speaks; a name of the entry points `roundhouse.backends`")
+    ]
+    url: Annotated[str | None, Key(None, kinds.URL, "Its address, with or without `/v1`")]
+    api_key_env: Annotated[str | None, Key(None, kinds.TEXT, "Variable that holds its key")]
+    api_key_file: Annotated[Path | None, Key(None, kinds.TEXT, "File that holds its key", path=True)]
+    models: Annotated[tuple[str, ...], Key([], kinds.NAMES, "Models to use from it; empty is all that it lists")]
+    price_in: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of prompt tokens", "USD per million")]
+    price_out: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of answer tokens", "USD per million")]
+    enabled: Annotated[bool, Key(default=True, kind=kinds.SWITCH, help="Whether it is used")]
+    #: What the variable or the file held; ``None`` when neither is named, or what is named is not there.
+    api_key: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSettings:
+    """How much each factor counts when deployments are compared."""
+
+    residency: Annotated[float, Key(3.0, _WEIGHT, "Weights already in memory")]
+    latency: Annotated[float, Key(2.0, _WEIGHT, "Quick answers so far")]
+    price: Annotated[float, Key(2.0, _WEIGHT, "Low price")]
+    errors: Annotated[float, Key(3.0, _WEIGHT, "Few errors so far")]
+    load: Annotated[float, Key(1.0, _WEIGHT, "Few requests in flight")]
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingSettings:
+    """How a deployment is chosen."""
+
+    max_attempts: Annotated[int, Key(3, kinds.whole(1, 20), "Deployments tried for one request, the first included")]
+    weights: WeightSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is logged."""
+
+    level: Annotated[
+        str, Key("info", kinds.one_of("debug", "info", "warning", "error"), "Least severe line that is logged")
+    ]
+    format: Annotated[
+        str, Key("auto", kinds.one_of("auto", "console", "json"), "`auto` is console on a terminal, JSON otherwise")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, frozen."""
+
+    home: Path
+    server: ServerSettings
+    storage: StorageSettings
+    library: LibrarySettings
+    downloads: DownloadSettings
+    runtime: RuntimeSettings
+    discovery: DiscoverySettings
+    #: By name, as in ``[backends.NAME]``.
+    backends: Mapping[str, BackendSettings]
+    #: What each alias stands for, best first.
+    aliases: Mapping[str, tuple[str, ...]]
+    routing: RoutingSettings
+    log: LogSettings
+    #: The file that was read; ``None`` when there was none.
+    config_file: Path | None = field(default=None, compare=False)
+    #: By dotted key; a backend's keys as ``backends.NAME.key``.
+    provenance: Mapping[str, Provenance] = field(default_factory=dict, compare=False, repr=False)
+
+
+#: One section of the tree each, by its dotted name.
+SECTIONS: Mapping[str, type] = {
+    "server": ServerSettings,
+    "storage": StorageSettings,
+    "library": LibrarySettings,
+    "downloads": DownloadSettings,
+    "runtime": RuntimeSettings,
+    "discovery": DiscoverySettings,
+    "routing": RoutingSettings,
+    "routing.weights": WeightSettings,
+    "log": LogSettings,
+    "backends.NAME": BackendSettings,
+}
+ALIAS = Key(None, kinds.NAMES, "Models that the name stands for, best first")
+
+
+def _rows() -> Iterator[tuple[str, Key]]:
+    """Read the table off the types."""
+    for section, owner in SECTIONS.items():
+        for name, hint in get_type_hints(owner, include_extras=True).items():
+            for mark in getattr(hint, "__metadata__", ()):
+                yield f"{section}.{name}", mark
+
+
+#: Every key; ``backends.NAME.*`` and ``aliases.NAME`` stand for as many as there are names.
+KEYS: Mapping[str, Key] = {**dict(_rows()), "aliases.NAME": ALIAS}
