@@ -1,0 +1,97 @@
+"""The registry of artifacts, in SQL. Knows nothing about the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import NoReturn
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
+from roundhouse.core.errors import NotFoundError
+from roundhouse.storage.database import Database
+from roundhouse.storage.tables import artifact_files, artifacts
+
+
+class SqlArtifacts:
+    """The port `Artifacts`, on SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, artifact: Artifact) -> None:
+        """Register, replacing an artifact of the same model name."""
+        await self._database.write(lambda connection: _add(connection, artifact))
+
+    async def get(self, model: str) -> Artifact:
+        """One artifact. Raises NotFoundError."""
+        return await self._database.read(lambda connection: _get(connection, model))
+
+    async def list(self) -> Sequence[Artifact]:
+        """All of them, by name."""
+        return await self._database.read(_list)
+
+    async def remove(self, model: str) -> Artifact:
+        """Forget one and return it. Raises NotFoundError."""
+        return await self._database.write(lambda connection: _remove(connection, model))
+
+    async def mark_verified(self, model: str, at: datetime) -> None:
+        """Note that every byte was read and was right. Raises NotFoundError."""
+        await self._database.write(lambda connection: _mark_verified(connection, model, at))
+
+
+def _add(connection: Connection, artifact: Artifact) -> None:
+    connection.execute(artifacts.delete().where(artifacts.c.model == artifact.model))  # its files go with it
+    row = asdict(artifact)
+    files = row.pop("files")
+    connection.execute(artifacts.insert(), row)
+    if files:
+        connection.execute(
+            artifact_files.insert(),
+            [{"model": artifact.model, "position": position, **file} for position, file in enumerate(files)],
+        )
+
+
+def _get(connection: Connection, model: str) -> Artifact:
+    row = connection.execute(sa.select(artifacts).where(artifacts.c.model == model)).mappings().first()
+    if row is None:
+        _refuse(model)
+    files = sa.select(artifact_files).where(artifact_files.c.model == model).order_by(artifact_files.c.position)
+    return _artifact(row, [_file(found) for found in connection.execute(files).mappings()])
+
+
+def _list(connection: Connection) -> Sequence[Artifact]:
+    files: dict[str, list[ArtifactFile]] = {}
+    for row in connection.execute(sa.select(artifact_files).order_by(artifact_files.c.position)).mappings():
+        files.setdefault(row["model"], []).append(_file(row))
+    rows = connection.execute(sa.select(artifacts)).mappings()
+    # Sorted here: PostgreSQL sorts by its locale, and a name has the same place everywhere.
+    return sorted((_artifact(row, files.get(row["model"], [])) for row in rows), key=lambda artifact: artifact.model)
+
+
+def _remove(connection: Connection, model: str) -> Artifact:
+    artifact = _get(connection, model)
+    connection.execute(artifacts.delete().where(artifacts.c.model == model))
+    return artifact
+
+
+def _mark_verified(connection: Connection, model: str, at: datetime) -> None:
+    changed = connection.execute(artifacts.update().where(artifacts.c.model == model).values(verified_at=at))
+    if not changed.rowcount:
+        _refuse(model)
+
+
+def _refuse(model: str) -> NoReturn:
+    message = f"no model called {model!r} in the library"
+    raise NotFoundError(message, hint="list the models with `roundhouse models ls`")
+
+
+def _artifact(row: RowMapping, files: Sequence[ArtifactFile]) -> Artifact:
+    return Artifact(files=tuple(files), **row)
+
+
+def _file(row: RowMapping) -> ArtifactFile:
+    return ArtifactFile(FileName(row["name"]), row["size"], Digest(row["digest"]))

@@ -1,0 +1,131 @@
+"""What is stored: the tables, one column per fact. Knows nothing about who reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+#: The revision that these tables are; the newest file in ``migrations/versions``.
+REVISION = "0001"
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """A moment in UTC: a real timestamp on PostgreSQL; on SQLite, which has none, text that sorts by time."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC; SQLite would forget any other zone."""
+        if value is None:
+            return None
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give UTC back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("revision", sa.Text, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("architecture", sa.Text),
+    sa.Column("quantization", sa.Text),
+    sa.Column("context", sa.BigInteger),
+    sa.Column("parameters", sa.BigInteger),
+    sa.Column("has_chat_template", sa.Boolean, nullable=False),
+    sa.Column("license", sa.Text),
+    sa.Column("verified_at", Instant),
+)
+
+artifact_files = sa.Table(
+    "artifact_files",
+    metadata,
+    sa.Column("model", sa.ForeignKey("artifacts.model", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    #: Many artifacts may share a blob.
+    sa.Column("digest", sa.String(64), nullable=False, index=True),
+)
+
+transfers = sa.Table(
+    "transfers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False, index=True),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("model", sa.Text),
+    sa.Column("bytes_total", sa.BigInteger),
+    sa.Column("bytes_done", sa.BigInteger, nullable=False),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+)
+
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("at", Instant, nullable=False, index=True),
+    sa.Column("principal", sa.Text, nullable=False),
+    sa.Column("operation", sa.Text, nullable=False),
+    sa.Column("requested", sa.Text, nullable=False),
+    sa.Column("model", sa.Text),
+    sa.Column("backend", sa.Text),
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
+    sa.Column("completion_tokens", sa.BigInteger, nullable=False),
+    sa.Column("cached_tokens", sa.BigInteger, nullable=False),
+    sa.Column("cost_usd", sa.Double),
+    sa.Column("latency_ms", sa.Double, nullable=False),
+    sa.Column("first_token_ms", sa.Double),
+    sa.Column("overhead_ms", sa.Double, nullable=False),
+    sa.Column("stream", sa.Boolean, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("attempts", sa.JSON, nullable=False),
+    sa.Column("estimated", sa.Boolean, nullable=False),
+)
+
+
+def append_only(table: sa.Table, dialect: str) -> str:
+    """Write a statement that inserts rows and leaves those alone whose key is known.
+
+    In the driver's own words, for `exec_driver_sql` with values that the driver takes: five times as fast.
+    """
+    placeholder = ":{}" if dialect == "sqlite" else "%({})s"
+    return _insert(table, placeholder, "NOTHING")
+
+
+def upsert(table: sa.Table) -> sa.TextClause:
+    """Write a statement that inserts rows, or overwrites those whose key is known: the same on both databases."""
+    rest = [column.name for column in table.columns if not column.primary_key]
+    # Text, because SQLAlchemy's own clause lives in the dialects, and importing PostgreSQL's costs 0.15 s at start.
+    statement = _insert(table, ":{}", "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest))
+    return sa.text(statement).bindparams(*(sa.bindparam(column.name, type_=column.type) for column in table.columns))
+
+
+def _insert(table: sa.Table, placeholder: str, conflict: str) -> str:
+    names = ", ".join(column.name for column in table.columns)
+    values = ", ".join(placeholder.format(column.name) for column in table.columns)
+    keys = ", ".join(column.name for column in table.primary_key)
+    return f"INSERT INTO {table.name} ({names}) VALUES ({values}) ON CONFLICT ({keys}) DO {conflict}"  # noqa: S608 - only names from this file

@@ -1,0 +1,1 @@
+"""Fakes and loopback servers that tests and plugin authors share. Product code never imports it."""

@@ -1,0 +1,304 @@
+"""A `Management` that lives in memory: for tests of the API, of the pages, and of whatever else asks a Roundhouse.
+
+Knows nothing about HTTP. It does what the real one promises: what was removed is gone, an unknown name is
+NotFoundError, the same pull is joined.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+
+from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
+from roundhouse.core.ledger import AttemptRecord, UsageRecord, UsageSummary
+from roundhouse.core.views import (
+    BackendStatus,
+    BackendTest,
+    CandidateView,
+    Check,
+    Dimension,
+    Explanation,
+    Factor,
+    FileCheck,
+    Found,
+    Model,
+    ModelDetail,
+    ModelFile,
+    NextStep,
+    ProfileView,
+    PullFile,
+    PullPlan,
+    RefusalView,
+    Removal,
+    RouteQuestion,
+    Status,
+    TokenPrice,
+    TransferView,
+    Verification,
+)
+
+#: When everything in here happened, unless somebody says otherwise.
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+_RUNNING = frozenset({"queued", "resolving", "downloading", "registering"})
+
+
+def a_model(name: str = "acme/tiny:Q4_K_M", *, local: bool = True, loaded: bool = False) -> ModelDetail:
+    """Build a model of the library, or one that only a remote backend has."""
+    if not local:
+        return ModelDetail(name=name, deployments=(f"cloud/{name}",), local=False)
+    return ModelDetail(
+        name=name,
+        source="hf",
+        ref=f"hf:{name}",
+        revision="0f3c2a9d",
+        format="gguf",
+        architecture="llama",
+        quantization=name.rpartition(":")[2] if ":" in name else "F16",
+        context=32_768,
+        parameters=1_540_000_000,
+        size=1_117_320_736,
+        license="apache-2.0",
+        created_at=NOON,
+        loaded=loaded,
+        deployments=(f"local/{name}",),
+        local=True,
+        files=(ModelFile("model.gguf", 1_117_320_736, "ab" * 32),),
+    )
+
+
+def a_backend(name: str = "local", *, ok: bool = True, loaded: tuple[str, ...] = ()) -> BackendStatus:
+    """Build the embedded runtime, or a configured endpoint."""
+    embedded = name == "local"
+    return BackendStatus(
+        name=name,
+        kind="llamacpp" if embedded else "openai-compatible",
+        url=None if embedded else f"https://{name}.example.com/v1",
+        configured=not embedded,
+        ok=ok,
+        detail="llama.cpp in a child process" if embedded else "answers" if ok else "connection refused",
+        latency_ms=0.4 if ok else None,
+        deployments=1,
+        loaded=loaded,
+    )
+
+
+def a_transfer(ref: str = "hf:acme/tiny:Q4_K_M", *, state: str = "downloading", done: int = 40) -> TransferView:
+    """Build a transfer of a hundred megabytes, *done* percent of it on disk."""
+    total = 100_000_000
+    error = {"code": "E_VERIFY", "message": "the bytes are not the bytes that were promised", "hint": None}
+    return TransferView(
+        id="t-1",
+        ref=ref,
+        model=ref.removeprefix("hf:"),
+        state=state,
+        bytes_total=total,
+        bytes_done=total * done // 100,
+        rate=25_000_000.0 if state == "downloading" else None,
+        eta_s=2.4 if state == "downloading" else None,
+        error=error if state == "failed" else None,
+        created_at=NOON,
+        updated_at=NOON,
+    )
+
+
+def a_request(id: str = "r-1", *, model: str | None = "acme/tiny:Q4_K_M", outcome: str = "ok") -> UsageRecord:  # noqa: A002 - the field's word
+    """Build the record of one request, answered by ``local`` unless it failed."""
+    return UsageRecord(
+        id=id,
+        at=NOON,
+        principal="local",
+        operation="chat",
+        requested="auto",
+        model=model,
+        backend="local" if model else None,
+        prompt_tokens=412,
+        completion_tokens=96,
+        cached_tokens=0,
+        cost_usd=0.0 if model else None,
+        latency_ms=1_840.0,
+        first_token_ms=212.0 if model else None,
+        overhead_ms=0.3,
+        stream=True,
+        outcome=outcome,
+        attempts=(AttemptRecord(f"local/{model or 'acme/tiny:Q4_K_M'}", outcome, 1_840.0),),
+    )
+
+
+def a_route(id: str = "r-1", *, chosen: str = "local/acme/tiny:Q4_K_M") -> Explanation:  # noqa: A002 - the field's word
+    """Build a route with a first, a second, and one that was refused."""
+    first = {
+        "residency": Factor(1.0, 0.3, 30.0),
+        "latency": Factor(0.8, 0.3, 24.0),
+        "price": Factor(1.0, 0.2, 20.0),
+        "errors": Factor(1.0, 0.1, 10.0),
+        "load": Factor(0.9, 0.1, 9.0),
+    }
+    second = first | {"residency": Factor(0.5, 0.3, 15.0), "price": Factor(0.4, 0.2, 8.0)}
+    return Explanation(
+        route_id=id,
+        profile=ProfileView(model="auto", operation="chat", needs=("chat",), prompt_tokens=412, max_tokens=256),
+        chosen=chosen,
+        candidates=(
+            CandidateView(chosen, 1, 93.0, first, "loaded", TokenPrice(0.0, 0.0), 32_768),
+            CandidateView("cloud/gpt-4o-mini", 2, 66.0, second, "unknown", TokenPrice(0.15, 0.6), 128_000),
+        ),
+        refused=(RefusalView("local/acme/embed:F16", "it cannot chat"),),
+    )
+
+
+@dataclass
+class InMemoryManagement:
+    """A Roundhouse made of lists; change them as a test needs."""
+
+    catalog: list[ModelDetail] = field(default_factory=list)
+    runtimes: list[BackendStatus] = field(default_factory=lambda: [a_backend()])
+    discovered: list[Found] = field(default_factory=list)
+    pulls: list[TransferView] = field(default_factory=list)
+    records: list[UsageRecord] = field(default_factory=list)
+    remembered: dict[str, Explanation] = field(default_factory=dict)
+    #: Names of models whose bytes have rotted.
+    rotten: set[str] = field(default_factory=set)
+    database: str = "sqlite"
+
+    async def status(self) -> Status:
+        """Tell the state at a glance."""
+        step = NextStep("Pull a real model", "roundhouse pull hf:Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M")
+        if any(model.local for model in self.catalog):
+            step = NextStep("Talk to it", f'roundhouse chat {self.catalog[0].name} "hello"')
+        return Status(
+            version="0.1.0",
+            url="http://127.0.0.1:8484",
+            home="/home/ada/.local/share/roundhouse",
+            started_at=NOON,
+            database="postgresql" if self.database == "postgresql" else "sqlite",
+            backends=tuple(self.runtimes),
+            found=tuple(self.discovered),
+            models=len(self.catalog),
+            next=step,
+        )
+
+    async def checks(self) -> Sequence[Check]:
+        """Answer one question well and one badly."""
+        return (
+            Check("home is writable", "ok", "/home/ada/.local/share/roundhouse"),
+            Check("free space", "warn", "1.2 GiB left", fix="make room, or set library.path to a larger disk"),
+        )
+
+    async def models(self) -> Sequence[Model]:
+        """List all models without their details."""
+        names = [item.name for item in fields(Model)]
+        ordered = sorted(self.catalog, key=lambda model: model.name)
+        return [Model(**{name: getattr(model, name) for name in names}) for model in ordered]
+
+    async def model(self, name: str) -> ModelDetail:
+        """Show one. Raises NotFoundError."""
+        for model in self.catalog:
+            if model.name == name:
+                return model
+        message = f"there is no model {name!r}"
+        raise NotFoundError(message, hint="list them with `roundhouse models ls`")
+
+    async def remove_model(self, name: str, *, dry_run: bool) -> Removal:
+        """Take one out. Raises NotFoundError, ConflictError."""
+        model = await self.model(name)
+        if not model.local:
+            message = f"{name} is not in the library: it belongs to {model.deployments[0].partition('/')[0]}"
+            raise ConflictError(message)
+        if not dry_run:
+            self.catalog.remove(model)
+        return Removal(removed=name, bytes_freed=model.size or 0, dry_run=dry_run)
+
+    async def verify_model(self, name: str) -> Verification:
+        """Find all bytes right, unless the model is rotten. Raises NotFoundError."""
+        model = await self.model(name)
+        ok = name not in self.rotten
+        checked = tuple(
+            FileCheck(file.name, file.size, file.digest, ok, file.digest if ok else "00" * 32) for file in model.files
+        )
+        return Verification(model=name, ok=ok, files=checked, duration_ms=12.5)
+
+    async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
+        """Plan one file. Raises SchemaError."""
+        model = name or _model_of(ref)
+        file = PullFile("model.gguf", 100_000_000, "ab" * 32, present=False)
+        return PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), 100_000_000, 100_000_000, 50_000_000_000)
+
+    async def start_pull(self, ref: str, name: str | None) -> TransferView:
+        """Start, or join. Raises SchemaError."""
+        model = name or _model_of(ref)
+        for known in self.pulls:
+            if known.ref == ref and known.state in _RUNNING:
+                return known
+        started = replace(a_transfer(ref, state="queued", done=0), id=f"t-{len(self.pulls) + 1}", model=model)
+        self.pulls.insert(0, started)
+        return started
+
+    async def transfers(self) -> Sequence[TransferView]:
+        """List them, newest first."""
+        return tuple(self.pulls)
+
+    async def transfer(self, transfer_id: str) -> TransferView:
+        """Show one. Raises NotFoundError."""
+        for known in self.pulls:
+            if known.id == transfer_id:
+                return known
+        message = f"there is no transfer {transfer_id!r}"
+        raise NotFoundError(message, hint="list them with `roundhouse downloads ls`")
+
+    async def backends(self) -> Sequence[BackendStatus]:
+        """List them with their health."""
+        return tuple(self.runtimes)
+
+    async def test_backend(self, name: str, *, prompt: bool) -> BackendTest:
+        """Try one. Raises NotFoundError."""
+        for known in self.runtimes:
+            if known.name == name:
+                served = tuple(id_ for model in self.catalog for id_ in model.deployments if id_.startswith(f"{name}/"))
+                return BackendTest(name, known.ok, known.detail, known.latency_ms, served, "hi" if prompt else None)
+        message = f"there is no backend {name!r}"
+        raise NotFoundError(message, hint="list them with `roundhouse backends ls`")
+
+    async def explain(self, question: RouteQuestion) -> Explanation:
+        """Choose the first deployment of the model; an unknown model is in the answer's error."""
+        needs = (question.operation.value,)
+        profile = ProfileView(question.model, question.operation.value, needs, question.size // 4, None)
+        for model in self.catalog:
+            if question.model in {"auto", model.name, *model.deployments}:
+                return replace(a_route("r-explained", chosen=model.deployments[0]), profile=profile)
+        error = NotFoundError(f"there is no model {question.model!r}").to_dict()
+        return Explanation("r-explained", profile, None, (), (), error)
+
+    async def routes(self, ids: Sequence[str]) -> Mapping[str, Explanation]:
+        """Recall what was remembered."""
+        return {id_: self.remembered[id_] for id_ in ids if id_ in self.remembered}
+
+    async def usage(self, by: Dimension, since: datetime | None) -> Sequence[UsageSummary]:
+        """Add up, busiest first."""
+        sums: dict[str, UsageSummary] = {}
+        for record in self.records:
+            if since is None or record.at >= since:
+                key = record.at.date().isoformat() if by == "day" else getattr(record, by) or "none"
+                sums[key] = _plus(sums.get(key, UsageSummary(key, 0, 0, 0, 0, 0.0)), record)
+        return sorted(sums.values(), key=lambda row: (-row.requests, row.key))
+
+    async def requests(self, limit: int) -> Sequence[UsageRecord]:
+        """List the latest, newest first."""
+        return sorted(self.records, key=lambda record: record.at, reverse=True)[:limit]
+
+
+def _model_of(ref: str) -> str:
+    scheme, colon, rest = ref.partition(":")
+    if not colon or scheme not in {"hf", "https", "file"}:
+        message = f"not a reference: {ref[:80]!r}"
+        raise SchemaError(message, hint="write hf:owner/repo, https://…#sha256=…, or a path")
+    return rest.strip("/")
+
+
+def _plus(row: UsageSummary, record: UsageRecord) -> UsageSummary:
+    return UsageSummary(
+        key=row.key,
+        requests=row.requests + 1,
+        errors=row.errors + (record.outcome != "ok"),
+        prompt_tokens=row.prompt_tokens + record.prompt_tokens,
+        completion_tokens=row.completion_tokens + record.completion_tokens,
+        cost_usd=row.cost_usd + (record.cost_usd or 0.0),
+    )

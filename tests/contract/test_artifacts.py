@@ -1,0 +1,76 @@
+"""The port `Artifacts`: one suite over the fake and over both databases."""
+
+from dataclasses import replace
+
+import pytest
+
+from roundhouse.core.artifacts import Artifact
+from roundhouse.core.errors import NotFoundError
+from roundhouse.core.ports import Artifacts
+from roundhouse.storage.artifacts import SqlArtifacts
+from roundhouse.storage.database import Database
+from roundhouse.testing.builders import NOON, a_file, an_artifact
+from roundhouse.testing.memory import MemoryArtifacts
+
+
+@pytest.fixture
+def artifacts(database: Database | None) -> Artifacts:
+    """Each of them, empty."""
+    return MemoryArtifacts() if database is None else SqlArtifacts(database)
+
+
+async def test_gives_back_what_was_added(artifacts: Artifacts) -> None:
+    """Every fact of an artifact survives, its files in their order."""
+    artifact = an_artifact("acme/big", a_file("b-2-of-2.gguf", 2**40), a_file("b-1-of-2.gguf", 1))
+    await artifacts.add(artifact)
+    assert artifact == await artifacts.get("acme/big")
+
+
+async def test_keeps_what_is_unknown_unknown(artifacts: Artifacts) -> None:
+    """Facts that nobody knows come back as None."""
+    bare = Artifact("m", "./m.gguf", "file", "1", (a_file(),), "gguf", NOON)
+    await artifacts.add(bare)
+    assert bare == await artifacts.get("m")
+
+
+async def test_replaces_an_artifact_of_the_same_name(artifacts: Artifacts) -> None:
+    """The second of a name takes the place of the first, files and all."""
+    await artifacts.add(an_artifact("m", a_file("old.gguf"), a_file("older.gguf")))
+    newer = replace(an_artifact("m", a_file("new.gguf")), revision="1" * 40)
+    await artifacts.add(newer)
+    assert [newer] == list(await artifacts.list())
+
+
+async def test_lists_by_name(artifacts: Artifacts) -> None:
+    """The order is that of the names, the same on every database."""
+    names = ["b/x", "B/x", "a-x", "a/x", "ä/x", "a_x"]
+    for name in names:
+        await artifacts.add(an_artifact(name))
+    assert sorted(names) == [artifact.model for artifact in await artifacts.list()]
+
+
+async def test_removes_and_returns(artifacts: Artifacts) -> None:
+    """What is removed is returned, and gone."""
+    await artifacts.add(an_artifact("m"))
+    assert an_artifact("m") == await artifacts.remove("m")
+    assert [] == list(await artifacts.list())
+
+
+async def test_notes_when_every_byte_was_right(artifacts: Artifacts) -> None:
+    """A verification changes its own fact and nothing else."""
+    await artifacts.add(an_artifact("m"))
+    await artifacts.mark_verified("m", NOON)
+    assert replace(an_artifact("m"), verified_at=NOON) == await artifacts.get("m")
+
+
+@pytest.mark.parametrize("call", ["get", "remove"])
+async def test_refuses_an_unknown_name(artifacts: Artifacts, call: str) -> None:
+    """A name that nobody added is an error that says so."""
+    with pytest.raises(NotFoundError, match="'nobody/nothing'"):
+        await getattr(artifacts, call)("nobody/nothing")
+
+
+async def test_does_not_verify_an_unknown_name(artifacts: Artifacts) -> None:
+    """Nothing is noted about what is not there."""
+    with pytest.raises(NotFoundError):
+        await artifacts.mark_verified("nobody/nothing", NOON)

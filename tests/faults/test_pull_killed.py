@@ -1,0 +1,97 @@
+"""A pull survives kill -9 at any moment, and fetches next to nothing twice."""
+
+import asyncio
+import hashlib
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from roundhouse.storage.artifacts import SqlArtifacts
+from roundhouse.storage.database import Database
+from roundhouse.testing.gguf import a_gguf
+from roundhouse.testing.hub import Hub
+from roundhouse.testing.victim import Victim
+from roundhouse.transfers import journal
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+VICTIM = Path(__file__).with_name("pull_victim.py")
+SIZE = 64 << 20
+SEED = 20_260
+
+
+def journaled(root: Path) -> int:
+    """Bytes that the journal of the one partial file vouches for."""
+    chunks = [chunk for path in root.glob("partials/*.journal") for chunk in journal.read(path)]
+    return chunks[-1].end if chunks else 0
+
+
+class Killing:
+    """One pull, begun and killed again and again."""
+
+    def __init__(self, hub: Hub, root: Path, start: Callable[[], Victim]) -> None:
+        self._hub, self._root, self._start = hub, root, start
+        #: For each kill, what the journal held, and where the next run went on.
+        self.held: list[int] = []
+        self.resumed: list[int] = []
+
+    async def once(self, more: int) -> None:
+        """Let it fetch about *more* bytes, or end, and kill it."""
+        victim = self._start()
+        before, runs = self._hub.bytes_sent, len(self._hub.downloads())
+        fetching = asyncio.ensure_future(self._hub.sends(before + more))
+        ending = asyncio.ensure_future(asyncio.to_thread(lambda: list(victim.lines())))
+        await asyncio.wait([fetching, ending], return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        victim.kill()
+        assert await asyncio.to_thread(victim.end) in {-signal.SIGKILL, 0}
+        await ending
+        fetching.cancel()
+        self._note(runs)
+
+    async def to_the_end(self) -> list[str]:
+        """Let it be."""
+        runs = len(self._hub.downloads())
+        said = await asyncio.to_thread(lambda: list(self._start().lines()))
+        self._note(runs)
+        return said
+
+    def _note(self, runs: int) -> None:
+        later = self._hub.downloads()[runs:]
+        if later and self.held:
+            self.resumed.append(later[0].begin)
+        elif self.held:
+            self.held.pop()  # killed before it asked for anything: nothing to compare
+        self.held.append(journaled(self._root))
+
+
+async def test_a_pull_killed_at_random_points_ends_right(
+    tmp_path: Path, times: int, start_victim: Callable[..., Victim]
+) -> None:
+    """The digest is right, and what was journaled is not fetched again."""
+    chance = random.Random(SEED)
+    data = a_gguf(chance.randbytes(SIZE))
+    url, root = f"sqlite:///{tmp_path}/roundhouse.sqlite", tmp_path / "library"
+    async with Hub() as hub:
+        hub.add("acme/tiny", {"tiny-Q4_K_M.gguf": data})
+        hub.bytes_per_s = 80e6
+        killing = Killing(hub, root, lambda: start_victim(VICTIM, url, str(root), hub.endpoint, "hf:acme/tiny"))
+        for _ in range(times):
+            await killing.once(chance.randrange(1, SIZE // times * 2))
+        assert "over done None" in await killing.to_the_end()
+    await check_the_library(url, root, data)
+    assert killing.resumed == killing.held[: len(killing.resumed)]
+    assert sum(killing.resumed) >= 0.99 * sum(killing.held[: len(killing.resumed)])
+
+
+async def check_the_library(url: str, root: Path, data: bytes) -> None:
+    """The one model is registered, its bytes are right, and nothing else is left."""
+    database = Database.open(url)
+    (artifact,) = await SqlArtifacts(database).list()
+    await database.close()
+    digest = hashlib.sha256(data).hexdigest()
+    assert [digest] == [file.digest for file in artifact.files]
+    assert digest == hashlib.sha256((root / "blobs" / f"sha256-{digest}").read_bytes()).hexdigest()
+    assert [] == [*root.glob("partials/*"), *root.glob("plans/*")]
