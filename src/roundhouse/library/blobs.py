@@ -1,0 +1,50 @@
+"""One file per content, named by its sha256. Knows nothing about which model a blob belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+
+from roundhouse.core.artifacts import Digest
+
+READ_BYTES = 1 << 20
+
+
+class Blobs:
+    """The blobs below one folder. Everything but `path_of` blocks."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path_of(self, digest: Digest) -> Path:
+        """Where the bytes of *digest* are, or would be."""
+        return self._root / f"sha256-{digest}"
+
+    def has(self, digest: Digest) -> bool:
+        """Whether there is such a file; `actual` says whether it is right."""
+        return self.path_of(digest).is_file()
+
+    def size(self, digest: Digest) -> int:
+        """Bytes on disk; 0 when there are none."""
+        path = self.path_of(digest)
+        return path.stat().st_size if path.is_file() else 0
+
+    def actual(self, digest: Digest) -> Digest | None:
+        """The digest of the bytes as they are now; ``None`` when they are gone."""
+        sha256 = hashlib.sha256()
+        try:
+            with self.path_of(digest).open("rb") as file:
+                while block := file.read(READ_BYTES):
+                    sha256.update(block)
+        except FileNotFoundError:
+            return None
+        return Digest(sha256.hexdigest())
+
+    def remove_unreferenced(self, candidates: Collection[Digest], referenced: Collection[Digest]) -> int:
+        """Delete those *candidates* that nothing refers to; the bytes that this freed."""
+        freed = 0
+        for digest in set(candidates) - set(referenced):
+            freed += self.size(digest)
+            self.path_of(digest).unlink(missing_ok=True)
+        return freed

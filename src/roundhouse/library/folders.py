@@ -1,0 +1,65 @@
+"""Folders that runtimes can load from: a model's files under their own names, as hard links to its blobs.
+
+Knows nothing about registries. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+from roundhouse.core.artifacts import Artifact
+from roundhouse.core.errors import NotFoundError
+from roundhouse.library.blobs import Blobs
+
+
+def folder_name(model: str) -> str:
+    """A readable, safe and unique folder name: different models never share one, not even where case is ignored."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip(".-")[:80]
+    return f"{readable}-{hashlib.sha256(model.encode()).hexdigest()[:12]}"
+
+
+class Folders:
+    """The folders below one root."""
+
+    def __init__(self, root: Path, blobs: Blobs) -> None:
+        self._root, self._blobs = root, blobs
+
+    def path_of(self, artifact: Artifact) -> Path:
+        """The file that a runtime is pointed at: the first one, whose name tells it about further shards."""
+        return self._root / folder_name(artifact.model) / artifact.files[0].name
+
+    def ensure(self, artifact: Artifact) -> Path:
+        """Make the folder hold exactly the artifact's files. Raises NotFoundError when a blob is gone."""
+        folder = self._root / folder_name(artifact.model)
+        wanted = {folder / file.name: self._blobs.path_of(file.digest) for file in artifact.files}
+        for link, blob in wanted.items():
+            if not blob.is_file():
+                message = f"{artifact.model}: the file {link.name} is gone"
+                hint = f"pull it again: `roundhouse pull {artifact.ref}`"
+                raise NotFoundError(message, hint=hint)
+            if not (link.exists() and link.samefile(blob)):
+                _link(blob, link)
+        for path in [path for path in folder.rglob("*") if path.is_file() or path.is_symlink()]:
+            if path not in wanted:
+                path.unlink()
+        return self.path_of(artifact)
+
+    def remove(self, model: str) -> None:
+        """Remove the folder of *model*; its blobs stay."""
+        shutil.rmtree(self._root / folder_name(model), ignore_errors=True)
+
+
+def _link(blob: Path, link: Path) -> None:
+    """Put *link* in place in one step; a runtime that has the old file open keeps it."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    draft = link.with_name(link.name + ".new")
+    draft.unlink(missing_ok=True)
+    try:
+        draft.hardlink_to(blob)
+    except OSError:  # a file system without hard links; a copy would double the size of everything
+        draft.symlink_to(os.path.relpath(blob, link.parent))
+    draft.replace(link)

@@ -1,0 +1,207 @@
+"""The models we hold. Knows nothing about where they came from or what runs them.
+
+Order is everything: bytes before the registry when a model comes, the registry before the bytes when it goes. A kill
+in between leaves a model that is wholly there or wholly gone, and at worst a blob that nobody refers to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, Plan
+from roundhouse.core.clock import Clock
+from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
+from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
+from roundhouse.core.ports import Artifacts
+from roundhouse.library.blobs import Blobs
+from roundhouse.library.folders import Folders
+from roundhouse.library.gguf import GgufHeader, read_header
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """One file, read again from its first byte to its last."""
+
+    name: FileName
+    size: int
+    digest: Digest
+    #: What the bytes hash to now; ``None`` when the file is gone.
+    actual: Digest | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the bytes are the ones that were promised."""
+        return self.actual == self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What reading every byte of a model showed."""
+
+    model: str
+    files: tuple[FileReport, ...]
+    duration_ms: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether all files are right."""
+        return all(file.ok for file in self.files)
+
+
+class Library:
+    """The artifacts below one root, and their registry."""
+
+    def __init__(self, root: Path, artifacts: Artifacts, events: Events, clock: Clock) -> None:
+        self.root = root
+        self.blobs = Blobs(root / "blobs")
+        self._folders = Folders(root / "models", self.blobs)
+        self._artifacts, self._events, self._clock = artifacts, events, clock
+        #: Digests that a transfer counts on: never removed, referenced or not yet.
+        self._leased: Counter[Digest] = Counter()
+        self._change = asyncio.Lock()
+
+    @property
+    def partials(self) -> Path:
+        """Where files are while they are not whole."""
+        return self.root / "partials"
+
+    async def add_from_transfer(
+        self, plan: Plan, files: Sequence[ArtifactFile], name_of: Callable[[GgufHeader], str] | None = None
+    ) -> Artifact:
+        """Register files whose blobs are in place, as one model, and tell the others.
+
+        Raises SchemaError when a file is not what it says it is (nothing is registered then), DiskError.
+        """
+        async with self._change:
+            try:
+                headers = await asyncio.to_thread(self._headers, files)
+            except SchemaError:
+                await self._collect([file.digest for file in files], own=1)
+                raise
+            artifact = self._describe(plan, files, headers, name_of)
+            previous = [known for known in await self._artifacts.list() if known.model == artifact.model]
+            await asyncio.to_thread(self._folders.ensure, artifact)
+            await self._artifacts.add(artifact)
+            await self._collect([file.digest for known in previous for file in known.files])
+        self._events.publish(ArtifactAdded(artifact.model))
+        return artifact
+
+    def _headers(self, files: Sequence[ArtifactFile]) -> list[GgufHeader]:
+        headers = [read_header(self.blobs.path_of(file.digest)) for file in files]
+        if headers[0].shards != len(files):
+            message = f"the model is split into {headers[0].shards} files, {len(files)} are here"
+            raise SchemaError(message)
+        return headers
+
+    def _describe(
+        self,
+        plan: Plan,
+        files: Sequence[ArtifactFile],
+        headers: Sequence[GgufHeader],
+        name_of: Callable[[GgufHeader], str] | None,
+    ) -> Artifact:
+        header, now = headers[0], self._clock.now()
+        return Artifact(
+            model=name_of(header) if name_of else plan.model,
+            ref=plan.ref,
+            source=plan.source,
+            revision=plan.revision,
+            files=tuple(files),
+            format="gguf",
+            created_at=now,
+            architecture=header.architecture,
+            quantization=header.quantization,
+            context=header.context,
+            parameters=sum(each.parameters for each in headers) or None,
+            has_chat_template=header.has_chat_template,
+            license=plan.license or header.license,
+            verified_at=now,  # every byte was hashed on its way in
+        )
+
+    async def list(self) -> Sequence[Artifact]:
+        """All models, by name."""
+        return await self._artifacts.list()
+
+    async def get(self, model: str) -> Artifact:
+        """One model by its exact name. Raises NotFoundError."""
+        return await self._artifacts.get(model)
+
+    async def find(self, name: str) -> Artifact:
+        """One model by its name, or by the part before the colon if only one fits.
+
+        Raises NotFoundError; ConflictError when several fit.
+        """
+        known = {artifact.model: artifact for artifact in await self._artifacts.list()}
+        if name in known:
+            return known[name]
+        variants = [model for model in known if model.rpartition(":")[0] == name]
+        if len(variants) == 1:
+            return known[variants[0]]
+        if variants:
+            message = f"{name} is here in several variants: {', '.join(variants)}"
+            raise ConflictError(message, hint="name one of them", details={"choices": variants})
+        close = get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see what is here with `roundhouse models ls`"
+        message = f"no model {name} in the library"
+        raise NotFoundError(message, hint=hint, details={"close": close})
+
+    def path_to_load(self, artifact: Artifact) -> Path:
+        """The file to point a runtime at, put back if somebody removed the link. Blocks for a few calls of stat.
+
+        Raises NotFoundError when the bytes themselves are gone.
+        """
+        return self._folders.ensure(artifact)
+
+    async def removal(self, model: str) -> tuple[Artifact, int]:
+        """What removing *model* would take away, and the bytes it would free. Raises NotFoundError."""
+        artifact = await self._artifacts.get(model)
+        others = await self._referenced(without=model)
+        return artifact, sum({file.digest: file.size for file in artifact.files if file.digest not in others}.values())
+
+    async def remove(self, model: str) -> int:
+        """Let go of *model*; the bytes that this freed. Blobs of other models stay. Raises NotFoundError."""
+        async with self._change:
+            artifact = await self._artifacts.remove(model)
+            await asyncio.to_thread(self._folders.remove, model)
+            freed = await self._collect([file.digest for file in artifact.files])
+        self._events.publish(ArtifactRemoved(model))
+        return freed
+
+    async def verify(self, model: str) -> VerifyReport:
+        """Read every byte of *model* again. Raises NotFoundError; what is wrong with the bytes is in the report."""
+        artifact = await self._artifacts.get(model)
+        start = self._clock.monotonic()
+        files = tuple([await asyncio.to_thread(self._report, file) for file in artifact.files])
+        report = VerifyReport(model, files, (self._clock.monotonic() - start) * 1000)
+        if report.ok:
+            await asyncio.to_thread(self._folders.ensure, artifact)
+            await self._artifacts.mark_verified(model, self._clock.now())
+        return report
+
+    def _report(self, file: ArtifactFile) -> FileReport:
+        return FileReport(file.name, file.size, file.digest, self.blobs.actual(file.digest))
+
+    @contextmanager
+    def leased(self, digests: Collection[Digest]) -> Iterator[None]:
+        """Keep the blobs of *digests* while a transfer counts on them."""
+        self._leased.update(digests)
+        try:
+            yield
+        finally:
+            self._leased.subtract(digests)
+            self._leased = +self._leased
+
+    async def _collect(self, candidates: Collection[Digest], *, own: int = 0) -> int:
+        """Delete those of *candidates* that no model and no transfer needs, *own* leases aside; bytes freed."""
+        leased = {digest for digest, count in self._leased.items() if count > own}
+        needed = await self._referenced() | leased
+        return await asyncio.to_thread(self.blobs.remove_unreferenced, candidates, needed)
+
+    async def _referenced(self, *, without: str | None = None) -> set[Digest]:
+        return {file.digest for known in await self._artifacts.list() if known.model != without for file in known.files}

@@ -1,0 +1,116 @@
+"""A model that is already on this machine: a GGUF file, or a folder with one. Knows nothing about networks.
+
+The bytes are copied, not linked: the library must not change because somebody edits their own file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from roundhouse.core.artifacts import FileName, Plan, PlannedFile
+from roundhouse.core.errors import ConflictError, DiskError, ForbiddenError, NotFoundError
+from roundhouse.core.ports import ByteStream
+from roundhouse.sources.choice import choose
+from roundhouse.sources.naming import model_name, refuse_other_formats, shards_of
+
+_PIECE = 1 << 20
+
+
+class FolderSource:
+    """The local file system: ``file:/path/to/model.gguf``."""
+
+    scheme = "file"
+
+    async def resolve(self, ref: str) -> Plan:
+        """The files behind *ref*. Raises NotFoundError, PolicyError, ForbiddenError."""
+        return await asyncio.to_thread(self._resolve, ref)
+
+    def _resolve(self, ref: str) -> Plan:
+        path = Path(ref.removeprefix("file:").removeprefix("//"))
+        with _file_errors(path):
+            paths = _files(path)
+            files = tuple(_planned(each) for each in paths)
+        return Plan(ref, self.scheme, model_name(paths[0].name), _version(files), files)
+
+    @asynccontextmanager
+    async def _open(self, file: PlannedFile, offset: int) -> AsyncIterator[ByteStream]:
+        handle = await asyncio.to_thread(_opened, file, offset)
+        try:
+            yield ByteStream(offset, file.size, _pieces(handle))
+        finally:
+            await asyncio.to_thread(handle.close)
+
+    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
+        """The bytes of *file* from *offset* on. Raises ConflictError when it has changed since it was resolved."""
+        return self._open(file, offset)
+
+
+def _opened(file: PlannedFile, offset: int) -> BinaryIO:
+    path, size, modified = _located(file)
+    with _file_errors(path):
+        handle = path.open("rb", buffering=0)
+    stat = os.fstat(handle.fileno())
+    if (stat.st_size, stat.st_mtime_ns) != (size, modified):
+        handle.close()
+        message = f"{path} has changed since it was looked at"
+        raise ConflictError(message, hint="pull it again once nobody writes to it")
+    handle.seek(offset)
+    return handle
+
+
+async def _pieces(handle: BinaryIO) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(_read, handle):
+        yield piece
+
+
+def _read(handle: BinaryIO) -> bytes:
+    with _file_errors(Path(handle.name)):
+        return handle.read(_PIECE)
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself with its shards, or the one model in a folder."""
+    if path.is_dir():
+        inside = {str(each.relative_to(path).as_posix()): each for each in path.rglob("*") if each.is_file()}
+        return [inside[name] for name in choose(list(inside), None).paths]
+    path.stat()
+    refuse_other_formats(path.name)
+    return [path.with_name(name) for name in shards_of(path.name, [each.name for each in path.parent.iterdir()])]
+
+
+def _planned(path: Path) -> PlannedFile:
+    stat = path.stat()
+    locator = json.dumps([str(path), stat.st_size, stat.st_mtime_ns])
+    return PlannedFile(FileName(path.name), stat.st_size, None, locator)
+
+
+def _located(file: PlannedFile) -> tuple[Path, int, int]:
+    path, size, modified = json.loads(file.locator)
+    return Path(path), int(size), int(modified)
+
+
+def _version(files: tuple[PlannedFile, ...]) -> str:
+    """When the newest of the files was written: a folder has no commit."""
+    return f"mtime:{max(_located(file)[2] for file in files)}"
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    """What the operating system says about a file, as an error of ours."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # a NUL in a path is a ValueError
+        message = f"there is no file {str(path)!r}"
+        raise NotFoundError(message) from error
+    except PermissionError as error:
+        message = f"may not read {path}"
+        raise ForbiddenError(message) from error
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror or error}"
+        raise DiskError(message) from error

@@ -1,0 +1,84 @@
+"""Models from a Hugging Face style hub: ``hf:owner/repo[@revision][:quant-or-glob]``.
+
+Knows nothing about disks. Metadata comes through huggingface_hub, bytes through our own ranges: it can neither resume
+across runs, nor limit, nor verify.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractAsyncContextManager
+from urllib.parse import quote
+
+from yarl import URL
+
+from roundhouse.core.artifacts import Digest, FileName, Plan, PlannedFile
+from roundhouse.core.errors import ConfigError, SchemaError
+from roundhouse.core.ports import ByteStream
+from roundhouse.sources.choice import choose
+from roundhouse.sources.connector import Guard, is_loopback
+from roundhouse.sources.hub_api import HubApi, RepoFile
+from roundhouse.sources.ranges import Remote, Validators, open_range
+
+ENDPOINT = "https://huggingface.co"
+_REF = re.compile(r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^:\s]+))?(?::(?P<wanted>\S+))?", re.ASCII)
+
+
+class HubSource:
+    """One hub, the public one unless told otherwise."""
+
+    scheme = "hf"
+
+    def __init__(self, endpoint: str = ENDPOINT, *, token: str | None = None) -> None:
+        self._endpoint = URL(endpoint.rstrip("/"))
+        host = self._endpoint.host
+        if self._endpoint.scheme not in {"http", "https"} or host is None:
+            message = f"not the address of a hub: {endpoint!r}"
+            raise ConfigError(message)
+        if token and self._endpoint.scheme == "http" and not is_loopback(host):
+            message = f"the token would travel unencrypted to {host}"
+            raise ConfigError(message, hint="use an https endpoint, or no token")
+        # The configured endpoint may be anywhere; where it redirects to may not.
+        self._guard = Guard([host])
+        self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
+        self._api = HubApi(str(self._endpoint), token, self._guard)
+        self._validators = Validators()
+
+    async def resolve(self, ref: str) -> Plan:
+        """The exact files behind *ref*.
+
+        Raises NotFoundError, AuthError, LicenseError, PolicyError, NetworkError, LimitError, SchemaError.
+        """
+        parts = _REF.fullmatch(ref)
+        if parts is None:
+            message = f"not a reference to a hub: {ref!r}"
+            raise SchemaError(
+                message, hint="write hf:owner/repo, hf:owner/repo:Q4_K_M or hf:owner/repo@revision:Q4_K_M"
+            )
+        repo, wanted = parts["repo"], parts["wanted"]
+        revision = await self._api.revision(repo, parts["revision"])
+        by_path = {file.path: file for file in revision.files}
+        variant = choose(list(by_path), wanted)
+        return Plan(
+            ref=ref,
+            source=self.scheme,
+            model=f"{repo}:{variant.quantization}" if variant.quantization else repo,
+            revision=revision.commit,
+            files=tuple(_planned(repo, revision.commit, by_path[path]) for path in variant.paths),
+            license=revision.license,
+        )
+
+    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
+        """The bytes of *file* from *offset* on; every call asks the hub anew, because signed addresses expire."""
+        url = URL(f"{self._endpoint}/{file.locator}", encoded=True)
+        remote = Remote(file.name, url, self._guard, self._credentials)
+        return open_range(remote, offset, self._validators, file.locator)
+
+
+def _planned(repo: str, commit: str, file: RepoFile) -> PlannedFile:
+    return PlannedFile(
+        name=FileName(file.path.rpartition("/")[2]),
+        size=file.size,
+        digest=Digest(file.sha256) if file.sha256 else None,
+        locator=f"{repo}/resolve/{quote(commit, safe='')}/{quote(file.path)}",
+    )

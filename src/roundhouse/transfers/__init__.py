@@ -1,0 +1,6 @@
+"""Bytes on their way in: fetched, hashed, journaled, verified, put in place."""
+
+from roundhouse.transfers.fetch import Fetcher, FetchOptions, Landing, Watcher
+from roundhouse.transfers.retry import Patience, persist
+
+__all__ = ["FetchOptions", "Fetcher", "Landing", "Patience", "Watcher", "persist"]

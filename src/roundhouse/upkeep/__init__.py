@@ -1,0 +1,6 @@
+"""Getting models here and keeping them well: a pull from the first word to the registered model."""
+
+from roundhouse.upkeep.progress import Progress
+from roundhouse.upkeep.pull import Preview, Pulls, PullSettings
+
+__all__ = ["Preview", "Progress", "PullSettings", "Pulls"]

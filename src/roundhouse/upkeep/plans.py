@@ -1,0 +1,63 @@
+"""The plans of running pulls, kept on disk. Knows nothing about who made them. Everything here blocks.
+
+A plan is what a reference meant when the pull began. It is written once and whole, or it is not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from roundhouse.core.artifacts import Digest, FileName, Plan, PlannedFile
+from roundhouse.core.errors import SchemaError
+
+
+class Plans:
+    """One file per transfer below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, transfer_id: str) -> Plan | None:
+        """The plan of a transfer, if it was made and can still be read; one that cannot is made again."""
+        try:
+            return _plan(json.loads(self._path(transfer_id).read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, SchemaError):
+            return None
+
+    def put(self, transfer_id: str, plan: Plan) -> None:
+        """Keep the plan of a transfer."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(transfer_id)
+        draft = path.with_suffix(".tmp")
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(asdict(plan), file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+
+    def remove(self, transfer_id: str) -> None:
+        """Forget the plan of a finished transfer."""
+        self._path(transfer_id).unlink(missing_ok=True)
+
+    def _path(self, transfer_id: str) -> Path:
+        return self._folder / FileName(f"{transfer_id}.json")
+
+
+def _plan(fields: dict[str, object]) -> Plan:
+    files = fields.pop("files")
+    if not isinstance(files, list):
+        raise TypeError
+    return Plan(**fields, files=tuple(_file(each) for each in files))  # type: ignore[arg-type]  # checked by use
+
+
+def _file(fields: dict[str, str | int | None]) -> PlannedFile:
+    size, digest = fields["size"], fields["digest"]
+    return PlannedFile(
+        name=FileName(str(fields["name"])),
+        size=None if size is None else int(size),
+        digest=None if digest is None else Digest(str(digest)),
+        locator=str(fields["locator"]),
+    )

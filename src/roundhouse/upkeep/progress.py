@@ -1,0 +1,121 @@
+"""A running transfer as people see it: how far, how fast, how long. Knows nothing about what is fetched.
+
+The durable row is written when something changes and at most once a second in between; the live numbers stay in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, replace
+
+from roundhouse.core.artifacts import Transfer, TransferState
+from roundhouse.core.clock import Clock
+from roundhouse.core.errors import RoundhouseError
+from roundhouse.core.ports import Transfers
+
+#: Seconds that the rate is averaged over.
+RATE_WINDOW_S = 10.0
+WRITE_EVERY_S = 1.0
+OVER = frozenset({TransferState.DONE, TransferState.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A transfer, and how it is moving."""
+
+    transfer: Transfer
+    #: Bytes per second over the last seconds; ``None`` when it does not move.
+    rate: float | None = None
+    eta_s: float | None = None
+
+
+class LiveTransfer:
+    """One transfer while its job runs."""
+
+    def __init__(self, transfer: Transfer, transfers: Transfers, clock: Clock) -> None:
+        self._transfer, self._transfers, self._clock = transfer, transfers, clock
+        #: Bytes of the files that are done, and of the one under way: received, and safe.
+        self._done = self._received = self._journaled = 0
+        self._samples: deque[tuple[float, int]] = deque(maxlen=64)
+        self._dirty = asyncio.Event()
+
+    @property
+    def id(self) -> str:
+        """The transfer's id."""
+        return self._transfer.id
+
+    @property
+    def left(self) -> int:
+        """Bytes that this transfer will still put on the disk, as far as is known."""
+        return max(0, (self._transfer.bytes_total or 0) - self._done - self._received)
+
+    async def enter(self, state: TransferState, *, model: str | None = None, total: int | None = None) -> None:
+        """Say durably that the transfer is in *state* now."""
+        self._transfer = replace(
+            self._transfer,
+            state=state,
+            model=model or self._transfer.model,
+            bytes_total=self._transfer.bytes_total if total is None else total,
+            error=None,
+        )
+        await self._write()
+
+    async def fail(self, error: RoundhouseError) -> None:
+        """Say durably that it is over, and why."""
+        self._transfer = replace(self._transfer, state=TransferState.FAILED, error=error.to_dict())
+        await self._write()
+
+    def advanced(self, received: int, journaled: int) -> None:
+        """Note how far the file under way is."""
+        self._received, self._journaled = received, journaled
+        if self._transfer.error is not None:
+            self._transfer = replace(self._transfer, error=None)
+        self._sample()
+        self._dirty.set()
+
+    def waiting(self, error: RoundhouseError, delay_s: float) -> None:
+        """Note that the source failed and is tried again."""
+        shown = error.to_dict() | {"retry_in_s": round(delay_s, 1)}
+        self._transfer = replace(self._transfer, error=shown)
+        self._dirty.set()
+
+    def file_done(self, size: int) -> None:
+        """Note that the file under way is in its place."""
+        self._done += size
+        self._received = self._journaled = 0
+
+    def _sample(self) -> None:
+        now = self._clock.monotonic()
+        if not self._samples or now - self._samples[-1][0] >= RATE_WINDOW_S / 50:
+            self._samples.append((now, self._done + self._received))
+        while now - self._samples[0][0] > RATE_WINDOW_S:
+            self._samples.popleft()
+
+    def progress(self) -> Progress:
+        """How it stands at this moment."""
+        done = max(self._transfer.bytes_done, self._done + self._received)
+        rate = self._rate()
+        eta_s = self.left / rate if rate and self._transfer.bytes_total else None
+        return Progress(replace(self._transfer, bytes_done=done), rate, eta_s)
+
+    def _rate(self) -> float | None:
+        now = self._clock.monotonic()
+        recent = [(then, count) for then, count in self._samples if now - then <= RATE_WINDOW_S]
+        if not recent or now <= recent[0][0]:
+            return None
+        rate = (recent[-1][1] - recent[0][1]) / (now - recent[0][0])
+        return rate if rate > 0 else None
+
+    async def keep_written(self) -> None:
+        """Write the row whenever it has changed, until cancelled."""
+        while True:
+            await self._dirty.wait()
+            await self._write()
+            await asyncio.sleep(WRITE_EVERY_S)
+
+    async def _write(self) -> None:
+        self._dirty.clear()
+        done = max(self._transfer.bytes_done, self._done + self._journaled)
+        self._transfer = replace(self._transfer, bytes_done=done, updated_at=self._clock.now())
+        await self._transfers.put(self._transfer)

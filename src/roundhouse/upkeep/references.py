@@ -1,0 +1,56 @@
+"""What people type after ``pull``, brought into one form. Pure but for the home folder; knows nothing about sources."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from roundhouse.core.errors import SchemaError
+
+_SCHEMES = {"hf": "hf", "https": "https", "http": "https", "file": "file", "bundled": "bundled"}
+_MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]|[/:](?=[A-Za-z0-9]))*", re.ASCII)
+_LONGEST = 200
+_FORMS = "write hf:owner/repo, https://…#sha256=…, or the path of a file"
+
+
+def normal(ref: str) -> str:
+    """*ref* with its scheme in front and paths made absolute, so that it means the same after a restart.
+
+    Raises SchemaError.
+    """
+    text = ref.strip()
+    if not text or not text.isprintable():
+        message = "an empty or unprintable reference"
+        raise SchemaError(message, hint=_FORMS)
+    if text.startswith(("/", "./", "../", "~")) or text in {".", ".."}:
+        text = f"file:{text}"
+    scheme_of(text)
+    if text.startswith("file:"):
+        return f"file:{Path(text.removeprefix('file:').removeprefix('//')).expanduser().absolute()}"
+    return text
+
+
+def scheme_of(ref: str) -> str:
+    """The scheme of the source that *ref* belongs to. Raises SchemaError."""
+    scheme = _SCHEMES.get(ref.partition(":")[0].lower()) if ":" in ref else None
+    if scheme is None:
+        message = f"not a reference: {ref[:80]!r}"
+        looks_like_repo = re.fullmatch(r"[\w.-]+/[\w.-]+(:\S+)?", ref) is not None
+        raise SchemaError(message, hint=f"did you mean hf:{ref}?" if looks_like_repo else _FORMS)
+    return scheme
+
+
+def origin(ref: str) -> str:
+    """What stays the same between two versions of one model: the repository, the path, the address."""
+    if scheme_of(ref) == "hf":
+        return re.split(r"[@:]", ref.removeprefix("hf:"), maxsplit=1)[0].lower()
+    return ref.partition("#")[0]
+
+
+def checked_name(name: str) -> str:
+    """*name*, if a model may be called that. Raises SchemaError."""
+    if len(name) > _LONGEST or not _MODEL.fullmatch(name):
+        message = f"a model cannot be called {name[:80]!r}"
+        hint = "letters, digits, dots, dashes and underscores; slashes and colons in between"
+        raise SchemaError(message, hint=hint)
+    return name

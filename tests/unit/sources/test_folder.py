@@ -1,0 +1,80 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from roundhouse.core.artifacts import PlannedFile
+from roundhouse.core.errors import ConflictError, ForbiddenError, NotFoundError, PolicyError, SchemaError
+from roundhouse.sources.folder import FolderSource
+
+
+async def read(source: FolderSource, file: PlannedFile, offset: int = 0) -> bytes:
+    """The bytes of *file* from *offset* on."""
+    async with source.open(file, offset) as stream:
+        return b"".join([piece async for piece in stream.chunks])
+
+
+async def test_a_file_is_planned_under_its_own_name(tmp_path: Path) -> None:
+    """Its size is known, its digest only once it has been read."""
+    (tmp_path / "Tiny-Q4_0.gguf").write_bytes(b"weights")
+    plan = await FolderSource().resolve(f"file:{tmp_path}/Tiny-Q4_0.gguf")
+    assert ("tiny-q4_0", 7, None) == (plan.model, plan.files[0].size, plan.files[0].digest)
+
+
+async def test_a_folder_with_one_model_is_enough(tmp_path: Path) -> None:
+    """Whatever else lies there."""
+    (tmp_path / "tiny.gguf").write_bytes(b"weights")
+    (tmp_path / "notes.txt").write_bytes(b"notes")
+    plan = await FolderSource().resolve(f"file:{tmp_path}")
+    assert b"weights" == await read(FolderSource(), plan.files[0])
+
+
+async def test_shards_come_together(tmp_path: Path) -> None:
+    """Naming one names them all."""
+    for number in (1, 2):
+        (tmp_path / f"big-0000{number}-of-00002.gguf").write_bytes(b"x" * number)
+    plan = await FolderSource().resolve(f"file:{tmp_path}/big-00002-of-00002.gguf")
+    assert ("big", [1, 2]) == (plan.model, [file.size for file in plan.files])
+
+
+async def test_a_folder_with_several_models_has_to_be_told_which(tmp_path: Path) -> None:
+    """Nobody guesses."""
+    for name in ("a.gguf", "b.gguf"):
+        (tmp_path / name).touch()
+    with pytest.raises(SchemaError, match="none of them is an obvious"):
+        await FolderSource().resolve(f"file:{tmp_path}")
+
+
+@pytest.mark.parametrize("name", ["missing.gguf", "tiny.gguf/inside.gguf", "nul\0.gguf"])
+async def test_a_path_to_nothing_is_an_error_of_ours(tmp_path: Path, name: str) -> None:
+    """Whatever the operating system calls it."""
+    (tmp_path / "tiny.gguf").touch()
+    with pytest.raises(NotFoundError):
+        await FolderSource().resolve(f"file:{tmp_path}/{name}")
+
+
+async def test_other_formats_are_refused(tmp_path: Path) -> None:
+    """Early."""
+    (tmp_path / "model.bin").touch()
+    with pytest.raises(PolicyError):
+        await FolderSource().resolve(f"file:{tmp_path}/model.bin")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+async def test_a_file_that_may_not_be_read_is_forbidden(tmp_path: Path) -> None:
+    """E_PERM, not a traceback."""
+    path = tmp_path / "tiny.gguf"
+    path.touch(mode=0)
+    plan = await FolderSource().resolve(f"file:{path}")
+    with pytest.raises(ForbiddenError):
+        await read(FolderSource(), plan.files[0])
+
+
+async def test_a_file_that_changed_since_is_refused(tmp_path: Path) -> None:
+    """Half of one and half of another would be no model."""
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(b"weights")
+    plan = await FolderSource().resolve(f"file:{path}")
+    path.write_bytes(b"other weights")
+    with pytest.raises(ConflictError, match="has changed"):
+        await read(FolderSource(), plan.files[0])
