@@ -1,0 +1,1 @@
+"""Adapters to whatever serves models: each answers the port ``Backend``. They decide nothing."""

@@ -1,0 +1,186 @@
+"""HTTP to one backend: its pooled connections, its time limits, and what their failures are called here.
+
+Knows nothing about dialects; what the bytes mean is read in ``wire``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import aiohttp
+from yarl import URL
+
+from roundhouse.backends.wire.failures import failure
+from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
+
+_MAX_ANSWER, _MAX_ERROR, _MAX_TIMEOUTS = 512 << 20, 64 << 10, 64
+#: A kept connection that the server had just closed fails at once; one that fails later died with our request.
+_STALE_WITHIN_S = 0.1
+#: What the last few bytes of a finished stream are worth waiting for.
+_ENDING_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a backend is talked to."""
+
+    #: Whether requests stay on this machine; ``None`` is told from the address.
+    local: bool | None = None
+    #: False for servers that hold a thread for each connection they keep (llama.cpp's).
+    keep_alive: bool = True
+    connect_s: float = 5.0
+    #: Silence that is allowed once an answer has begun.
+    idle_s: float = 120.0
+    #: For the list of models, which people wait for.
+    list_s: float = 5.0
+
+
+class Connection:
+    """The way to one backend. Sessions are made when they are first needed, because they belong to the running loop."""
+
+    __slots__ = ("_api_key", "_fresh", "_list_timeout", "_pooled", "_terms", "_timeouts")
+
+    def __init__(self, api_key: str | None, terms: Terms) -> None:
+        self._api_key = api_key
+        self._terms = terms
+        self._pooled: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
+        self._list_timeout = aiohttp.ClientTimeout(total=terms.list_s)
+        self._timeouts: dict[tuple[float, bool], aiohttp.ClientTimeout] = {}
+
+    async def get(self, url: URL) -> aiohttp.ClientResponse:
+        """Ask for something small. To be released by the caller."""
+        session = self._pooled or self._connect()
+        return await session.get(url, timeout=self._list_timeout, allow_redirects=False)
+
+    async def post(self, url: URL, body: bytes, timeout_s: float, *, stream: bool) -> aiohttp.ClientResponse:
+        """Send; once more, on a new connection, when the kept one turns out to have been closed meanwhile.
+
+        To be released by the caller. *timeout_s* is for the whole answer, or for the first byte of a stream.
+        """
+        limits = self._limits(timeout_s, stream=stream)
+        session = self._pooled or self._connect()
+        started = asyncio.get_running_loop().time()
+        try:
+            return await session.post(url, data=body, timeout=limits, allow_redirects=False)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            late = asyncio.get_running_loop().time() - started > _STALE_WITHIN_S
+            if late or not self._terms.keep_alive or isinstance(error, aiohttp.ClientConnectorError):
+                raise
+        if self._fresh is None:
+            self._fresh = self._session(keep_alive=False)
+        return await self._fresh.post(url, data=body, timeout=limits, allow_redirects=False)
+
+    async def close(self) -> None:
+        """Let go of all sockets."""
+        for session in (self._pooled, self._fresh):
+            if session is not None:
+                await session.close()
+        self._pooled = self._fresh = None
+
+    def _connect(self) -> aiohttp.ClientSession:
+        self._pooled = self._session(keep_alive=self._terms.keep_alive)
+        return self._pooled
+
+    def _session(self, *, keep_alive: bool) -> aiohttp.ClientSession:
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "roundhouse"}
+        if self._api_key is not None:
+            headers["Authorization"] = f"Bearer {self._api_key}"
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=not keep_alive),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+        )
+
+    def _limits(self, timeout_s: float, *, stream: bool) -> aiohttp.ClientTimeout:
+        """The same few limits again and again, so they are kept."""
+        limits = self._timeouts.get((timeout_s, stream))
+        if limits is None:
+            if len(self._timeouts) >= _MAX_TIMEOUTS:
+                self._timeouts.clear()
+            limits = aiohttp.ClientTimeout(
+                total=None if stream else timeout_s,
+                sock_connect=min(self._terms.connect_s, timeout_s),
+                sock_read=timeout_s if stream else None,
+            )
+            self._timeouts[timeout_s, stream] = limits
+        return limits
+
+
+def is_loopback(url: str) -> bool:
+    """Whether *url* is on this machine."""
+    host = URL(url).host or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def lost(error: Exception, timeout_s: float, *, begun: bool = False) -> RoundhouseError:
+    """Why a connection did not bring what it should, as an error of ours."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
+        return unreachable(error)
+    if not isinstance(error, TimeoutError):
+        message = f"the connection was cut: {str(error) or type(error).__name__}"
+        return NetworkError(message)
+    if begun:
+        return NetworkError("it fell silent in the middle of the answer")
+    message = f"no answer within {timeout_s:g} s"
+    return DeadlineError(message, hint="ask for less, or allow more time")
+
+
+def unreachable(error: Exception) -> NetworkError:
+    """Why a backend could not be asked at all."""
+    reason = "it does not answer" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    message = f"it cannot be reached: {reason}"
+    return NetworkError(message, hint="is it running? see `roundhouse backends ls`")
+
+
+def allow_silence(response: aiohttp.ClientResponse, idle_s: float) -> None:
+    """From now on so much silence and no more; it is the socket's limit, so a slow reader is not silence."""
+    protocol = response.connection.protocol if response.connection else None
+    if protocol is not None:
+        protocol.read_timeout = idle_s
+
+
+async def read_to_end(response: aiohttp.ClientResponse) -> None:
+    """Take the few bytes after the last event, so that the connection can be used again."""
+    try:
+        async with asyncio.timeout(_ENDING_S):
+            while not response.content.at_eof():
+                await response.content.readany()
+    except (TimeoutError, aiohttp.ClientError):
+        return  # the answer is complete; the connection just will not be kept
+
+
+async def read(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body of a response that is a success.
+
+    Raises:
+        RoundhouseError: it is not, or is absurdly large.
+
+    """
+    if response.status != HTTPStatus.OK:
+        raise await _failure(response)
+    if response.content_length is not None and response.content_length <= _MAX_ANSWER:
+        return await response.read()
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _MAX_ANSWER:
+            message = f"the answer is larger than {_MAX_ANSWER} bytes"
+            raise BackendError(message)
+    return bytes(body)
+
+
+async def _failure(response: aiohttp.ClientResponse) -> RoundhouseError:
+    """The error that a response stands for; of a long body, its beginning is enough."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _MAX_ERROR:
+            break
+    return failure(response.status, response.headers, bytes(body))

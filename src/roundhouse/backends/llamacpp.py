@@ -1,0 +1,173 @@
+"""The embedded runtime: llama.cpp, one child process per loaded model. Knows nothing about where models come from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import psutil
+
+from roundhouse.backends.child import Child
+from roundhouse.backends.memory import AUTO_SHARE
+from roundhouse.backends.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
+from roundhouse.backends.residents import Residents
+from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
+from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
+from roundhouse.core.inference import (
+    Answer,
+    Capability,
+    Chunk,
+    Deployment,
+    InferenceRequest,
+    Price,
+    Residency,
+)
+from roundhouse.core.ports import BackendHealth
+
+_FREE = Price(0.0, 0.0)
+#: Architectures that only read: they embed and do nothing else.
+_READERS = frozenset(
+    {"bert", "modern-bert", "neo-bert", "eurobert", "nomic-bert", "nomic-bert-moe", "gemma-embedding", "t5encoder"}
+    | {"jina-bert-v2", "jina-bert-v3"}
+)
+_WRITER = frozenset({Capability.COMPLETION, Capability.EMBEDDING})
+_TALKER = _WRITER | {Capability.CHAT, Capability.TOOLS, Capability.JSON_SCHEMA}
+#: How long a child whose connection broke gets to be found dead.
+_AUTOPSY_S = 1.0
+
+
+def auto_memory() -> int:
+    """Bytes that models may take when nobody said how much."""
+    return int(psutil.virtual_memory().total * AUTO_SHARE)
+
+
+class LlamaCpp:
+    """All models of the library, loaded when they are asked for."""
+
+    def __init__(
+        self,
+        name: str,
+        models: Callable[[], Sequence[LoadableModel]],
+        *,
+        limits: RuntimeLimits,
+        events: Events,
+        environ: Mapping[str, str],
+    ) -> None:
+        self.name = name
+        self._models = models
+        self._limits = limits
+        self._events = events
+        self._residents = Residents(limits, environ, self._tell)
+        events.subscribe(self._library_changed)
+
+    async def deployments(self) -> Sequence[Deployment]:
+        """Every model of the library."""
+        loaded = set(self._residents.names_loaded())
+        return [self._deployment(model, is_loaded=model.name in loaded) for model in self._models()]
+
+    async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
+        """The whole answer, after loading the model if need be. Raises what the port says."""
+        resident = self._residents.enter(deployment.upstream, self._find)
+        served = False
+        try:
+            loaded = await self._loaded(resident, request.timeout_s)
+            try:
+                answer = await loaded.client.answer(request, deployment)
+            except NetworkError as error:
+                raise await self._autopsy(error, loaded.child, resident) from error
+            served = True
+        finally:
+            self._residents.leave(resident, served=served)
+        return answer
+
+    async def stream(self, request: InferenceRequest, deployment: Deployment) -> AsyncGenerator[Chunk, None]:
+        """The answer piece by piece, after loading the model if need be. Raises what the port says."""
+        resident = self._residents.enter(deployment.upstream, self._find)
+        served = False
+        try:
+            loaded = await self._loaded(resident, request.timeout_s)
+            chunks = loaded.client.stream(request, deployment)
+            try:
+                async for chunk in chunks:
+                    yield chunk
+                    served = served or chunk.final
+            except NetworkError as error:
+                raise await self._autopsy(error, loaded.child, resident) from error
+            finally:
+                await chunks.aclose()
+        finally:
+            self._residents.leave(resident, served=served)
+
+    async def health(self) -> BackendHealth:
+        """Whether llama.cpp is installed, and how full it is."""
+        try:
+            runtime = version("xllamacpp")
+        except PackageNotFoundError:
+            return BackendHealth(ok=False, detail="xllamacpp is not installed")
+        used, memory = self._residents.memory_used() / (1 << 30), self._limits.memory / (1 << 30)
+        loaded = len(self._residents.names_loaded())
+        detail = f"xllamacpp {runtime}; loaded: {loaded} of {len(self._models())}, {used:.1f} of {memory:.1f} GiB"
+        return BackendHealth(ok=True, detail=detail, latency_ms=0.0)
+
+    def loaded(self) -> Sequence[str]:
+        """Names of the models whose weights are in memory."""
+        return self._residents.names_loaded()
+
+    async def close(self) -> None:
+        """Stop all children."""
+        await self._residents.close()
+
+    def _find(self, name: str) -> LoadableModel:
+        for model in self._models():
+            if model.name == name:
+                return model
+        message = f"{self.name}: {name} is not in the library"
+        raise BackendError(message, hint="see what is with `roundhouse models ls`")
+
+    async def _loaded(self, resident: Resident, timeout_s: float) -> Loaded:
+        """Its child and the way to it, started if need be."""
+        if resident.state is State.READY and resident.loaded is not None:
+            return resident.loaded
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._residents.ready(resident)
+        except TimeoutError as error:
+            message = f"{self.name}: {resident.model.name} was not loaded within {timeout_s:g} s"
+            raise DeadlineError(message, hint="it goes on loading; ask again") from error
+
+    async def _autopsy(self, error: NetworkError, child: Child, resident: Resident) -> RoundhouseError:
+        """What a broken connection to *child* means: nearly always that it crashed."""
+        try:
+            async with asyncio.timeout(_AUTOPSY_S):
+                await asyncio.shield(child.exited)
+        except TimeoutError:
+            return error
+        message = f"{self.name}: llama.cpp was {child.ending} while it served {resident.model.name}"
+        return BackendError(message, hint="the next request starts it again", details={"ending": child.ending})
+
+    def _deployment(self, model: LoadableModel, *, is_loaded: bool) -> Deployment:
+        return Deployment(
+            backend=self.name,
+            model=model.name,
+            upstream=model.name,
+            capabilities=_capabilities(model),
+            context=self._limits.context_of(model.context),
+            price=_FREE,
+            residency=Residency.LOADED if is_loaded else Residency.COLD,
+            local=True,
+        )
+
+    def _tell(self, model: str, loaded: bool) -> None:  # noqa: FBT001 - the event's own field
+        self._events.publish(ResidencyChanged(self.name, model, loaded=loaded))
+
+    def _library_changed(self, event: Event) -> None:
+        if isinstance(event, ArtifactAdded | ArtifactRemoved):
+            self._residents.outdate(event.model)
+
+
+def _capabilities(model: LoadableModel) -> frozenset[Capability]:
+    """What a model can do; without a chat template it cannot know where a turn ends."""
+    if model.architecture in _READERS:
+        return frozenset({Capability.EMBEDDING})
+    return _TALKER if model.has_chat_template else _WRITER

@@ -1,0 +1,91 @@
+"""The program around llama.cpp: one model, one process, so that native code can only take itself down.
+
+Started as ``python -m roundhouse.backends.llamacpp_child`` with one line of JSON on standard input. Answers with one
+line of JSON on standard output, then serves until standard input ends: a parent that dies takes it along everywhere,
+on Linux even if this process hangs. Knows nothing about the library, the parent's settings, or other models.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+import msgspec
+import xllamacpp
+
+from roundhouse.backends.llamacpp_config import ChildConfig, Greeting
+
+_PR_SET_PDEATHSIG = 1
+#: Errors only: at "warning" llama.cpp has something to say about every request.
+_VERBOSITY = 1
+_CACHE_MIB = 256
+
+
+def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
+    """The same in llama.cpp's words."""
+    params = xllamacpp.CommonParams()
+    params.model.path = config.path
+    params.model_alias = {config.model}
+    params.n_parallel = config.parallel
+    params.n_ctx = config.context * config.parallel
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [config.api_key]
+    params.ui = False
+    params.endpoint_slots = False
+    params.warmup = False
+    params.verbosity = _VERBOSITY
+    params.cache_ram_mib = _CACHE_MIB
+    params.embedding = True
+    if config.mean_pooling:
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    if config.threads:
+        params.cpuparams.n_threads = config.threads
+        params.cpuparams_batch.n_threads = config.threads
+    return params
+
+
+def die_with(parent: int) -> None:
+    """Be killed when *parent* dies; go at once if it died already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if hasattr(os, "getppid") and os.getppid() != parent:
+        os._exit(1)
+
+
+def forgo_core_dumps() -> None:
+    """A crash must not write the conversations in memory to disk."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - there is none on Windows
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def say(pipe: int, greeting: Greeting) -> None:
+    """Tell the parent, on its own end of standard output."""
+    os.write(pipe, msgspec.json.encode(greeting) + b"\n")
+
+
+def main() -> None:
+    """Load, say where, serve until standard input ends."""
+    pipe = os.dup(1)
+    # Native code that prints must not print into the conversation with the parent.
+    os.dup2(2, 1)
+    config = msgspec.json.decode(sys.stdin.buffer.readline(), type=ChildConfig)
+    die_with(config.parent)
+    forgo_core_dumps()
+    try:
+        server = xllamacpp.Server(parameters(config))
+    except RuntimeError as error:
+        say(pipe, Greeting(error=str(error)))
+        os._exit(1)
+    say(pipe, Greeting(address=server.listening_address))
+    sys.stdin.buffer.read()
+    # Native threads may be in the middle of an answer; there is nothing to save.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""A backend that speaks OpenAI's dialect over HTTP. Knows nothing about which one it is, nor when to try another.
+
+On the way of a request that succeeds no URL is parsed, no header is built and nothing is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Sequence
+from http import HTTPStatus
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from roundhouse.backends.connection import (
+    Connection,
+    Terms,
+    allow_silence,
+    is_loopback,
+    lost,
+    read,
+    read_to_end,
+    unreachable,
+)
+from roundhouse.backends.wire.bodies import asking_for_floats, asks_for_base64, in_base64, is_about_base64, rewrite
+from roundhouse.backends.wire.chunks import read_answer
+from roundhouse.backends.wire.listing import Listed, read_list, undeclared
+from roundhouse.backends.wire.stream import AnswerStream
+from roundhouse.core.errors import BackendError, RoundhouseError, SchemaError
+from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Operation
+from roundhouse.core.ports import BackendHealth
+
+_PATHS = {
+    Operation.CHAT: "chat/completions",
+    Operation.COMPLETION: "completions",
+    Operation.EMBEDDING: "embeddings",
+}
+#: A base address that ends like this names its API already; any other gets ``/v1``.
+_VERSIONED = re.compile(r"/(v\d\w*|openai)$")
+_NO_LIST = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
+
+
+class OpenAICompatible:
+    """One address that speaks OpenAI's dialect."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        api_key: str | None = None,
+        models: Sequence[str] = (),
+        terms: Terms | None = None,
+    ) -> None:
+        self.name = name
+        self.url = _with_version(url)
+        self._api_key = api_key
+        self._models = tuple(models)
+        self._terms = terms or Terms()
+        self._local = is_loopback(self.url) if self._terms.local is None else self._terms.local
+        self._connection = Connection(api_key, self._terms)
+        self._list_url = URL(f"{self.url}/models", encoded=True)
+        self._urls = {operation: URL(f"{self.url}/{path}", encoded=True) for operation, path in _PATHS.items()}
+        #: Learnt from its refusal of base64.
+        self._floats_only = False
+
+    async def deployments(self) -> Sequence[Deployment]:
+        """What it lists; when models are configured, those, with what the list says about them. Raises NetworkError."""
+        listed = await self._listed()
+        if not self._models:
+            return [self._deployment(model) for model in listed]
+        known = {key: model for model in listed for key in (model.id, model.name)}
+        return [self._deployment(known.get(name) or undeclared(name)) for name in self._models]
+
+    async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
+        """The whole answer. Raises what the port says."""
+        operation = request.profile.operation
+        try:
+            body = rewrite(request.body, msgspec.json.encode(deployment.upstream))
+            if operation is Operation.EMBEDDING:
+                return await self._embed(body, request.timeout_s)
+            return read_answer(await self._ask(operation, body, request.timeout_s), operation)
+        except RoundhouseError as error:
+            raise self._named(error) from error.__cause__
+
+    async def stream(self, request: InferenceRequest, deployment: Deployment) -> AsyncGenerator[Chunk, None]:
+        """The answer piece by piece. Raises what the port says, on iteration."""
+        answer, begun = AnswerStream(), False
+        response = await self._open(request, deployment)
+        try:
+            async for data in response.content.iter_any():
+                if not begun:
+                    begun = True
+                    allow_silence(response, self._terms.idle_s)
+                for chunk in answer.feed(data):
+                    yield chunk
+                if answer.done:
+                    break
+            for chunk in answer.finish():
+                yield chunk
+            await read_to_end(response)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._named(lost(error, request.timeout_s, begun=begun)) from error
+        except RoundhouseError as error:
+            raise self._named(error) from error.__cause__
+        finally:
+            # Closes the connection unless it was read to its end: that is what stops the work upstream.
+            response.release()
+
+    async def health(self) -> BackendHealth:
+        """Whether it lists its models, which costs nobody money."""
+        started = asyncio.get_running_loop().time()
+        try:
+            listed = await self._listed()
+        except RoundhouseError as error:
+            return BackendHealth(ok=False, detail=error.message)
+        latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
+        return BackendHealth(ok=True, detail=f"answers; models: {len(listed)}", latency_ms=latency_ms)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._connection.close()
+
+    async def _embed(self, body: bytes, timeout_s: float) -> Answer:
+        """Embeddings in the encoding that was asked for, also from a backend that only knows floats."""
+        in_text = asks_for_base64(body)
+        if in_text and self._floats_only:
+            body = asking_for_floats(body)
+        try:
+            data = await self._ask(Operation.EMBEDDING, body, timeout_s)
+        except SchemaError as error:
+            if not in_text or self._floats_only or not is_about_base64(error.message):
+                raise
+            self._floats_only = True
+            data = await self._ask(Operation.EMBEDDING, asking_for_floats(body), timeout_s)
+        answer = read_answer(data, Operation.EMBEDDING)
+        return Answer(in_base64(answer.data), usage=answer.usage) if in_text else answer
+
+    async def _ask(self, operation: Operation, body: bytes, timeout_s: float) -> bytes:
+        """The body of the answer to one POST."""
+        try:
+            async with await self._connection.post(self._urls[operation], body, timeout_s, stream=False) as response:
+                return await read(response)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise lost(error, timeout_s) from error
+
+    async def _open(self, request: InferenceRequest, deployment: Deployment) -> aiohttp.ClientResponse:
+        """The response to a streamed request, once its headers say that it is one."""
+        operation = request.profile.operation
+        try:
+            body = rewrite(request.body, msgspec.json.encode(deployment.upstream), with_usage=True)
+            response = await self._connection.post(self._urls[operation], body, request.timeout_s, stream=True)
+            if response.status == HTTPStatus.OK and response.content_type != "application/json":
+                return response
+            async with response:
+                read_answer(await read(response), operation)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._named(lost(error, request.timeout_s)) from error
+        except RoundhouseError as error:
+            raise self._named(error) from error.__cause__
+        message = f"{self.name}: it answered in one piece although a stream was asked for"
+        raise BackendError(message)
+
+    async def _listed(self) -> list[Listed]:
+        """What it lists; the configured names when it has no list."""
+        try:
+            async with await self._connection.get(self._list_url) as response:
+                if response.status in _NO_LIST and self._models:
+                    return [undeclared(name) for name in self._models]
+                return read_list(await read(response))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._named(unreachable(error)) from error
+        except RoundhouseError as error:
+            raise self._named(error) from error.__cause__
+
+    def _deployment(self, model: Listed) -> Deployment:
+        return Deployment(
+            backend=self.name,
+            model=model.name,
+            upstream=model.id,
+            capabilities=model.capabilities,
+            context=model.context,
+            residency=model.residency,
+            local=self._local,
+        )
+
+    def _named(self, error: RoundhouseError) -> RoundhouseError:
+        """The same error, saying whose it is and never what our key is."""
+        message = error.message if self._api_key is None else error.message.replace(self._api_key, "…")
+        error.message = f"{self.name}: {message}"
+        error.args = (error.message,)
+        error.details = {**error.details, "backend": self.name}
+        return error
+
+
+def _with_version(url: str) -> str:
+    """The base address with its version, without a slash at its end."""
+    base = url.rstrip("/")
+    return base if _VERSIONED.search(base) else f"{base}/v1"

@@ -1,0 +1,199 @@
+"""OpenAI's answers, whole and in chunks, read only as far as we must. Knows nothing about sockets or event streams.
+
+The bytes go on to the client as they came. Of them we need: does it show something to a person, is the answer
+complete, what was used, and is it an error in disguise.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from roundhouse.backends.wire.failures import error_in_stream, excerpt
+from roundhouse.core.errors import BackendError
+from roundhouse.core.inference import Answer, Chunk, Operation, TokenUsage
+
+_NO_ERROR = (b"null", b"{}", b'""', b"false")
+
+
+#: Counts may come as ``5.0``, and bookkeeping is no reason to lose an answer.
+_Count = float | None
+
+
+class _Details(msgspec.Struct, gc=False):
+    cached_tokens: _Count = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    prompt_tokens: _Count = None
+    completion_tokens: _Count = None
+    prompt_tokens_details: _Details | None = None
+
+    def tokens(self) -> TokenUsage | None:
+        """The same in our words; ``None`` when nothing was counted."""
+        if self.prompt_tokens is None and self.completion_tokens is None:
+            return None
+        details = self.prompt_tokens_details
+        return TokenUsage(
+            prompt=int(self.prompt_tokens or 0),
+            completion=int(self.completion_tokens or 0),
+            cached=int(details.cached_tokens or 0) if details else 0,
+        )
+
+
+class _Delta(msgspec.Struct, gc=False):
+    #: Of any type: what counts is whether there is something in it.
+    content: Any = None
+    tool_calls: Any = None
+    function_call: Any = None
+    refusal: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    audio: Any = None
+
+    def is_visible(self) -> bool:
+        """Whether a person would see something."""
+        return bool(
+            self.content
+            or self.tool_calls
+            or self.reasoning_content
+            or self.reasoning
+            or self.refusal
+            or self.function_call
+            or self.audio
+        )
+
+
+class _Choice(msgspec.Struct, gc=False):
+    index: int | None = 0
+    delta: _Delta | None = None
+    text: Any = None
+    finish_reason: str | None = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: msgspec.Raw | None = None
+    #: ``error`` from vLLM, which puts the error at the top.
+    object: str | None = None
+
+
+class _Whole(msgspec.Struct, gc=False):
+    choices: list[msgspec.Raw] | None = None
+    data: list[msgspec.Raw] | None = None
+    usage: _Usage | None = None
+    error: msgspec.Raw | None = None
+    object: str | None = None
+
+
+_event = msgspec.json.Decoder(_Event).decode
+_whole = msgspec.json.Decoder(_Whole).decode
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _is_error(error: msgspec.Raw | None) -> bool:
+    """Whether an ``error`` key says something: some servers always send one."""
+    return error is not None and bytes(error) not in _NO_ERROR
+
+
+class ChunkReader:
+    """One streamed answer: knows which choices are still open."""
+
+    __slots__ = ("_ended", "_last", "_open", "finished")
+
+    def __init__(self) -> None:
+        self._open: set[int] = set()
+        self._ended: set[int] = set()
+        self._last: bytes | None = None
+        #: Every choice that began has its finish reason.
+        self.finished = False
+
+    def read(self, payload: bytes) -> Chunk:
+        """One event's payload, which is not ``[DONE]``.
+
+        Raises:
+            RoundhouseError: it is an error of the backend, or no chunk at all.
+
+        """
+        try:
+            event = _event(payload)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            message = f"an event of the stream is not a chunk ({error}): {excerpt(payload)}"
+            raise BackendError(message) from error
+        if event.object == "error" or _is_error(event.error):
+            raise error_in_stream(payload)
+        usage = event.usage.tokens() if event.usage is not None else None
+        if not event.choices:
+            return Chunk(payload, usage=usage, usage_only=usage is not None)
+        was_finished = self.finished
+        visible, final = self._note(event.choices)
+        if usage is not None and was_finished and not visible:
+            # LiteLLM sends the usage with an empty delta where OpenAI sends no choice at all.
+            return Chunk(_without_choices(payload), usage=usage, usage_only=True)
+        self._last = payload
+        return Chunk(payload, visible=visible, final=final, usage=usage)
+
+    def _note(self, choices: list[_Choice]) -> tuple[bool, bool]:
+        """Whether there is something to see in *choices*, and whether they complete the answer."""
+        visible = ended = False
+        for choice in choices:
+            if (choice.delta is not None and choice.delta.is_visible()) or choice.text:
+                visible = True
+            index = choice.index or 0
+            if choice.finish_reason:
+                ended = True
+                self._open.discard(index)
+                self._ended.add(index)
+            elif index not in self._ended:
+                self._open.add(index)
+        self.finished = not self._open and bool(self._ended)
+        return visible, ended and self.finished
+
+    def closing(self) -> Chunk:
+        """The chunk with the finish reason that a backend forgot before its ``[DONE]``.
+
+        Raises:
+            BackendError: there was no answer that could be finished.
+
+        """
+        if self._last is None:
+            message = "the stream ended without an answer"
+            raise BackendError(message)
+        chunk = _object(self._last)
+        key = b'"text":""' if chunk.get("object") == msgspec.Raw(b'"text_completion"') else b'"delta":{}'
+        choices = b",".join(
+            b'{"index":%d,%b,"logprobs":null,"finish_reason":"stop"}' % (index, key) for index in sorted(self._open)
+        )
+        chunk["choices"] = msgspec.Raw(b"[%b]" % choices)
+        chunk.pop("usage", None)
+        self.finished = True
+        return Chunk(msgspec.json.encode(chunk), final=True)
+
+
+def _without_choices(payload: bytes) -> bytes:
+    chunk = _object(payload)
+    chunk["choices"] = msgspec.Raw(b"[]")
+    return msgspec.json.encode(chunk)
+
+
+def read_answer(data: bytes, operation: Operation) -> Answer:
+    """A whole answer.
+
+    Raises:
+        RoundhouseError: it is an error with a friendly status, or no answer at all.
+
+    """
+    try:
+        whole = _whole(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        message = f"the answer is not what OpenAI's would be ({error}): {excerpt(data)}"
+        raise BackendError(message) from error
+    if whole.object == "error" or _is_error(whole.error):
+        raise error_in_stream(data)
+    key: Literal["data", "choices"] = "data" if operation is Operation.EMBEDDING else "choices"
+    if not (whole.data if operation is Operation.EMBEDDING else whole.choices):
+        message = f"the answer has no {key}: {excerpt(data)}"
+        raise BackendError(message)
+    return Answer(data, usage=whole.usage.tokens() if whole.usage is not None else None)
