@@ -1,0 +1,122 @@
+"""How each deployment stands: its figures, its breaker, its backend's breaker, cooldown. Knows nothing of routing.
+
+A backend's breaker counts only what says that the backend itself is away, so that one bad model does not
+take its siblings down, and a dead machine does not have to be found out once per model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from roundhouse.health.breaker import FREE, Breaker, BreakerPolicy
+from roundhouse.health.figures import Figures
+
+#: A cooldown longer than this is asked again: nobody gets to switch a deployment off for a day.
+_LONGEST_COOLDOWN_S = 600.0
+
+
+class Permit:
+    """One call on its way; exactly one of the methods ends it."""
+
+    __slots__ = ("_backend_ticket", "_standing", "_ticket")
+
+    def __init__(self, standing: Standing, ticket: int, backend_ticket: int) -> None:
+        self._standing = standing
+        self._ticket = ticket
+        self._backend_ticket = backend_ticket
+
+    def succeeded(self, now: float, latency_ms: float, first_token_ms: float | None = None) -> None:
+        """It was answered in full."""
+        standing = self._standing
+        standing.in_flight -= 1
+        standing.call_succeeded(now, latency_ms, first_token_ms)
+        standing.breaker.succeeded()
+        standing.backend_breaker.succeeded()
+
+    def failed(self, now: float, *, unreachable: bool = False) -> None:
+        """It failed hard; *unreachable* blames the backend as well."""
+        standing = self._standing
+        standing.in_flight -= 1
+        standing.call_failed(now)
+        standing.breaker.failed(self._ticket, now)
+        if unreachable:
+            standing.backend_breaker.failed(self._backend_ticket, now)
+        else:
+            standing.backend_breaker.released(self._backend_ticket)
+
+    def limited(self, now: float, retry_after_s: float) -> None:
+        """It was rate limited: a cooldown, not a failure."""
+        self.released()
+        self._standing.cool(now, retry_after_s)
+
+    def released(self) -> None:
+        """It ended and proved nothing about the deployment."""
+        standing = self._standing
+        standing.in_flight -= 1
+        standing.breaker.released(self._ticket)
+        standing.backend_breaker.released(self._backend_ticket)
+
+
+class Standing(Figures):
+    """How one deployment stands: its figures, and what is against calling it."""
+
+    __slots__ = ("_cool_until", "backend_breaker", "breaker")
+
+    def __init__(self, breaker: Breaker, backend_breaker: Breaker) -> None:
+        super().__init__()
+        self.breaker = breaker
+        self.backend_breaker = backend_breaker
+        self._cool_until = 0.0
+
+    def is_free(self, now: float) -> bool:
+        """Whether nothing is against calling it."""
+        return now >= self._cool_until and not self.open_s(now)
+
+    def open_s(self, now: float) -> float:
+        """Seconds until its breakers let a call pass: 0 if now, infinity while a probe is on its way."""
+        return max(self.breaker.open_s(now), self.backend_breaker.open_s(now))
+
+    def cooling_s(self, now: float) -> float:
+        """Seconds that its rate limit lasts."""
+        return max(0.0, self._cool_until - now)
+
+    def cool(self, now: float, seconds: float) -> None:
+        """Leave it alone for *seconds*."""
+        self._cool_until = max(self._cool_until, now + min(seconds, _LONGEST_COOLDOWN_S))
+
+    def admit(self, now: float, *, despite_breaker: bool = False) -> Permit | None:
+        """Let one call through, or ``None`` when a breaker is against it."""
+        if self.open_s(now) == 0.0:
+            ticket, backend_ticket = self.breaker.admit(now), self.backend_breaker.admit(now)
+        elif despite_breaker:
+            ticket = backend_ticket = FREE
+        else:
+            return None
+        self.in_flight += 1
+        return Permit(self, ticket or FREE, backend_ticket or FREE)
+
+
+class Standings(dict[str, Standing]):
+    """The standing of every deployment that has been tried, by its id. What is not here is not known."""
+
+    def __init__(self, random: Callable[[], float], policy: BreakerPolicy | None = None) -> None:
+        super().__init__()
+        self._random = random
+        self._policy = policy or BreakerPolicy()
+        self._backends: dict[str, Breaker] = {}
+
+    def of(self, deployment_id: str, backend: str) -> Standing:
+        """The standing of one deployment, a clean one when it is new."""
+        standing = self.get(deployment_id)
+        if standing is None:
+            breaker = self._backends.get(backend)
+            if breaker is None:
+                breaker = self._backends[backend] = Breaker(self._policy, self._random)
+            standing = self[deployment_id] = Standing(Breaker(self._policy, self._random), breaker)
+        return standing
+
+    def keep(self, deployment_ids: Iterable[str]) -> None:
+        """Forget every deployment but these: what left the catalogue shall not fill the memory."""
+        kept = set(deployment_ids)
+        for gone in self.keys() - kept:
+            del self[gone]

@@ -1,0 +1,131 @@
+"""A streamed answer on its way: opened until its first visible piece, then passed on. Knows nothing about SSE."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator
+from types import TracebackType
+from typing import NoReturn
+
+from roundhouse.core.errors import BackendError, RoundhouseError
+from roundhouse.core.inference import Chunk, ChunkStream, Deployment, InferenceRequest
+from roundhouse.core.ports import Backend
+from roundhouse.serving.attempts import Attempt, Flight
+from roundhouse.serving.consumption import Tally
+
+#: Invisible chunks that are held back at most. A backend that sends more of them is working, and its client
+#: gets to see that.
+_MOST_HELD = 64
+
+
+class Opened:
+    """A stream whose first visible piece is there, and what came before it."""
+
+    __slots__ = ("held", "rest")
+
+    def __init__(self, rest: ChunkStream) -> None:
+        self.held: deque[Chunk] = deque()
+        self.rest = rest
+
+
+async def opening(backend: Backend, request: InferenceRequest, deployment: Deployment) -> Opened:
+    """Wait for the first visible piece; until then another deployment may still take over."""
+    opened = Opened(backend.stream(request, deployment))
+    try:
+        async for chunk in opened.rest:
+            opened.held.append(chunk)
+            if chunk.visible or chunk.final or len(opened.held) >= _MOST_HELD:
+                return opened
+    except BaseException:
+        await _close(opened.rest)
+        raise
+    message = f"{deployment.backend} ended the stream before it began"
+    raise BackendError(message)
+
+
+class Flow(AsyncGenerator[Chunk, None]):
+    """The rest of a committed stream.
+
+    A class, because an async generator that nobody ever iterated does not run its ``finally`` on ``aclose``:
+    a client that left between the commit and the first byte would leave no record, and its upstream running.
+    """
+
+    __slots__ = ("_attempt", "_complete", "_flight", "_held", "_over", "_rest", "_tally")
+
+    def __init__(self, flight: Flight, attempt: Attempt, opened: Opened) -> None:
+        self._flight = flight
+        self._attempt = attempt
+        self._held = opened.held
+        self._rest = opened.rest
+        self._tally = Tally()
+        self._complete = False
+        self._over = False
+
+    async def __anext__(self) -> Chunk:
+        """The next piece."""
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            with self._flight.deadline:
+                while True:
+                    chunk = self._held.popleft() if self._held else await anext(self._rest)
+                    self._tally.add(chunk)
+                    if chunk.final:
+                        self._complete = True
+                    if not chunk.usage_only or self._flight.request.wants_usage:
+                        return chunk
+        except StopAsyncIteration:
+            await self._end_of_stream()
+        except BaseException as error:
+            if await self._cut(error):
+                raise
+            raise StopAsyncIteration from None
+
+    async def aclose(self) -> None:
+        """The client has what it wanted, or left."""
+        if not self._over:
+            self._land(None if self._complete else GeneratorExit())
+            await _close(self._rest)
+
+    async def asend(self, _value: None) -> Chunk:
+        """The same as ``anext``: nothing can be sent."""
+        return await self.__anext__()
+
+    async def athrow(
+        self,
+        kind: type[BaseException] | BaseException,
+        value: BaseException | object = None,
+        _trace: TracebackType | None = None,
+    ) -> Chunk:
+        """Close, and raise what was thrown."""
+        await self.aclose()
+        raise value if isinstance(value, BaseException) else kind
+
+    async def _end_of_stream(self) -> NoReturn:
+        """The backend has no more to say, which is only right after a finish reason."""
+        if self._complete:
+            self._land(None)
+            raise StopAsyncIteration
+        message = f"{self._attempt.candidate.deployment.backend} ended the stream without a finish reason"
+        error = BackendError(message)
+        self._land(error)
+        raise error
+
+    async def _cut(self, error: BaseException) -> bool:
+        """The stream broke; True when that matters. After the finish reason the answer is whole all the same."""
+        matters = not (self._complete and isinstance(error, RoundhouseError))
+        self._land(error if matters else None)
+        await _close(self._rest)
+        return matters
+
+    def _land(self, error: BaseException | None) -> None:
+        self._over = True
+        profile = self._flight.request.profile
+        self._flight.landed(self._attempt, error, self._tally.total(profile, complete=error is None))
+
+
+async def _close(stream: ChunkStream) -> None:
+    """Stop the upstream's work. Not every iterator is a generator."""
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()

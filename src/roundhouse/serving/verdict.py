@@ -1,0 +1,53 @@
+"""What an attempt's end says about the deployment, and what the record calls it. Knows nothing about routes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from roundhouse.core.errors import (
+    BackendError,
+    CapacityError,
+    DeadlineError,
+    InternalError,
+    LimitError,
+    NetworkError,
+    RoundhouseError,
+)
+from roundhouse.health.standing import Permit
+
+#: How long a deployment that says "too many" without saying for how long is left alone.
+_COOLDOWN_S = 5.0
+#: A deadline missed after less than this says more about the caller's patience than about the deployment:
+#: otherwise anybody could open every breaker by asking with a timeout of one millisecond.
+_PATIENCE_S = 30.0
+
+CLIENT_CLOSED = "client_closed"
+OK = "ok"
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """``ok``, ``client_closed`` or the code of the error."""
+    if error is None:
+        return OK
+    if isinstance(error, RoundhouseError):
+        return error.code
+    return CLIENT_CLOSED if isinstance(error, asyncio.CancelledError | GeneratorExit) else InternalError.code
+
+
+def blame(permit: Permit, error: BaseException, now: float, lasted_s: float) -> None:
+    """End *permit* as the failure *error* deserves: a failure, a cooldown, or nothing (the request was wrong)."""
+    if isinstance(error, LimitError | CapacityError):
+        permit.limited(now, _COOLDOWN_S if error.retry_after_s is None else error.retry_after_s)
+    elif isinstance(error, NetworkError):
+        permit.failed(now, unreachable=True)
+    elif _is_hard(error, lasted_s):
+        permit.failed(now)
+    else:
+        permit.released()
+
+
+def _is_hard(error: BaseException, lasted_s: float) -> bool:
+    """Whether the deployment is at fault. An adapter that raises what is not ours counts as one that fails."""
+    if isinstance(error, DeadlineError):
+        return lasted_s >= _PATIENCE_S
+    return isinstance(error, BackendError) or (isinstance(error, Exception) and not isinstance(error, RoundhouseError))
