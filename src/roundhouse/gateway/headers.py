@@ -1,0 +1,36 @@
+"""What an answer says about how it came to be, in headers. Knows nothing about its body."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from urllib.parse import quote
+
+from roundhouse.gateway.asgi import Headers
+from roundhouse.serving.attempts import Served
+
+#: Printable ASCII without ``%``, which marks what is quoted.
+_HARMLESS = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+
+def of(served: Served) -> Headers:
+    """Tell who answered, after how many tries, for how much, and what we added to the time."""
+    deployment = served.deployment
+    headers = [
+        *_names(deployment.model, deployment.backend),
+        (b"x-roundhouse-route-id", served.route_id.encode("ascii")),
+        (b"x-roundhouse-attempts", b"%d" % served.attempts),
+        (b"x-roundhouse-overhead-ms", b"%.3f" % served.overhead_ms),
+    ]
+    if served.cost_usd is not None:
+        headers.append((b"x-roundhouse-cost-usd", b"%.9f" % served.cost_usd))
+    return headers
+
+
+@lru_cache(maxsize=4096)
+def _names(model: str, backend: str) -> Headers:
+    return [(b"x-roundhouse-model", _value(model)), (b"x-roundhouse-backend", _value(backend))]
+
+
+def _value(text: str) -> bytes:
+    """Names come from backends, which may send anything: percent-encode what a header cannot hold."""
+    return quote(text, safe=_HARMLESS, errors="replace").strip().encode("ascii")

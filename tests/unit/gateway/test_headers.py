@@ -1,0 +1,31 @@
+import dataclasses
+
+import pytest
+
+from roundhouse.gateway.headers import of
+from roundhouse.serving.attempts import Served
+from roundhouse.testing.serving import DEPLOYMENT
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("owner/repo:Q4_K_M", b"owner/repo:Q4_K_M"),
+        ("a\r\nx-evil: 1", b"a%0D%0Ax-evil: 1"),
+        ("модель", b"%D0%BC%D0%BE%D0%B4%D0%B5%D0%BB%D1%8C"),
+        ("100%", b"100%25"),
+        ("\ud800", b"?"),
+    ],
+)
+def test_names_cannot_break_a_header(model: str, expected: bytes) -> None:
+    """A backend may call its models anything; it does not get to write headers."""
+    served = Served("id", dataclasses.replace(DEPLOYMENT, model=model), 1, 0.0, None)
+    assert dict(of(served))[b"x-roundhouse-model"] == expected
+
+
+def test_unknown_cost_is_not_told() -> None:
+    """Zero is free; unknown is silent."""
+    costs = {
+        cost: dict(of(Served("id", DEPLOYMENT, 1, 0.0, cost))).get(b"x-roundhouse-cost-usd") for cost in (None, 0.0)
+    }
+    assert costs == {None: None, 0.0: b"0.000000000"}
