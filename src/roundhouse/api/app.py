@@ -1,0 +1,74 @@
+"""The management API as one ASGI app. Knows nothing about how anything is done: it calls `Management`."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Scope
+
+from roundhouse import __version__
+from roundhouse.access.permissions import Permission
+from roundhouse.access.principal import Principal
+from roundhouse.api.backends import add_backends
+from roundhouse.api.border import Border, Limits
+from roundhouse.api.errors import ErrorAnswer, tell, tell_http, tell_invalid
+from roundhouse.api.guard import GuardedRoute, needs
+from roundhouse.api.models import add_models
+from roundhouse.api.route import add_route
+from roundhouse.api.status import add_status
+from roundhouse.api.transfers import add_transfers
+from roundhouse.api.usage import add_usage
+from roundhouse.core.errors import RoundhouseError
+from roundhouse.core.management import Management
+
+_DESCRIPTION = (
+    "Manage a Roundhouse: its models, transfers, backends, routes and usage. Models themselves answer under `/v1`."
+)
+
+
+def create_api(
+    management: Management,
+    authenticate: Callable[[Scope], Principal],
+    *,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+) -> ASGIApp:
+    """Build the app. *authenticate* raises AuthError or ForbiddenError; paths are whole (``/api/v1/…``)."""
+    return Border(build(management), authenticate, new_id, limits)
+
+
+def build(management: Management) -> FastAPI:
+    """Build the routes without the border before them."""
+    api = FastAPI(
+        title="Roundhouse management API",
+        version=__version__,
+        description=_DESCRIPTION,
+        openapi_url=None,  # served by a guarded route of our own
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        responses={"default": {"model": ErrorAnswer, "description": "what went wrong, and what to do next"}},
+    )
+    api.router.route_class = GuardedRoute
+    for error, teller in ((RoundhouseError, tell), (RequestValidationError, tell_invalid), (HTTPException, tell_http)):
+        api.add_exception_handler(error, teller)
+    api.add_exception_handler(Exception, tell)  # answers; the border logs
+    _add_routes(api, management)
+    return api
+
+
+def _add_routes(api: FastAPI, management: Management) -> None:
+    add_status(api.router, management)
+    add_models(api.router, management)
+    add_transfers(api.router, management)
+    add_backends(api.router, management)
+    add_route(api.router, management)
+    add_usage(api.router, management)
+
+    @api.get("/api/v1/openapi.json", include_in_schema=False, openapi_extra=needs(Permission.STATUS_READ))
+    async def openapi() -> Any:
+        """Give the schema of all this."""
+        return JSONResponse(api.openapi())

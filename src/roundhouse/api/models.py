@@ -1,0 +1,43 @@
+"""``/models``: what can be asked for, and what of it lies on our disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from roundhouse.access.permissions import Permission
+from roundhouse.api.fields import Name
+from roundhouse.api.guard import needs
+from roundhouse.core.management import ModelsDesk
+from roundhouse.core.views import Model, ModelDetail, Removal, Verification
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """All models that can be asked for, by name."""
+
+    models: Sequence[Model]
+
+
+def add_models(router: APIRouter, desk: ModelsDesk) -> None:
+    """Add the routes of models. Names hold ``/`` and ``:`` and stand in the path as they are."""
+
+    @router.get("/api/v1/models", tags=["models"], openapi_extra=needs(Permission.MODELS_READ))
+    async def list_models() -> Models:
+        """List all models, also those that only a remote backend has."""
+        return Models(await desk.models())
+
+    @router.get("/api/v1/models/{name:path}", tags=["models"], openapi_extra=needs(Permission.MODELS_READ))
+    async def show_model(name: Name) -> ModelDetail:
+        """Show one model with its files and those who serve it."""
+        return await desk.model(name)
+
+    @router.delete("/api/v1/models/{name:path}", tags=["models"], openapi_extra=needs(Permission.MODELS_MANAGE))
+    async def remove_model(name: Name, *, dry_run: bool = False) -> Removal:
+        """Take a model out of the library; bytes that another model shares stay."""
+        return await desk.remove_model(name, dry_run=dry_run)
+
+    @router.post("/api/v1/models/{name:path}/verify", tags=["models"], openapi_extra=needs(Permission.MODELS_MANAGE))
+    async def verify_model(name: Name) -> Verification:
+        """Read every byte again. Wrong bytes are an answer (`ok: false`), not an error."""
+        return await desk.verify_model(name)

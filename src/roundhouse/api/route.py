@@ -1,0 +1,28 @@
+"""``/route/explain``: who would serve a request, and why."""
+
+from fastapi import APIRouter, Request
+
+from roundhouse.access.permissions import Permission
+from roundhouse.api.fields import ExplainRequest
+from roundhouse.api.guard import needs
+from roundhouse.core.inference import Operation
+from roundhouse.core.management import RoutesDesk
+from roundhouse.core.views import Explanation, RouteQuestion
+
+
+def add_route(router: APIRouter, desk: RoutesDesk) -> None:
+    """Add the route that explains routes."""
+
+    @router.post("/api/v1/route/explain", tags=["route"], openapi_extra=needs(Permission.INFER))
+    async def explain(question: ExplainRequest, request: Request) -> Explanation:
+        """Choose a route without serving. That none is possible is an answer (`error`), not an error."""
+        size = len(await request.body())
+        return await desk.explain(question_of(question, size))
+
+
+def question_of(request: ExplainRequest, size: int) -> RouteQuestion:
+    """Tell from the fields that are there what kind of request this is."""
+    body = {"model": request.model, **(request.model_extra or {})}
+    guess = Operation.EMBEDDING if "input" in body else Operation.COMPLETION if "prompt" in body else Operation.CHAT
+    operation = request.operation or (Operation.CHAT if "messages" in body else guess)
+    return RouteQuestion(model=request.model, operation=operation, body=body, size=size)

@@ -1,0 +1,55 @@
+"""``/transfers``: bytes on their way in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+
+from roundhouse.access.permissions import Permission
+from roundhouse.api.fields import Name, PullRequest
+from roundhouse.api.guard import needs
+from roundhouse.core.management import TransfersDesk
+from roundhouse.core.views import PullPlan, TransferView
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """Transfers, newest first."""
+
+    transfers: Sequence[TransferView]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a pull would do."""
+
+    plan: PullPlan
+
+
+def add_transfers(router: APIRouter, desk: TransfersDesk) -> None:
+    """Add the routes of transfers."""
+
+    @router.post(
+        "/api/v1/transfers",
+        tags=["transfers"],
+        status_code=HTTPStatus.ACCEPTED,
+        responses={HTTPStatus.OK: {"model": Plan, "description": "`dry_run`: what the pull would do"}},
+        openapi_extra=needs(Permission.MODELS_MANAGE),
+    )
+    async def pull(request: PullRequest, response: Response) -> TransferView | Plan:
+        """Start a pull, or join the one of the same reference that is under way."""
+        if request.dry_run:
+            response.status_code = HTTPStatus.OK
+            return Plan(await desk.plan_pull(request.ref, request.name))
+        return await desk.start_pull(request.ref, request.name)
+
+    @router.get("/api/v1/transfers", tags=["transfers"], openapi_extra=needs(Permission.MODELS_READ))
+    async def list_transfers() -> Transfers:
+        """List transfers, newest first."""
+        return Transfers(await desk.transfers())
+
+    @router.get("/api/v1/transfers/{id}", tags=["transfers"], openapi_extra=needs(Permission.MODELS_READ))
+    async def show_transfer(id: Name) -> TransferView:  # noqa: A002 - the field's word, and the contract's
+        """Show one transfer with its speed."""
+        return await desk.transfer(id)

@@ -1,0 +1,79 @@
+"""What stands on each page: asks `Management`, and puts the answers in the order a person wants them.
+
+Knows nothing about HTTP or HTML.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from roundhouse.core.ledger import UsageRecord
+from roundhouse.core.management import Management
+from roundhouse.core.views import Explanation, Found, Model, Status, TransferView
+from roundhouse.web.plan import HousePlan, draw
+
+_MOST_MODELS, _MOST_REQUESTS, _MOST_TRANSFERS = 50, 20, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One request and, while it is remembered, why it went where it went."""
+
+    record: UsageRecord
+    route: Explanation | None
+
+    @property
+    def best(self) -> float:
+        """The highest score among the candidates: the full width of a bar."""
+        scores = [candidate.score for candidate in self.route.candidates] if self.route else []
+        return max([*scores, 1e-9])
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything on the first page."""
+
+    status: Status
+    models: Sequence[Model]
+    more_models: int
+    #: Found on this machine, but not among the backends.
+    found: Sequence[Found]
+    transfers: Sequence[TransferView]
+    requests: Sequence[Served]
+    shows_requests: bool
+    plan: HousePlan
+
+    @property
+    def answering(self) -> int:
+        """How many backends answer."""
+        return sum(backend.ok for backend in self.status.backends)
+
+    @property
+    def loaded(self) -> int:
+        """How many models are in memory."""
+        return sum(model.loaded for model in self.models)
+
+
+async def overview(management: Management, *, may_see_requests: bool) -> Overview:
+    """Ask for all that the first page shows."""
+    status = await management.status()
+    models = sorted(await management.models(), key=lambda model: (not model.local, model.name))
+    transfers = [transfer for transfer in await management.transfers() if transfer.state != "done"]
+    requests = await _requests(management) if may_see_requests else []
+    served = next((item.record.model for item in requests if item.record.model), None)
+    known = {backend.url for backend in status.backends} | {backend.name for backend in status.backends}
+    return Overview(
+        status=status,
+        models=models[:_MOST_MODELS],
+        more_models=max(0, len(models) - _MOST_MODELS),
+        found=[found for found in status.found if not {found.url, found.name} & known],
+        transfers=transfers[:_MOST_TRANSFERS],
+        requests=requests,
+        shows_requests=may_see_requests,
+        plan=draw(models, served),
+    )
+
+
+async def _requests(management: Management) -> list[Served]:
+    records = await management.requests(_MOST_REQUESTS)
+    routes = await management.routes([record.id for record in records])
+    return [Served(record, routes.get(record.id)) for record in records]

@@ -1,0 +1,50 @@
+"""``/transfers``."""
+
+import httpx2
+
+from roundhouse.testing.management_service import InMemoryManagement, a_transfer
+
+REF = "hf:acme/tiny:Q4_K_M"
+
+
+async def test_pull(admin: httpx2.AsyncClient) -> None:
+    """A pull is accepted, and is found under its id from then on."""
+    started = await admin.post("/transfers", json={"ref": REF, "name": "mine"})
+    assert (started.status_code, started.json()["state"], started.json()["model"]) == (202, "queued", "mine")
+    assert (await admin.get(f"/transfers/{started.json()['id']}")).json() == started.json()
+
+
+async def test_pull_twice(admin: httpx2.AsyncClient) -> None:
+    """The same reference joins the transfer that is under way."""
+    first, second = [(await admin.post("/transfers", json={"ref": REF})).json()["id"] for _ in range(2)]
+    assert first == second
+
+
+async def test_pull_dry(admin: httpx2.AsyncClient, management: InMemoryManagement) -> None:
+    """A dry run gives the plan with 200 and starts nothing."""
+    answer = await admin.post("/transfers", json={"ref": REF, "dry_run": True})
+    assert (answer.status_code, set(answer.json())) == (200, {"plan"})
+    assert answer.json()["plan"]["files"][0]["present"] is False
+    assert management.pulls == []
+
+
+async def test_pull_of_nonsense(admin: httpx2.AsyncClient) -> None:
+    """What is no reference is refused by whoever knows references."""
+    answer = await admin.post("/transfers", json={"ref": "nonsense"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "E_SCHEMA")
+
+
+async def test_list(user: httpx2.AsyncClient, management: InMemoryManagement) -> None:
+    """Transfers show how far and how fast they are."""
+    management.pulls.append(a_transfer())
+    (transfer,) = (await user.get("/transfers")).json()["transfers"]
+    assert (transfer["bytes_done"], transfer["bytes_total"], transfer["rate"]) == (40_000_000, 100_000_000, 25e6)
+    assert set(transfer) == {
+        "id", "ref", "model", "state", "bytes_total", "bytes_done", "rate", "eta_s", "error",
+        "created_at", "updated_at",
+    }  # fmt: skip
+
+
+async def test_show_unknown(user: httpx2.AsyncClient) -> None:
+    """An unknown id is 404."""
+    assert (await user.get("/transfers/nobody")).status_code == 404
