@@ -1,0 +1,18 @@
+"""Everything that a person may ask of a running Roundhouse, in one object: each noun has its desk."""
+
+from __future__ import annotations
+
+from roundhouse.app.desks.backends import Backends
+from roundhouse.app.desks.models import Models
+from roundhouse.app.desks.routes import Routes
+from roundhouse.app.desks.status import StatusDesk
+from roundhouse.app.desks.transfers import TransferDesk
+from roundhouse.app.desks.usage import Usage
+from roundhouse.app.rooms import Rooms
+
+
+class Desks(StatusDesk, Models, TransferDesk, Backends, Routes, Usage):
+    """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        TransferDesk.__init__(self, rooms)

@@ -1,0 +1,88 @@
+"""The models that can be asked for, for the API and the pages: what the library holds and what backends offer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roundhouse.app.desks import views
+from roundhouse.app.rooms import Rooms
+from roundhouse.core.artifacts import Artifact
+from roundhouse.core.errors import ConflictError, NotFoundError
+from roundhouse.core.inference import Deployment
+from roundhouse.core.views import FileCheck, Model, ModelDetail, Removal, Verification
+
+
+class Models:
+    """The library and the fleet, seen as one list."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    async def models(self) -> Sequence[Model]:
+        """List all of them, by name."""
+        served = self._served()
+        held = [views.held(each, served.pop(each.model, ())) for each in await self._rooms.library.list()]
+        return sorted([*held, *(views.remote(name, who) for name, who in served.items())], key=lambda model: model.name)
+
+    async def model(self, name: str) -> ModelDetail:
+        """Show one. Raises NotFoundError."""
+        served = self._served()
+        artifact = await self._held(name)
+        if artifact is not None:
+            who = served.get(artifact.model, ())
+            return views.detail(views.held(artifact, who), artifact, who)
+        name = self._model_of(name, served)
+        return views.detail(views.remote(name, served[name]), None, served[name])
+
+    async def remove_model(self, name: str, *, dry_run: bool) -> Removal:
+        """Take one out of the library. Raises NotFoundError; ConflictError when it is not ours to remove."""
+        artifact = await self._ours(name, "be removed")
+        artifact, freed = await self._rooms.library.removal(artifact.model)
+        if not dry_run:
+            freed = await self._rooms.library.remove(artifact.model)
+            await self._rooms.fleet.refresh()
+        return Removal(artifact.model, freed, dry_run)
+
+    async def verify_model(self, name: str) -> Verification:
+        """Read all its bytes again. Raises NotFoundError."""
+        artifact = await self._ours(name, "be verified")
+        report = await self._rooms.library.verify(artifact.model)
+        files = tuple(FileCheck(each.name, each.size, each.digest, each.ok, each.actual) for each in report.files)
+        return Verification(report.model, report.ok, files, report.duration_ms)
+
+    def _served(self) -> dict[str, tuple[Deployment, ...]]:
+        """Deployments by model."""
+        served: dict[str, tuple[Deployment, ...]] = {}
+        for deployment in self._rooms.fleet.deployments():
+            served[deployment.model] = (*served.get(deployment.model, ()), deployment)
+        return served
+
+    async def _held(self, name: str) -> Artifact | None:
+        try:
+            return await self._rooms.library.find(name)
+        except NotFoundError:
+            return None
+
+    async def _ours(self, name: str, what: str) -> Artifact:
+        """The artifact that *name* means; says so when only a backend has the model."""
+        try:
+            return await self._rooms.library.find(name)
+        except NotFoundError:
+            served = self._served()
+            if name not in served:
+                raise
+            message = f"{name} is served by {served[name][0].backend} and not in the library, so it cannot {what} here"
+            raise ConflictError(message, hint="see what the library holds with `roundhouse models ls`") from None
+
+    def _model_of(self, name: str, served: dict[str, tuple[Deployment, ...]]) -> str:
+        """The model that *name* means: itself, a deployment's id, or a tag left out. Raises NotFoundError."""
+        if name in served:
+            return name
+        snapshot = self._rooms.fleet.snapshot()
+        models = {entry.deployment.model for place in snapshot.resolve(name) or () for entry in place.entries}
+        if len(models) == 1:
+            return models.pop()
+        close = snapshot.close_to(name)
+        message = f"no model {name}"
+        hint = f"did you mean {' or '.join(close)}?" if close else "see what there is with `roundhouse models ls`"
+        raise NotFoundError(message, hint=hint)

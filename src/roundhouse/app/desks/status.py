@@ -1,0 +1,114 @@
+"""The house at a glance, and the server's part of `doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from roundhouse import __version__
+from roundhouse.app.desks.backends import Backends
+from roundhouse.app.desks.models import Models
+from roundhouse.app.rooms import Rooms
+from roundhouse.core.views import BackendStatus, Check, Model, NextStep, Status
+
+#: A small model that is good enough to show something, under a licence that needs no question.
+FIRST_REAL_MODEL = "hf:Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M"
+NOISE = "roundhouse/noise"
+#: First release in which two connections that write and checkpoint at once cannot corrupt the log.
+_SAFE_SQLITE = (3, 51, 3)
+_GIB = 1 << 30
+
+
+class StatusDesk:
+    """How the house is."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    async def status(self) -> Status:
+        """Tell the state at a glance; never fails because a backend does."""
+        rooms = self._rooms
+        backends, models = await asyncio.gather(Backends(rooms).backends(), Models(rooms).models())
+        return Status(
+            version=__version__,
+            url=rooms.url,
+            home=str(rooms.settings.home),
+            started_at=rooms.started_at,
+            database="sqlite" if rooms.database.dialect == "sqlite" else "postgresql",
+            backends=tuple(backends),
+            found=rooms.found,
+            models=len(models),
+            next=next_step(models),
+        )
+
+    async def checks(self) -> Sequence[Check]:
+        """Ask the server's part of `doctor`'s questions."""
+        rooms = self._rooms
+        backends = await Backends(rooms).backends()
+        return [
+            await asyncio.to_thread(_durable, rooms.settings.home),
+            await asyncio.to_thread(_space, rooms.library.root, rooms.settings.library.min_free),
+            _database(rooms.database.dialect),
+            _memory(),
+            *(_backend(each) for each in backends),
+        ]
+
+
+def next_step(models: Sequence[Model]) -> NextStep:
+    """What is worth doing now."""
+    real = [model for model in models if model.name != NOISE]
+    if real:
+        return NextStep("talk to a model", f'roundhouse chat {real[0].name} "hello"')
+    return NextStep("get a real model", f"roundhouse pull {FIRST_REAL_MODEL}")
+
+
+def _durable(home: Path) -> Check:
+    """Whether the home takes a file and puts it on the disk."""
+    probe = home / "run" / "probe"
+    try:
+        with probe.open("wb") as file:
+            file.write(b"x")
+            file.flush()
+            os.fsync(file.fileno())
+        probe.unlink()
+    except OSError as error:
+        return Check("home", "fail", f"{home} cannot be written: {error.strerror}", "free space, or use another --home")
+    return Check("home", "ok", f"{home} can be written and synced")
+
+
+def _space(folder: Path, least: int) -> Check:
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / _GIB:.1f} GiB free in {folder}"
+    if free < least:
+        return Check("disk", "fail", detail, "remove models with `roundhouse models rm`, or set library.path")
+    return Check("disk", "ok", detail)
+
+
+def _database(dialect: str) -> Check:
+    if dialect != "sqlite":
+        return Check("database", "ok", "PostgreSQL")
+    detail = f"SQLite {sqlite3.sqlite_version}, one process, one writer"
+    if sqlite3.sqlite_version_info < _SAFE_SQLITE:
+        return Check("database", "ok", f"{detail} (older than 3.51.3, which is safe in this arrangement)")
+    return Check("database", "ok", detail)
+
+
+def _memory() -> Check:
+    available = psutil.virtual_memory().available
+    detail = f"{available / _GIB:.1f} GiB of memory available"
+    if available < _GIB:
+        return Check("memory", "warn", detail, "close something, or load smaller models")
+    return Check("memory", "ok", detail)
+
+
+def _backend(backend: BackendStatus) -> Check:
+    name = f"backend {backend.name}"
+    if backend.ok:
+        return Check(name, "ok", backend.detail)
+    return Check(name, "warn", backend.detail, f"start it, or see `roundhouse backends test {backend.name}`")

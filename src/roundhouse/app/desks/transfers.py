@@ -1,0 +1,61 @@
+"""Bytes on their way in, for the API and the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roundhouse.app.rooms import Rooms
+from roundhouse.core.views import PullFile, PullPlan, TransferView
+from roundhouse.upkeep.progress import Progress
+
+
+class TransferDesk:
+    """Starting pulls, and how they do."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
+        """Resolve *ref* without fetching it. Raises what the source raises."""
+        preview = await self._rooms.pulls.preview(ref, name)
+        plan = preview.plan
+        files = zip(plan.files, preview.present, strict=True)
+        return PullPlan(
+            model=plan.model,
+            source=plan.source,
+            revision=plan.revision,
+            license=plan.license,
+            files=tuple(PullFile(file.name, file.size, file.digest, here) for file, here in files),
+            bytes_total=preview.bytes_total,
+            bytes_needed=preview.bytes_needed,
+            disk_free=preview.disk_free,
+        )
+
+    async def start_pull(self, ref: str, name: str | None) -> TransferView:
+        """Start, or join the transfer of the same reference that is under way. Raises SchemaError, OfflineError."""
+        return _view(Progress(await self._rooms.pulls.start(ref, name)))
+
+    async def transfers(self) -> Sequence[TransferView]:
+        """List them, newest first."""
+        return [_view(each) for each in await self._rooms.pulls.list()]
+
+    async def transfer(self, transfer_id: str) -> TransferView:
+        """Show one. Raises NotFoundError."""
+        return _view(await self._rooms.pulls.progress(transfer_id))
+
+
+def _view(progress: Progress) -> TransferView:
+    transfer = progress.transfer
+    return TransferView(
+        id=transfer.id,
+        ref=transfer.ref,
+        model=transfer.model,
+        state=transfer.state,
+        bytes_total=transfer.bytes_total,
+        bytes_done=transfer.bytes_done,
+        rate=progress.rate,
+        eta_s=progress.eta_s,
+        error=transfer.error,
+        created_at=transfer.created_at,
+        updated_at=transfer.updated_at,
+    )

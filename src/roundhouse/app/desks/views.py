@@ -1,0 +1,123 @@
+"""Nouns of the rooms as the management API shows them. Pure translation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roundhouse.core.artifacts import Artifact
+from roundhouse.core.inference import Deployment, Price, Profile, Residency
+from roundhouse.core.views import (
+    CandidateView,
+    DeploymentView,
+    Explanation,
+    Factor,
+    Model,
+    ModelDetail,
+    ModelFile,
+    ProfileView,
+    RefusalView,
+    TokenPrice,
+)
+from roundhouse.routing.policy import Weights
+from roundhouse.routing.route import Candidate, Route
+
+_MILLION = 1_000_000
+
+
+def price(of: Price | None) -> TokenPrice | None:
+    """USD per token as USD per million."""
+    return None if of is None else TokenPrice(of.input_per_token * _MILLION, of.output_per_token * _MILLION)
+
+
+def deployment(of: Deployment) -> DeploymentView:
+    """One deployment."""
+    return DeploymentView(
+        id=of.id,
+        backend=of.backend,
+        upstream=of.upstream,
+        capabilities=tuple(sorted(of.capabilities)),
+        context=of.context,
+        price=price(of.price),
+        residency=of.residency,
+        local=of.local,
+    )
+
+
+def held(artifact: Artifact, deployments: Sequence[Deployment]) -> Model:
+    """A model that the library holds, with those who serve it."""
+    return Model(
+        name=artifact.model,
+        source=artifact.source,
+        ref=artifact.ref,
+        revision=artifact.revision,
+        format=artifact.format,
+        architecture=artifact.architecture,
+        quantization=artifact.quantization,
+        context=artifact.context,
+        parameters=artifact.parameters,
+        size=artifact.size,
+        license=artifact.license,
+        created_at=artifact.created_at,
+        verified_at=artifact.verified_at,
+        loaded=_loaded(deployments),
+        deployments=tuple(each.id for each in deployments),
+        local=True,
+    )
+
+
+def remote(name: str, deployments: Sequence[Deployment]) -> Model:
+    """A model that only backends have."""
+    return Model(
+        name=name,
+        source=deployments[0].backend,
+        context=deployments[0].context,
+        loaded=_loaded(deployments),
+        deployments=tuple(each.id for each in deployments),
+        local=False,
+    )
+
+
+def detail(model: Model, artifact: Artifact | None, deployments: Sequence[Deployment]) -> ModelDetail:
+    """A model with its files and deployments."""
+    files = artifact.files if artifact else ()
+    return ModelDetail(
+        **{name: getattr(model, name) for name in Model.__slots__},
+        files=tuple(ModelFile(file.name, file.size, file.digest) for file in files),
+        served_by=tuple(deployment(each) for each in deployments),
+    )
+
+
+def explanation(route_id: str, profile: Profile, route: Route) -> Explanation:
+    """A decision with its reasons."""
+    candidates = route.candidates
+    return Explanation(
+        route_id=route_id,
+        profile=ProfileView(
+            model=profile.model,
+            operation=profile.operation,
+            needs=tuple(sorted(profile.needs)),
+            prompt_tokens=profile.prompt_tokens,
+            max_tokens=profile.max_tokens,
+        ),
+        chosen=candidates[0].id if candidates else None,
+        candidates=tuple(_candidate(rank, each, route.weights) for rank, each in enumerate(candidates, start=1)),
+        refused=tuple(RefusalView(each.id, each.reason) for each in route.refused),
+        error=None if route.error is None else route.error.to_dict(),
+    )
+
+
+def _candidate(rank: int, candidate: Candidate, weights: Weights) -> CandidateView:
+    of = candidate.deployment
+    return CandidateView(
+        id=candidate.id,
+        rank=rank,
+        score=candidate.score,
+        factors={each.name: Factor(each.value, each.weight, each.points) for each in candidate.factors(weights)},
+        residency=of.residency,
+        price=price(of.price),
+        context=of.context,
+    )
+
+
+def _loaded(deployments: Sequence[Deployment]) -> bool:
+    return any(each.residency is Residency.LOADED for each in deployments)

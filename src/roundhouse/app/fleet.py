@@ -1,0 +1,118 @@
+"""The deployments of all backends, kept current, and the snapshot of them that routing reads.
+
+Knows nothing about choosing: it asks each backend what it serves, at start, when something happened, and now and then.
+A backend that cannot be asked keeps what it last said; its breaker decides whether that is worth a try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+
+from roundhouse.core.errors import RoundhouseError
+from roundhouse.core.events import Event, Events
+from roundhouse.core.inference import Deployment, Price
+from roundhouse.core.ports import Backend
+from roundhouse.health.standing import Standings
+from roundhouse.routing.policy import Policy
+from roundhouse.routing.snapshot import Snapshot
+
+#: Seconds between two rounds of asking every backend.
+ROUND_S = 30.0
+#: Seconds that one backend may take to say what it serves.
+PATIENCE_S = 5.0
+
+_log = structlog.get_logger("roundhouse.fleet")
+
+
+class Fleet:
+    """All deployments, now."""
+
+    def __init__(
+        self,
+        backends: Mapping[str, Backend],
+        prices: Mapping[str, Price],
+        aliases: Mapping[str, Sequence[str]],
+        policy: Policy,
+        standings: Standings,
+        stock: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.backends = backends
+        self._stock = stock
+        self._prices = prices
+        self._aliases = aliases
+        self._policy = policy
+        self._standings = standings
+        self._offered: dict[str, tuple[Deployment, ...]] = {}
+        self._troubles: dict[str, str] = {}
+        self._snapshot = Snapshot.build((), aliases, policy)
+        self._stir = asyncio.Event()
+        self._stirred: set[str] = set()
+
+    def snapshot(self) -> Snapshot:
+        """All deployments by name; immutable, replaced as a whole."""
+        return self._snapshot
+
+    def offered(self, backend: str) -> tuple[Deployment, ...]:
+        """What one backend serves."""
+        return self._offered.get(backend, ())
+
+    def deployments(self) -> tuple[Deployment, ...]:
+        """What all of them serve."""
+        return tuple(deployment for offered in self._offered.values() for deployment in offered)
+
+    def trouble(self, backend: str) -> str | None:
+        """Why the last question to *backend* failed; ``None`` when it answered."""
+        return self._troubles.get(backend)
+
+    def listen(self, events: Events, backend: str) -> None:
+        """Ask *backend* again whenever the library or its memory changed."""
+
+        def stir(_event: Event) -> None:
+            self._stirred.add(backend)
+            self._stir.set()
+
+        events.subscribe(stir)
+
+    async def refresh(self, names: Sequence[str] | None = None) -> None:
+        """Ask backends (all of them by default) what they serve, and take a new snapshot."""
+        await self._stock()
+        async with asyncio.TaskGroup() as group:
+            for name in self.backends if names is None else names:
+                group.create_task(self._ask(name))
+        deployments = self.deployments()
+        self._snapshot = Snapshot.build(deployments, self._aliases, self._policy)
+        self._standings.keep(deployment.id for deployment in deployments)
+
+    async def run(self) -> None:
+        """Keep current until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(ROUND_S):
+                    await self._stir.wait()
+                names: list[str] | None = sorted(self._stirred)
+            except TimeoutError:
+                names = None
+            self._stir.clear()
+            self._stirred.clear()
+            await self.refresh(names)
+
+    async def _ask(self, name: str) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                offered = await self.backends[name].deployments()
+        except (RoundhouseError, TimeoutError) as error:
+            self._note_trouble(name, str(error) or f"no answer within {PATIENCE_S:g} s")
+            return
+        if self._troubles.pop(name, None) is not None:
+            _log.info("backend answers again", backend=name)
+        price = self._prices.get(name)
+        self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in offered)
+
+    def _note_trouble(self, name: str, trouble: str) -> None:
+        if self._troubles.get(name) != trouble:
+            _log.warning("backend does not say what it serves", backend=name, reason=trouble)
+        self._troubles[name] = trouble

@@ -1,0 +1,50 @@
+"""The rooms of a running Roundhouse, introduced to each other. Holds them; does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from roundhouse.app.fleet import Fleet
+from roundhouse.core.clock import Clock
+from roundhouse.core.ports import Ledger, Transfers
+from roundhouse.core.views import Found
+from roundhouse.library.library import Library
+from roundhouse.serving.serve import Serving
+from roundhouse.settings import Settings
+from roundhouse.storage.database import Database
+from roundhouse.upkeep.pull import Pulls
+from roundhouse.usage.meter import Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a backend came from."""
+
+    kind: str
+    #: ``None`` for the embedded runtime.
+    url: str | None
+    #: Named in the configuration; False when it is ours or was found.
+    configured: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What ``app`` has built, for the desks and the server."""
+
+    settings: Settings
+    url: str
+    started_at: datetime
+    clock: Clock
+    database: Database
+    library: Library
+    transfers: Transfers
+    pulls: Pulls
+    fleet: Fleet
+    #: By backend name.
+    origins: Mapping[str, Origin]
+    found: tuple[Found, ...]
+    serving: Serving
+    ledger: Ledger
+    meter: Meter

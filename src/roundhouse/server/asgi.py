@@ -1,0 +1,88 @@
+"""Who answers which path: the model-facing dialects, the management API, the pages, and three paths for machines.
+
+Knows nothing about permission: each of those recognises the caller itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from uuid import uuid4
+
+from roundhouse.access.permissions import Permission
+from roundhouse.api import create_api
+from roundhouse.app import Roundhouse
+from roundhouse.core.errors import RoundhouseError
+from roundhouse.gateway import Gateway, Limits
+from roundhouse.server.catalogue import Catalogue
+from roundhouse.telemetry.metrics import CONTENT_TYPE
+from roundhouse.web import create_web
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def mount(roundhouse: Roundhouse) -> Application:
+    """One application for everything at one address."""
+    rooms = roundhouse.rooms
+    gateway = Gateway(
+        rooms.serving,
+        roundhouse.authenticate,
+        Catalogue(rooms.fleet.snapshot, int(rooms.started_at.timestamp())),
+        lambda: uuid4().hex,
+        limits=Limits(body=roundhouse.settings.server.max_body),
+    )
+    api = create_api(roundhouse.management, roundhouse.authenticate)
+    web = create_web(roundhouse.management, roundhouse.authenticate)
+    machines = _Machines(roundhouse)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path.startswith("/v1/"):
+            await gateway(scope, receive, send)
+        elif path.startswith("/api/"):
+            await api(scope, receive, send)
+        elif path in machines.paths:
+            await machines(scope, receive, send)
+        else:
+            await web(scope, receive, send)
+
+    return application
+
+
+class _Machines:
+    """Liveness, readiness and metrics."""
+
+    paths = frozenset({"/healthz", "/readyz", "/metrics"})
+
+    def __init__(self, roundhouse: Roundhouse) -> None:
+        self._roundhouse = roundhouse
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer at once, from memory."""
+        status, kind, body = self._answer(scope)
+        headers = [
+            (b"content-type", kind),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _answer(self, scope: Scope) -> tuple[int, bytes, bytes]:
+        plain = b"text/plain; charset=utf-8"
+        if scope["method"] not in {"GET", "HEAD"}:
+            return 405, plain, b"GET only\n"
+        if scope["path"] == "/healthz":
+            return 200, plain, b"ok\n"
+        if scope["path"] == "/readyz":
+            return 200, plain, b"ready\n"
+        try:
+            allowed = self._roundhouse.authenticate(scope).can(Permission.STATUS_READ)
+        except RoundhouseError as error:
+            return error.status, plain, f"{error.code}: {error.message}\n".encode()
+        if not allowed:
+            return 403, plain, b"E_PERM: not allowed\n"
+        return 200, CONTENT_TYPE.encode(), self._roundhouse.metrics.render()
