@@ -1,0 +1,58 @@
+"""The answers of the management API, as the command line reads them. Knows nothing about how they came."""
+
+from dataclasses import dataclass
+
+from roundhouse.core.ledger import UsageRecord, UsageSummary
+from roundhouse.core.views import BackendStatus, Check, Model, PullPlan, TransferView
+
+# No postponed annotations: msgspec reads these types.
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """``GET /models``."""
+
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """``GET /transfers``."""
+
+    transfers: tuple[TransferView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """``POST /transfers`` with ``dry_run``."""
+
+    plan: PullPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """``GET /backends``."""
+
+    backends: tuple[BackendStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """``GET /usage``."""
+
+    by: str
+    rows: tuple[UsageSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """``GET /requests``."""
+
+    requests: tuple[UsageRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """``GET /doctor``."""
+
+    checks: tuple[Check, ...]

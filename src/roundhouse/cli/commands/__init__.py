@@ -1,0 +1,1 @@
+"""One file per noun. Knows nothing about how an answer is made."""

@@ -1,0 +1,120 @@
+"""What `doctor` finds out by itself, also when no server can start. Knows nothing about how it is shown."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from roundhouse.cli import wording
+from roundhouse.core.views import Check
+from roundhouse.settings import Settings
+
+_LEAST_PYTHON = (3, 11)
+_PROBE_S = 5.0
+_IMPORT_S = 60.0
+
+
+def python() -> Check:
+    """The interpreter that runs this."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info < _LEAST_PYTHON:
+        return Check("python", "fail", version, "install Python 3.11 or newer")
+    return Check("python", "ok", version)
+
+
+def home(folder: Path) -> Check:
+    """Whether the home takes a file and puts it on the disk."""
+    place = folder
+    while not place.exists():
+        place = place.parent
+    probe = place / f".roundhouse-probe-{os.getpid()}"
+    try:
+        with probe.open("wb") as file:
+            file.write(b"x")
+            file.flush()
+            os.fsync(file.fileno())
+        probe.unlink()
+    except OSError as error:
+        detail = f"{place} cannot be written: {error.strerror}"
+        return Check("home", "fail", detail, "give it to this user, or choose another with --home or ROUNDHOUSE_HOME")
+    return Check("home", "ok", f"{folder} can be written and synced" if place == folder else f"{folder} can be made")
+
+
+def disk(folder: Path, least: int) -> Check:
+    """Whether there is room for models."""
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    detail = f"{wording.size(free)} free in {folder}"
+    if free < least:
+        return Check("disk", "fail", detail, "remove models with `roundhouse models rm`, or set library.path")
+    return Check("disk", "ok", detail)
+
+
+def port(settings: Settings, url: str | None) -> Check:
+    """Whether the port is free, or ours."""
+    if url is not None:
+        return Check("port", "ok", f"a server of this home listens at {url}")
+    host, number = settings.server.host, settings.server.port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, number))
+        except OSError as error:
+            detail = f"{host}:{number}: {error.strerror}"
+            return Check("port", "warn", detail, "set server.port, or start with `roundhouse up --port 0`")
+    return Check("port", "ok", f"{host}:{number} is free")
+
+
+def keys(settings: Settings) -> Iterator[Check]:
+    """Whether the keys that the settings name are there."""
+    for name, backend in settings.backends.items():
+        place = backend.api_key_env or backend.api_key_file
+        if place is not None and backend.enabled:
+            what = f"key of {name}"
+            if backend.api_key is None:
+                kind = "variable" if backend.api_key_env else "file"
+                yield Check(what, "warn", f"the {kind} {place} holds none", "set it where `roundhouse up` is started")
+            else:
+                yield Check(what, "ok", f"there is one in {place}")
+
+
+def llamacpp() -> Check:
+    """Whether the embedded llama.cpp can be loaded; in a child, since a broken one could take us down."""
+    command = [sys.executable, "-c", "import importlib.metadata as m, xllamacpp; print(m.version('xllamacpp'))"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_S, check=False)  # noqa: S603 - ourselves
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Check("llama.cpp", "fail", str(error), "install Roundhouse again")
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        return Check("llama.cpp", "fail", reason, "install Roundhouse again, or use another runtime beside it")
+    return Check("llama.cpp", "ok", f"xllamacpp {done.stdout.strip()} loads")
+
+
+def hub(settings: Settings) -> Check:
+    """Whether the hub answers."""
+    endpoint = settings.downloads.endpoint
+    if settings.downloads.offline:
+        return Check("hub", "ok", "not asked: offline")
+    parts = urlsplit(endpoint)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_PROBE_S)
+    try:
+        connection.request("GET", f"{parts.path}/api/models?limit=1", headers={"user-agent": "roundhouse-doctor"})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        detail = f"{endpoint}: {str(error) or type(error).__name__}"
+        return Check("hub", "warn", detail, "check network and proxy, or set downloads.endpoint")
+    finally:
+        connection.close()
+    if status >= http.HTTPStatus.BAD_REQUEST:
+        return Check("hub", "warn", f"{endpoint} answers {status}", "check downloads.endpoint")
+    return Check("hub", "ok", f"{endpoint} answers")

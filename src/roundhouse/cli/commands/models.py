@@ -1,0 +1,217 @@
+"""``roundhouse models``: what can be asked for, and whether its bytes are still right."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+
+import click
+
+from roundhouse.cli import wording
+from roundhouse.cli.answers import Models
+from roundhouse.cli.client import PATIENT_S, Call, path_of
+from roundhouse.cli.completion import complete_model, remember
+from roundhouse.cli.invocation import Invocation
+from roundhouse.cli.options import Group, examples
+from roundhouse.cli.output import Cell, Column, Table
+from roundhouse.core.errors import VerifyError
+from roundhouse.core.views import Model, ModelDetail, Removal, Verification
+
+#: A real model that fits anywhere: what empty places suggest.
+FIRST_MODEL = "hf:Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M"
+#: Digits of a digest that people compare.
+_SHORT = 16
+
+
+@click.group(cls=Group)
+def models() -> None:
+    """List, show, remove and verify models."""
+
+
+@models.command(epilog=examples("roundhouse models ls", "roundhouse models ls --local", "roundhouse models ls --json"))
+@click.option("--local", is_flag=True, help="Only models of the library, on this disk.")
+@click.pass_obj
+def ls(invocation: Invocation, *, local: bool) -> None:
+    """List the models that can be asked for."""
+    reply = invocation.client().ask(Call("GET", "/models"), Models)
+    remember(invocation.home, (model.name for model in reply.view.models))
+    listed = [model for model in reply.view.models if model.local or not local]
+    names = [model.name for model in listed]
+    data = reply.data
+    if local and isinstance(data, dict):
+        data = {**data, "models": [row for row in data["models"] if row["name"] in names]}
+    now = invocation.clock.now()
+    invocation.out.result(data, [Table(_COLUMNS, [_row(model, now) for model in listed])], names)
+    if not listed:
+        invocation.out.say("no models yet")
+        invocation.out.then("get one", f"roundhouse pull {FIRST_MODEL}")
+
+
+_COLUMNS = (
+    Column("name"),
+    Column("size", right=True),
+    Column("quant", drop=3),
+    Column("context", right=True, drop=4),
+    Column("loaded", drop=2),
+    Column("served by", drop=1),
+    Column("added", drop=5),
+)
+
+
+def _row(model: Model, now: datetime) -> list[Cell | str]:
+    backends = ", ".join(deployment.partition("/")[0] for deployment in model.deployments)
+    return [
+        model.name,
+        Cell(wording.size(model.size), "" if model.size is None else model.size),
+        model.quantization or "-",
+        Cell("-" if model.context is None else f"{model.context:,}", model.context or ""),
+        Cell("loaded" if model.loaded else "-", style="ok" if model.loaded else "dim"),
+        backends or Cell("nobody", style="warn"),
+        Cell(wording.ago(model.created_at, now), model.created_at or ""),
+    ]
+
+
+@models.command(epilog=examples("roundhouse models show roundhouse/noise"))
+@click.argument("name", shell_complete=complete_model)
+@click.pass_obj
+def show(invocation: Invocation, name: str) -> None:
+    """Show one model: where it came from, its files, who serves it."""
+    reply = invocation.client().ask(Call("GET", path_of("/models", name)), ModelDetail)
+    model = reply.view
+    files = Table(
+        (Column("file"), Column("size", right=True), Column("sha256", drop=1)),
+        [[file.name, Cell(wording.size(file.size), file.size), file.digest] for file in model.files],
+        title="files",
+    )
+    served = Table(
+        (
+            Column("deployment"),
+            Column("state"),
+            Column("context", right=True),
+            Column("can do", drop=1),
+            Column("price in/out", drop=2),
+        ),
+        [
+            [
+                one.id,
+                one.residency,
+                Cell("-" if one.context is None else f"{one.context:,}", one.context or ""),
+                ", ".join(one.capabilities),
+                "-"
+                if one.price is None
+                else f"{wording.money(one.price.input)} / {wording.money(one.price.output)} per M",
+            ]
+            for one in model.served_by
+        ],
+        title="served by",
+    )
+    facts = Table((Column(""), Column("")), _facts(model, invocation.clock.now()))
+    invocation.out.result(reply.data, [facts, files, served], [model.name])
+
+
+def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
+    """What is known about a model, one line each; what is unknown is left out."""
+    facts: list[tuple[str, Cell | str | None]] = [
+        ("name", model.name),
+        ("from", model.ref),
+        ("revision", model.revision),
+        ("license", model.license),
+        ("format", " ".join(filter(None, (model.format, model.architecture, model.quantization))) or None),
+        ("parameters", None if model.parameters is None else Cell(wording.count(model.parameters), model.parameters)),
+        ("context", None if model.context is None else Cell(f"{model.context:,} tokens", model.context)),
+        ("size", None if model.size is None else Cell(wording.size(model.size), model.size)),
+        ("added", Cell(wording.ago(model.created_at, now), model.created_at) if model.created_at else None),
+        ("verified", _verified(model, now)),
+        ("loaded", "yes" if model.loaded else "no"),
+    ]
+    return [[Cell(label, style="dim"), value] for label, value in facts if value is not None]
+
+
+def _verified(model: ModelDetail, now: datetime) -> Cell | str | None:
+    if not model.local:
+        return None
+    return (
+        Cell(wording.ago(model.verified_at, now), model.verified_at) if model.verified_at else "never since it arrived"
+    )
+
+
+@models.command(
+    epilog=examples("roundhouse models rm roundhouse/noise --dry-run", "roundhouse models rm roundhouse/noise --yes")
+)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_model)
+@click.option("--dry-run", is_flag=True, help="Say what would be freed, and remove nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask. (Without a terminal nobody is asked.)")
+@click.pass_obj
+def rm(invocation: Invocation, names: tuple[str, ...], *, dry_run: bool, yes: bool) -> None:
+    """Remove models from the library. Bytes that another model shares stay."""
+    client = invocation.client()
+
+    def removal(name: str, *, pretend: bool) -> Removal:
+        call = Call("DELETE", path_of("/models", name), {"dry_run": str(pretend).lower()}, timeout_s=PATIENT_S)
+        return client.ask(call, Removal).view
+
+    planned = [removal(name, pretend=True) for name in dict.fromkeys(names)]
+    freed = wording.size(sum(one.bytes_freed for one in planned))
+    if not (dry_run or yes) and sys.stdin.isatty() and invocation.out.stderr_tty:
+        listed = ", ".join(one.removed for one in planned)
+        click.confirm(f"Remove {listed}, which frees {freed}?", abort=True, err=True)
+    done = planned if dry_run else [removal(one.removed, pretend=False) for one in planned]
+    data = [{"removed": one.removed, "bytes_freed": one.bytes_freed, "dry_run": one.dry_run} for one in done]
+    columns = (Column("would remove" if dry_run else "removed"), Column("frees" if dry_run else "freed", right=True))
+    rows: list[list[Cell | str]] = [[one.removed, Cell(wording.size(one.bytes_freed), one.bytes_freed)] for one in done]
+    invocation.out.result(data[0] if len(data) == 1 else data, [Table(columns, rows)], [one.removed for one in done])
+
+
+@models.command(epilog=examples("roundhouse models verify", "roundhouse models verify roundhouse/noise"))
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=complete_model)
+@click.pass_obj
+def verify(invocation: Invocation, names: tuple[str, ...]) -> int:
+    """Read every byte of models again and compare.
+
+    Without a NAME all of the library. Exit 6 when bytes differ.
+    """
+    client = invocation.client()
+    if not names:
+        listed = client.ask(Call("GET", "/models"), Models).view.models
+        names = tuple(model.name for model in listed if model.local)
+    views, data = [], []
+    with invocation.out.progress("verifying") as bar:
+        for number, name in enumerate(dict.fromkeys(names)):
+            bar.update(name, number, len(names))
+            reply = client.ask(Call("POST", path_of("/models", name, "/verify"), timeout_s=PATIENT_S), Verification)
+            views.append(reply.view)
+            data.append(reply.data)
+    wrong = [view for view in views if not view.ok]
+    table = Table(
+        (Column("model"), Column("bytes"), Column("size", right=True), Column("took", right=True, drop=1)),
+        [_verdict(view) for view in views],
+    )
+    invocation.out.result(data[0] if len(data) == 1 else data, [table], [view.model for view in wrong])
+    if not views:
+        invocation.out.say("the library is empty: nothing to verify")
+    return _judge(invocation, wrong)
+
+
+def _verdict(view: Verification) -> list[Cell | str]:
+    total = sum(file.size for file in view.files)
+    return [
+        view.model,
+        Cell("right" if view.ok else "WRONG", style="ok" if view.ok else "fail"),
+        Cell(wording.size(total), total),
+        Cell(wording.millis(view.duration_ms), view.duration_ms),
+    ]
+
+
+def _judge(invocation: Invocation, wrong: list[Verification]) -> int:
+    """Say what to do about models whose bytes are wrong; the exit code."""
+    for view in wrong:
+        for file in view.files:
+            if not file.ok:
+                found = f"has sha256 {file.actual[:_SHORT]}…" if file.actual else "is gone"
+                invocation.out.say(
+                    f"{view.model}: {file.name} {found}, should be {file.digest[:_SHORT]}…", style="fail"
+                )
+        ref = invocation.client().ask(Call("GET", path_of("/models", view.model)), ModelDetail).view.ref
+        again = f" && roundhouse pull {ref}" if ref else ""
+        invocation.out.then("get it again", f"roundhouse models rm {view.model} --yes{again}")
+    return VerifyError.exit_code if wrong else 0

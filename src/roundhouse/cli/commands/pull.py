@@ -1,0 +1,176 @@
+"""``roundhouse pull``: get a model onto this machine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from roundhouse.cli import wording
+from roundhouse.cli.answers import Planned
+from roundhouse.cli.client import PATIENT_S, Call, Client, Reply, path_of
+from roundhouse.cli.errors import INTERRUPTED, rebuilt
+from roundhouse.cli.invocation import Invocation
+from roundhouse.cli.options import Command, examples
+from roundhouse.cli.output import Bar, Cell, Column, Mode, Output, Table
+from roundhouse.core.artifacts import TransferState
+from roundhouse.core.errors import OfflineError
+from roundhouse.core.views import PullPlan, TransferView
+
+_PAUSE_S = 0.2
+_REMOTE = ("hf:", "https:", "http:")
+_WORDS = {
+    TransferState.QUEUED: "waiting",
+    TransferState.RESOLVING: "looking it up",
+    TransferState.REGISTERING: "checking and registering",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be pulled, and what it shall be called."""
+
+    ref: str
+    name: str | None
+
+
+@click.command(
+    cls=Command,
+    epilog=examples(
+        "roundhouse pull hf:Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M",
+        "roundhouse pull https://example.org/model.gguf#sha256=…",
+        "roundhouse pull ./model.gguf --name mine",
+        "roundhouse pull hf:owner/repo --dry-run",
+    ),
+)
+@click.argument("ref")
+@click.option("--name", metavar="NAME", help="Ask for it by this name later.")
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched, and fetch nothing.")
+@click.option("--detach", is_flag=True, help="Do not wait for the end (needs a running server).")
+@click.pass_obj
+def pull(invocation: Invocation, ref: str, name: str | None, *, dry_run: bool, detach: bool) -> int:
+    """Get a model onto this machine.
+
+    REF is hf:owner/repo[@rev][:quant], an https address with #sha256=…, or a path.
+    What was interrupted goes on where it stopped: pull it again, or start Roundhouse.
+    """
+    wish = Wish(_absolute(ref), name)
+    if invocation.flags.offline and wish.ref.startswith(_REMOTE):
+        message = f"{ref} is not on this machine, and --offline forbids to fetch it"
+        raise OfflineError(message, hint="leave --offline away")
+    if detach and invocation.url is None:
+        message = "--detach needs a running Roundhouse: start it with `roundhouse up`."
+        raise click.UsageError(message)
+    client = invocation.client()
+    if dry_run:
+        _show_plan(invocation.out, client, wish)
+        return 0
+    reply = client.ask(_call(wish, dry_run=False), TransferView)
+    if detach:
+        _show_start(invocation.out, reply)
+        return 0
+    return _attend(invocation, client, reply)
+
+
+def _absolute(ref: str) -> str:
+    """A path counts from where the person is, not from where the server is."""
+    path = Path(ref.removeprefix("file:")).expanduser()
+    is_path = ref.startswith(("/", "./", "../", "~", "file:")) or ref in {".", ".."}
+    return str(path.absolute()) if is_path or (":" not in ref and path.exists()) else ref
+
+
+def _call(wish: Wish, *, dry_run: bool) -> Call:
+    body: dict[str, object] = {"ref": wish.ref, "dry_run": dry_run}
+    if wish.name is not None:
+        body["name"] = wish.name
+    return Call("POST", "/transfers", body=body, timeout_s=PATIENT_S)
+
+
+def _show_plan(out: Output, client: Client, wish: Wish) -> None:
+    reply = client.ask(_call(wish, dry_run=True), Planned)
+    plan = reply.view.plan
+    rows = [
+        [file.name, Cell(wording.size(file.size), file.size or ""), "here already" if file.present else "to fetch"]
+        for file in plan.files
+    ]
+    out.result(reply.data, [Table((Column("file"), Column("size", right=True), Column("state")), rows)], [plan.model])
+    for line in _plan_words(plan):
+        out.say(line)
+
+
+def _plan_words(plan: PullPlan) -> list[str]:
+    license_words = f", licence {plan.license}" if plan.license else ""
+    return [
+        f"would become {plan.model}, from {plan.source} at {plan.revision[:12]}{license_words}",
+        f"to fetch: {wording.size(plan.bytes_needed)} of {wording.size(plan.bytes_total)}",
+        f"free on disk: {wording.size(plan.disk_free)}",
+    ]
+
+
+def _show_start(out: Output, reply: Reply[TransferView]) -> None:
+    started = reply.view
+    out.result(reply.data, [Table((Column("download"), Column("ref")), [[started.id, started.ref]])], [started.id])
+    out.then("see how far it is", "roundhouse downloads ls")
+
+
+def _attend(invocation: Invocation, client: Client, reply: Reply[TransferView]) -> int:
+    """Watch a transfer to its end."""
+    started = invocation.clock.monotonic()
+    try:
+        with invocation.out.progress("pulling") as bar:
+            while reply.view.state not in {TransferState.DONE, TransferState.FAILED}:
+                _draw(bar, reply.view)
+                time.sleep(_PAUSE_S)
+                reply = client.ask(Call("GET", path_of("/transfers", reply.view.id)), TransferView)
+    except KeyboardInterrupt:
+        return _leave(invocation, reply.view)
+    view = reply.view
+    if view.state == TransferState.FAILED:
+        raise rebuilt(view.error or {})
+    took = wording.duration(invocation.clock.monotonic() - started)
+    _show_end(invocation.out, reply, took)
+    return 0
+
+
+def _draw(bar: Bar, view: TransferView) -> None:
+    words = _WORDS.get(TransferState(view.state), progress_words(view))
+    bar.update(words, view.bytes_done, view.bytes_total)
+
+
+def progress_words(view: TransferView) -> str:
+    """``45 %, 512 MiB of 1.1 GiB, 12.3 MiB/s, 43 s left``."""
+    parts = []
+    if view.bytes_total:
+        parts.append(f"{100 * view.bytes_done // view.bytes_total} %")
+    total = f" of {wording.size(view.bytes_total)}" if view.bytes_total else ""
+    parts.append(f"{wording.size(view.bytes_done)}{total}")
+    if view.rate is not None:
+        parts.append(f"{wording.size(view.rate)}/s")
+    if view.eta_s is not None:
+        parts.append(f"{wording.duration(view.eta_s)} left")
+    return ", ".join(parts)
+
+
+def _leave(invocation: Invocation, view: TransferView) -> int:
+    """Ctrl-C: a server goes on; what runs in this process stops, and resumes later."""
+    if invocation.url is not None:
+        invocation.out.say(f"the download goes on in the background ({progress_words(view)})")
+        invocation.out.then("see how far it is", "roundhouse downloads ls")
+    else:
+        invocation.out.say(f"stopped ({progress_words(view)}); what is there is kept")
+        invocation.out.then("go on", f"roundhouse pull {view.ref}")
+    return INTERRUPTED
+
+
+def _show_end(out: Output, reply: Reply[TransferView], took: str) -> None:
+    view = reply.view
+    model = view.model or view.ref
+    if out.mode is not Mode.HUMAN or not out.stdout_tty:
+        # A pipe gets the name alone: `model=$(roundhouse pull …)`.
+        out.result(reply.data, [], [model])
+        if out.mode is Mode.HUMAN:
+            out.text(model)
+    out.say(f"{model} is here: {wording.size(view.bytes_total)} in {took}, sha256 checked", style="ok")
+    out.then("talk to it", f"roundhouse chat {model}")

@@ -1,0 +1,44 @@
+from tests.unit.cli.conftest import Run
+
+from roundhouse.testing.management import FakeServer
+from roundhouse.testing.management_service import a_backend, a_model
+
+
+def test_ls_says_who_is_down_and_what_to_do(run: Run, server: FakeServer) -> None:
+    """State per row, and the command that looks closer."""
+    server.management.runtimes = [a_backend(), a_backend("cloud", ok=False)]
+    outcome = run("backends", "ls")
+    assert [["local", "ok"], ["cloud", "down"]] == [row[:2] for row in outcome.rows[1:]]
+    assert "roundhouse backends test cloud" in outcome.err
+
+
+def test_an_empty_ls_shows_how_to_add_one(run: Run, server: FakeServer) -> None:
+    """No backends: where an example is."""
+    server.management.runtimes = []
+    assert "roundhouse config show --example" in run("backends", "ls").err
+
+
+def test_test_lists_what_it_serves(run: Run, server: FakeServer) -> None:
+    """A backend that answers is exit 0, with its deployments."""
+    server.management.catalog = [a_model("a")]
+    outcome = run("backends", "test", "local")
+    assert (0, ["local/a"]) == (outcome.code, outcome.rows[-1])
+
+
+def test_test_with_a_prompt_shows_the_reply(run: Run, server: FakeServer) -> None:
+    """--prompt asks for a token, and it is shown."""
+    assert server
+    assert ["said", "hi"] in run("backends", "test", "local", "--prompt").rows
+
+
+def test_test_of_one_that_is_down_is_exit_9(run: Run, server: FakeServer) -> None:
+    """Unreachable, with its reason as data."""
+    server.management.runtimes = [a_backend("cloud", ok=False)]
+    outcome = run("backends", "test", "cloud", "--json")
+    assert (9, False) == (outcome.code, outcome.json["ok"])
+
+
+def test_test_of_an_unknown_one_is_exit_3(run: Run, server: FakeServer) -> None:
+    """Not found."""
+    assert server
+    assert 3 == run("backends", "test", "none").code

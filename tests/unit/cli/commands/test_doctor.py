@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.conftest import Run
+
+from roundhouse.cli.commands import checks
+from roundhouse.core.errors import ConflictError
+from roundhouse.core.views import Check
+from roundhouse.testing.management import FakeServer
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare half a second per test: the real import has a test of its own."""
+    monkeypatch.setattr(checks, "llamacpp", lambda: Check("llama.cpp", "ok", "loads"))
+
+
+def test_checks_are_numbered_and_include_the_servers(run: Run, server: FakeServer) -> None:
+    """What this command finds, then what the server says."""
+    assert server
+    outcome = run("doctor")
+    assert 0 == outcome.code
+    assert ["1", "ok", "python"] == outcome.rows[1][:3]
+    assert "free space" in {row[2] for row in outcome.rows}
+
+
+def test_a_warning_comes_with_its_fix(run: Run, server: FakeServer) -> None:
+    """The fix stands under the check."""
+    assert server
+    outcome = run("doctor")
+    assert ["", "", "", "fix: make room, or set library.path to a larger disk"] in outcome.rows
+    assert "1 warning" in outcome.err
+
+
+def test_a_wrong_file_is_a_failure(run: Run, home: Path) -> None:
+    """Exit 1; the server is not even tried."""
+    (home / "roundhouse.toml").write_text("[server]\nprot = 1\n", encoding="utf-8")
+    outcome = run("doctor", "--json")
+    failed = [check["name"] for check in outcome.json["checks"] if check["status"] == "fail"]
+    assert (1, ["settings"]) == (outcome.code, failed)
+
+
+def test_a_server_that_cannot_start_is_a_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doctor tells why, and does not die of it."""
+
+    def refuse() -> None:
+        message = "the home is taken"
+        raise ConflictError(message)
+
+    monkeypatch.setattr("roundhouse.cli.invocation.server_room", refuse)
+    outcome = run("doctor", "-q")
+    assert (1, "server\n") == (outcome.code, outcome.out)

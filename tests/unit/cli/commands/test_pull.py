@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.conftest import Run
+
+from roundhouse.cli.commands import pull
+from roundhouse.core.errors import DiskError
+from roundhouse.testing.management import FakeServer
+
+REF = "hf:acme/tiny:Q4_K_M"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask again at once."""
+    monkeypatch.setattr(pull, "_PAUSE_S", 0.0)
+
+
+def test_pull_waits_and_prints_the_name(run: Run, server: FakeServer) -> None:
+    """A pipe gets the name alone; people get size, time and the next command."""
+    server.management.steps = [
+        {"state": "resolving"},
+        {"state": "downloading", "bytes_done": 50, "bytes_total": 100, "rate": 10.0, "eta_s": 5.0},
+        {"state": "registering"},
+        {"state": "done", "bytes_done": 100},
+    ]
+    outcome = run("pull", REF)
+    assert (0, "acme/tiny:Q4_K_M\n") == (outcome.code, outcome.out)
+    assert "pulling: 50 %, 50 B of 100 B, 10 B/s, 5.0 s left" in outcome.err
+    assert "roundhouse chat acme/tiny:Q4_K_M" in outcome.err
+
+
+def test_pull_by_another_name(run: Run, server: FakeServer) -> None:
+    """--name is what the server is asked for."""
+    assert server
+    assert "mine\n" == run("pull", REF, "--name", "mine").out
+
+
+def test_pull_json_is_the_transfer(run: Run, server: FakeServer) -> None:
+    """The last state, as the API answers."""
+    assert server
+    assert "done" == run("pull", REF, "--json").json["state"]
+
+
+def test_a_failed_pull_ends_as_its_error(run: Run, server: FakeServer) -> None:
+    """Wrong bytes are exit 6, with what the transfer said."""
+    error = {"code": "E_VERIFY", "message": "other bytes than promised", "hint": "try again", "retryable": False}
+    server.management.steps = [{"state": "failed", "error": error}]
+    outcome = run("pull", REF)
+    assert (6, "") == (outcome.code, outcome.out)
+    assert "error: other bytes than promised\nhint: try again\n" in outcome.err
+
+
+def test_a_refused_pull_ends_as_its_error(run: Run, server: FakeServer) -> None:
+    """What the server refuses at once is told at once."""
+    server.management.refusal = DiskError("no space")
+    assert 7 == run("pull", REF).code
+
+
+def test_dry_run_shows_the_plan(run: Run, server: FakeServer) -> None:
+    """Files and sizes, and nothing is started."""
+    outcome = run("pull", REF, "--dry-run")
+    assert [["model.gguf", "100000000", "to fetch"]] == outcome.rows[1:]
+    assert "to fetch: 95.4 MiB of 95.4 MiB" in outcome.err
+    assert [] == server.management.pulls
+
+
+def test_detach_prints_the_id(run: Run, server: FakeServer) -> None:
+    """The server goes on by itself."""
+    assert server
+    assert (0, "t-1\n") == (lambda outcome: (outcome.code, outcome.out))(run("pull", REF, "--detach", "-q"))
+
+
+def test_detach_needs_a_server(run: Run) -> None:
+    """Without one there is nobody to go on."""
+    outcome = run("pull", REF, "--detach")
+    assert 2 == outcome.code
+    assert "start it with `roundhouse up`" in outcome.err
+
+
+def test_offline_refuses_the_network(run: Run, server: FakeServer) -> None:
+    """--offline with a hub reference is exit 5, and the server is not asked."""
+    assert 5 == run("pull", REF, "--offline").code
+    assert [] == server.management.pulls
+
+
+def test_a_path_counts_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server runs somewhere else: it gets the whole path."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.gguf").touch()
+    whole = f"{tmp_path}/model.gguf"
+    assert [whole] * 3 == [pull._absolute(ref) for ref in ("model.gguf", "./model.gguf", f"file:{whole}")]
+
+
+@pytest.mark.parametrize("ref", [REF, "https://example.org/x.gguf#sha256=ab", "owner/repo", "ollama:x:y"])
+def test_what_is_no_path_stays(ref: str) -> None:
+    """References are the server's to read."""
+    assert ref == pull._absolute(ref)
+
+
+def test_interrupting_leaves_the_server_at_work(run: Run, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is 130 and says how to look at it."""
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    server.management.steps = [{"state": "downloading"}]
+    monkeypatch.setattr(pull.time, "sleep", interrupted)
+    outcome = run("pull", REF)
+    assert 130 == outcome.code
+    assert "goes on in the background" in outcome.err
+    assert "roundhouse downloads ls" in outcome.err
