@@ -150,7 +150,7 @@ def litellm(upstream: str, folder: Path) -> Contestant | None:
         "litellm proxy",
         (*command, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1", "--telemetry", "False"),
         f"http://127.0.0.1:{port}",
-        "1 worker, LITELLM_MODE=PRODUCTION, LITELLM_LOG=ERROR, master key, no database, no callbacks, bundled price map",
+        "1 worker, LITELLM_MODE=PRODUCTION, LITELLM_LOG=ERROR, master key, no database or callbacks, bundled price map",
         _output(str(python), "-c", "import importlib.metadata as m; print('litellm', m.version('litellm'))"),
         {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         {"authorization": f"Bearer {key}"},

@@ -230,6 +230,8 @@ def _report(results: Sequence[Result], budgets: Sequence[Budget], options: argpa
     def streamed(result: Result) -> str:
         if result.streams is None:
             return "not measured"
+        if not result.streams.arrived:
+            return "no piece arrived"
         return f"{result.streams.p50:.1f} / {result.streams.p99:.1f} ms, {result.streams.arrived:.0%}"
 
     columns: Sequence[tuple[str, Callable[[Result], str]]] = (

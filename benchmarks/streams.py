@@ -15,7 +15,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 _STAMP = re.compile(rb'"content":"(\d+)"')
-_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
 _EVENT = (
     '{{"id":"c","object":"chat.completion.chunk","created":1,"model":"mock","choices":'
     '[{{"index":0,"delta":{{"content":"{stamp}"}},"finish_reason":{finish}}}]}}'

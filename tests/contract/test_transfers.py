@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from roundhouse.core.artifacts import TransferState
+from roundhouse.core.artifacts import Digest, TransferState
 from roundhouse.core.errors import NotFoundError
 from roundhouse.core.ports import Transfers
 from roundhouse.storage.database import Database
@@ -34,6 +34,14 @@ async def test_a_later_state_takes_the_place_of_the_earlier(transfers: Transfers
     failed = replace(begun, state=TransferState.FAILED, error=error, updated_at=begun.updated_at + timedelta(hours=1))
     await transfers.put(failed)
     assert [failed] == list(await transfers.list())
+
+
+async def test_keeps_an_error_whose_details_are_typed_text(transfers: Transfers) -> None:
+    """What an error says about digests and paths must not keep it from being written."""
+    digest = Digest("ab" * 32)
+    error: dict[str, object] = {"code": "E_VERIFY", "details": {"expected": digest}}
+    await transfers.put(replace(a_transfer("t1"), state=TransferState.FAILED, error=error))
+    assert error == (await transfers.get("t1")).error
 
 
 async def test_lists_the_newest_first_and_no_more_than_asked(transfers: Transfers) -> None:

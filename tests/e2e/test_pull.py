@@ -41,14 +41,14 @@ def test_a_model_from_a_hub_chats_streams_and_embeds(hub: Hub, up: Callable[...,
 
 def test_a_wrong_digest_is_refused_and_nothing_is_registered(hub: Hub, up: Callable[..., Running]) -> None:
     """Bytes that are not the promised ones end with exit code 6, and no model."""
-    hub.add("tiny/noise-GGUF", {"noise-F16.gguf": NOISE})
+    hub.add("tiny/wrong-GGUF", {"wrong-Q4_K_M.gguf": a_gguf(bytes(1 << 20))})
     fault = hub.plant(FaultKind.WRONG_BYTES, times=100)
     running = up(downloads__endpoint=hub.endpoint)
-    pulled = running.cli("pull", "hf:tiny/noise-GGUF")
+    pulled = running.cli("pull", "hf:tiny/wrong-GGUF")
     assert (fault.fired > 0, pulled.returncode) == (True, 6), pulled.stderr
     assert "E_VERIFY" in pulled.stderr
     listed = json.loads(running.cli("models", "ls", "--json").stdout)
-    assert "tiny/noise-GGUF:F16" not in [model["name"] for model in listed["models"]]
+    assert ["roundhouse/noise"] == [model["name"] for model in listed["models"]]
 
 
 @pytest.mark.timeout(60 + 30 * KILLS)
@@ -81,12 +81,12 @@ def _pull_through_a_kill(hub: Hub, home: Path, number: int, share: float) -> boo
     again = _up(hub, home)
 
     def state() -> str:
-        return str(json.loads(again.cli("downloads", "ls", "--json").stdout)["transfers"][-1]["state"])
+        listed = json.loads(again.cli("downloads", "ls", "--json").stdout)["transfers"]
+        return str(next(each["state"] for each in listed if each["id"] == transfer))
 
     wait_for(lambda: state() in {"done", "failed"}, 60, again.log.read_text)
     verified = again.cli("models", "verify", f"tiny/model-{number}", "--json")
     stop(again)
-    assert transfer
     return verified.returncode == 0 and state_is_done(verified.stdout)
 
 

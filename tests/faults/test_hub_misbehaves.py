@@ -20,6 +20,8 @@ from roundhouse.testing.memory import MemoryArtifacts, MemoryTransfers
 from roundhouse.transfers import FetchOptions, Patience
 from roundhouse.upkeep import Pulls, PullSettings
 
+pytestmark = pytest.mark.slow
+
 DATA = a_gguf(random.Random(11).randbytes(3_000_000))
 REF = "hf:acme/tiny"
 

@@ -86,6 +86,11 @@ async def test_a_pull_killed_at_random_points_ends_right(
     assert sum(killing.resumed) >= 0.99 * sum(killing.held[: len(killing.resumed)])
 
 
+def leftovers(root: Path) -> list[Path]:
+    """What a finished pull should have tidied up."""
+    return [*root.glob("partials/*"), *root.glob("plans/*")]
+
+
 async def check_the_library(url: str, root: Path, data: bytes) -> None:
     """The one model is registered, its bytes are right, and nothing else is left."""
     database = Database.open(url)
@@ -94,4 +99,4 @@ async def check_the_library(url: str, root: Path, data: bytes) -> None:
     digest = hashlib.sha256(data).hexdigest()
     assert [digest] == [file.digest for file in artifact.files]
     assert digest == hashlib.sha256((root / "blobs" / f"sha256-{digest}").read_bytes()).hexdigest()
-    assert [] == [*root.glob("partials/*"), *root.glob("plans/*")]
+    assert [] == leftovers(root)

@@ -144,6 +144,8 @@ def allow_silence(response: aiohttp.ClientResponse, idle_s: float) -> None:
     protocol = response.connection.protocol if response.connection else None
     if protocol is not None:
         protocol.read_timeout = idle_s
+        # Without this the old limit would hold until the next byte, which may never come.
+        protocol.start_timeout()
 
 
 async def read_to_end(response: aiohttp.ClientResponse) -> None:

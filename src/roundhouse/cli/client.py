@@ -76,6 +76,14 @@ def running(home: Path) -> str | None:
         return None
 
 
+def key_of(home: Path) -> str | None:
+    """The admin key of the home, when this user may read it."""
+    try:
+        return (home / "admin.key").read_text(encoding="ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def _held(lock: Path) -> bool:
     """Whether a process holds the lock."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import BashComplete, CompletionItem
 
 from roundhouse.cli.answers import Backends, Models, Transfers
-from roundhouse.cli.client import Call, Client, running
+from roundhouse.cli.client import Call, Client, key_of, running
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.settings.load import home_of
 
@@ -31,7 +31,7 @@ _BASH = """\
     word="${words[position]}"
     if [[ $line == *[[:space:]] ]]; then position=$(( position + 1 )); word=""; fi
     local taken=""
-    if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then taken="${word%:*}:"; fi
+    if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then taken="${word%%:*}:"; fi
     COMPREPLY=()
     while IFS=, read -r kind value; do
         case $kind in
@@ -113,4 +113,4 @@ def _home(ctx: click.Context) -> Path:
 
 def _client(home: Path) -> Client | None:
     url = running(home)
-    return Client(url) if url else None
+    return Client(url, key_of(home)) if url else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
-from roundhouse.cli.client import Client, running
+from roundhouse.cli.client import Client, key_of, running
 from roundhouse.cli.errors import coloured
 from roundhouse.cli.output import Mode, Output
 from roundhouse.core.clock import Clock, SystemClock
@@ -79,7 +79,7 @@ class Invocation:
         """Talk to the server of this home, or to one in this process. Raises ConfigError, ConflictError."""
         if self._client is None:
             where = self.url or self._start()
-            self._client = Client(where, _key(self.home))
+            self._client = Client(where, key_of(self.home))
         return self._client
 
     def _start(self) -> str:
@@ -105,11 +105,3 @@ def output_for(flags: Flags, environment: Mapping[str, str]) -> Output:
         stderr_tty=stderr_tty,
         colour=stderr_tty and coloured(environment),
     )
-
-
-def _key(home: Path) -> str | None:
-    """The admin key of the home, when this user may read it."""
-    try:
-        return (home / "admin.key").read_text(encoding="ascii").strip() or None
-    except (OSError, UnicodeDecodeError):
-        return None

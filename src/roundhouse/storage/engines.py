@@ -126,6 +126,7 @@ def _create(
         pool_timeout=PATIENCE_S,
         pool_pre_ping=pool_pre_ping,
         connect_args=connect_args or {},
-        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        # Digests, file names and paths inside of an error's details are text with a type.
+        json_serializer=lambda value: msgspec.json.encode(value, enc_hook=str).decode(),
         json_deserializer=msgspec.json.decode,
     )

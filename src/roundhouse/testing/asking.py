@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from roundhouse.core.inference import Capability, InferenceRequest, Operation, Profile
 
@@ -13,25 +14,32 @@ _NEEDS = {
 }
 
 
-def ask(operation: Operation, *, timeout_s: float = 60.0, **fields: object) -> InferenceRequest:
+#: Greedy, so that the same question gets the same answer.
+_LIMITS: Mapping[str, object] = {"max_tokens": 8, "temperature": 0}
+
+
+def ask(
+    operation: Operation, body: Mapping[str, object] | None = None, *, stream: bool = False, timeout_s: float = 60.0
+) -> InferenceRequest:
     """Make a request of any body."""
-    body = {"model": "auto", **fields}
+    whole = {"model": "auto", **(body or {}), **({"stream": True} if stream else {})}
     profile = Profile(operation, "auto", frozenset({_NEEDS[operation]}), prompt_tokens=8)
-    stream = bool(fields.get("stream"))
-    return InferenceRequest("request", profile, json.dumps(body).encode(), stream=stream, timeout_s=timeout_s)
+    return InferenceRequest("request", profile, json.dumps(whole).encode(), stream=stream, timeout_s=timeout_s)
 
 
-def ask_chat(text: str = "the engine turns", *, timeout_s: float = 60.0, **fields: object) -> InferenceRequest:
+def ask_chat(
+    text: str = "the engine turns", *, stream: bool = False, timeout_s: float = 60.0, **fields: object
+) -> InferenceRequest:
     """Make a chat of one message, with eight tokens to answer."""
-    given: dict[str, object] = {"messages": [{"role": "user", "content": text}], "max_tokens": 8}
-    return ask(Operation.CHAT, timeout_s=timeout_s, **{**given, **fields})
+    body = {**_LIMITS, "messages": [{"role": "user", "content": text}], **fields}
+    return ask(Operation.CHAT, body, stream=stream, timeout_s=timeout_s)
 
 
-def ask_completion(prompt: str = "the engine turns", **fields: object) -> InferenceRequest:
+def ask_completion(prompt: str = "the engine turns", *, stream: bool = False) -> InferenceRequest:
     """Make a completion, with eight tokens to answer."""
-    return ask(Operation.COMPLETION, **{"prompt": prompt, "max_tokens": 8, **fields})
+    return ask(Operation.COMPLETION, {**_LIMITS, "prompt": prompt}, stream=stream)
 
 
 def ask_embedding(*texts: str, **fields: object) -> InferenceRequest:
     """Make a request for embeddings."""
-    return ask(Operation.EMBEDDING, **{"input": list(texts) or ["the engine turns"], **fields})
+    return ask(Operation.EMBEDDING, {"input": list(texts) or ["the engine turns"], **fields})

@@ -119,21 +119,36 @@ class FakeServer:
     chat: ScriptedChat
 
 
+class FakeHost:
+    """A server that serves one home after the other; building the API once is what takes time."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self._management, self._chat = ScriptedManagement(), ScriptedChat()
+        self._serving = _Serving(_application(self._management, self._chat), listener)
+
+    def __enter__(self) -> Self:
+        self._serving.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._serving.stop()
+
+    @contextmanager
+    def serve(self, home: Path) -> Iterator[FakeServer]:
+        """Serve *home*, fresh, while the context is open."""
+        vars(self._management).update(vars(ScriptedManagement()))
+        vars(self._chat).update(vars(ScriptedChat()))
+        with _Held(home) as held:
+            held.write_note(self._url)
+            yield FakeServer(home, self._url, self._management, self._chat)
+
+
 @contextmanager
-def running_server(home: Path) -> Iterator[FakeServer]:
-    """Serve *home* on a free loopback port while the context is open."""
-    management, chat = ScriptedManagement(), ScriptedChat()
-    with socket.socket() as listener, _Held(home) as held:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        serving = _Serving(_application(management, chat), listener)
-        serving.start()
-        held.write_note(url)
-        try:
-            yield FakeServer(home, url, management, chat)
-        finally:
-            serving.stop()
+def fake_host() -> Iterator[FakeHost]:
+    """A host on a free loopback port while the context is open."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener, FakeHost(listener) as host:
+        yield host
 
 
 class _Held:

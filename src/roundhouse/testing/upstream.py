@@ -84,6 +84,8 @@ class Upstream:
         self.fired: Counter[Fault] = Counter()
         #: Answers that the client did not wait for.
         self.abandoned = 0
+        #: Ports of the clients' connections.
+        self._connections: set[int] = set()
         self.changed = asyncio.Condition()
         #: Lets stalled answers go on.
         self.release = asyncio.Event()
@@ -95,6 +97,11 @@ class Upstream:
         self._port = port
         self._plan: deque[Planned] = deque()
         self._runner: web.AppRunner | None = None
+
+    @property
+    def connections(self) -> int:
+        """Connections that were used for answers."""
+        return len(self._connections)
 
     def plan(self, *faults: Planned | Fault, times: int = 1) -> None:
         """Fail the next requests for an answer, one fault each."""
@@ -137,6 +144,8 @@ class Upstream:
         """The part that all three operations share: who asks, for what, and what is to go wrong."""
 
         async def respond(request: web.Request) -> web.StreamResponse:
+            if isinstance(peer := request.get_extra_info("peername"), tuple):
+                self._connections.add(peer[1])
             body = json.loads(await request.read())
             self.seen.append(Seen(request.path, dict(request.headers), body))
             if not self._is_allowed(request):

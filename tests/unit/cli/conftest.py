@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from roundhouse.cli import main
-from roundhouse.testing.management import FakeServer, running_server
+from roundhouse.testing.management import FakeHost, FakeServer, fake_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def host() -> Iterator[FakeHost]:
+    """The machine that servers run on."""
+    with fake_host() as running:
+        yield running
+
+
 @pytest.fixture
-def server(home: Path) -> Iterator[FakeServer]:
+def server(host: FakeHost, home: Path) -> Iterator[FakeServer]:
     """A server that runs on the home."""
-    with running_server(home) as running:
+    with host.serve(home) as running:
         yield running
 
 

@@ -1,5 +1,5 @@
 import json
-import time
+import timeit
 
 from roundhouse.gateway.models import ModelEntry, all_of, one
 
@@ -18,6 +18,4 @@ def test_none() -> None:
 def test_ten_thousand() -> None:
     """A long list is told in less than 50 ms."""
     entries = [ModelEntry(f"backend/model-{number}", number, "me") for number in range(10_000)]
-    start = time.perf_counter()
-    all_of(entries)
-    assert time.perf_counter() - start < 0.05
+    assert min(timeit.repeat(lambda: all_of(entries), number=1, repeat=5)) < 0.05

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -60,12 +59,15 @@ async def test_other_formats_are_refused(tmp_path: Path) -> None:
         await FolderSource().resolve(f"file:{tmp_path}/model.bin")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-async def test_a_file_that_may_not_be_read_is_forbidden(tmp_path: Path) -> None:
-    """E_PERM, not a traceback."""
-    path = tmp_path / "tiny.gguf"
-    path.touch(mode=0)
-    plan = await FolderSource().resolve(f"file:{path}")
+async def test_a_file_that_may_not_be_read_is_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E_PERM, not a traceback; root may read everything, so the refusal is planted."""
+    (tmp_path / "tiny.gguf").touch()
+    plan = await FolderSource().resolve(f"file:{tmp_path}/tiny.gguf")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ForbiddenError):
         await read(FolderSource(), plan.files[0])
 

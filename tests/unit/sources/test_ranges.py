@@ -36,7 +36,7 @@ async def test_bytes_come_from_the_offset_on(offset: int) -> None:
 
 
 async def test_at_the_end_there_is_nothing_left() -> None:
-    """ "Not satisfiable" at the file's own size means complete."""
+    """To be told so at the file's own size means complete."""
     async with Hub() as hub:
         assert (len(DATA), len(DATA), b"") == await read(a_remote(hub), len(DATA))
 

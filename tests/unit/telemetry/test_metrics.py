@@ -1,5 +1,5 @@
 import dataclasses
-import time
+import timeit
 from datetime import UTC, datetime
 
 import pytest
@@ -76,7 +76,4 @@ def test_names_of_clients_are_no_labels(metrics: Metrics) -> None:
 
 def test_counting_is_cheap(metrics: Metrics) -> None:
     """It happens on every request."""
-    start = time.perf_counter()
-    for _ in range(1000):
-        metrics.observe(RECORD)
-    assert (time.perf_counter() - start) / 1000 < 50e-6
+    assert min(timeit.repeat(lambda: metrics.observe(RECORD), number=100, repeat=10)) / 100 < 50e-6

@@ -52,6 +52,11 @@ def blob(tmp_path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
+def files(folder: Path) -> list[Path]:
+    """Every file below *folder*."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 async def test_a_file_arrives_in_its_place(fetcher: Fetcher, tmp_path: Path) -> None:
     """Its bytes are right and nothing else is left."""
     source = ScriptedSource(DATA)
@@ -135,7 +140,7 @@ async def test_wrong_bytes_are_refused_and_removed(fetcher: Fetcher, tmp_path: P
     source = ScriptedSource(bytes(len(DATA)))
     with pytest.raises(VerifyError):
         await fetcher.fetch(wanted, source, Notes())
-    assert [] == [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [] == files(tmp_path)
 
 
 async def test_a_source_with_another_size_is_refused_before_a_byte(fetcher: Fetcher) -> None:
@@ -150,7 +155,7 @@ async def test_an_endless_stream_is_stopped(fetcher: Fetcher, tmp_path: Path) ->
     source = ScriptedSource(DATA, Connection(surplus=bytes(50_000)))
     with pytest.raises(VerifyError, match="more than the promised"):
         await fetcher.fetch(source.file(), source, Notes())
-    assert [] == [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [] == files(tmp_path)
 
 
 async def test_a_file_that_is_there_is_not_fetched(fetcher: Fetcher) -> None:

@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,14 @@ def test_leftovers_of_a_kill_are_removed(tmp_path: Path) -> None:
     (tmp_path / "key.journal").touch()
     remove_leftovers(tmp_path, "key")
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_line_is_written_only_after_its_bytes_are_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other way round, a power cut could leave a line that vouches for bytes that are not there."""
+    partial = a_partial(tmp_path)
+    order: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda _: order.append("sync"))
+    monkeypatch.setattr(partial._journal, "append", lambda _: order.append("line"))
+    partial.write(DATA[:100])
+    assert ["sync", "line"] == order
+    partial.close()

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from roundhouse.core.artifacts import TransferState
+from roundhouse.core.artifacts import Transfer, TransferState
 from roundhouse.core.errors import NetworkError
 from roundhouse.testing.builders import a_transfer
 from roundhouse.testing.clock import FakeClock
@@ -88,12 +88,19 @@ async def test_why_it_waits_is_shown_until_it_moves(parts: Live) -> None:
 async def test_changes_are_written_on_the_way(parts: Live) -> None:
     """Without anybody asking."""
     live, transfers, _ = parts
+    written = asyncio.Event()
+    put = transfers.put
+
+    async def noting(transfer: Transfer) -> None:
+        await put(transfer)
+        written.set()
+
+    transfers.put = noting  # type: ignore[method-assign]
     writing = asyncio.ensure_future(live.keep_written())
     live.advanced(300, 200)
-    async with asyncio.timeout(5):
-        while (await transfers.get("t1")).bytes_done != 200:
-            await asyncio.sleep(0)
+    await asyncio.wait_for(written.wait(), 5)
     writing.cancel()
+    assert (await transfers.get("t1")).bytes_done == 200
 
 
 async def test_a_failure_is_written_with_its_reason(parts: Live) -> None:

@@ -196,7 +196,8 @@ async def test_a_pull_killed_between_its_last_steps_ends_right(bench: Bench, ste
 def dying(bench: Bench, step: str) -> list[str]:
     """Let the library die once at *step*, as a kill would; what died."""
     owner: object = bench.library._artifacts if step == "add" else bench.library._folders
-    real, killed = getattr(owner, step), []
+    real = getattr(owner, step)
+    killed: list[str] = []
 
     def die(*arguments: object) -> object:
         if killed:

@@ -36,7 +36,7 @@ async def test_an_empty_house_says_what_to_do(browser: httpx2.AsyncClient) -> No
     text = await read(browser)
     assert "Every stall is empty" in text
     assert "roundhouse pull hf:" in text
-    assert "Nothing else runs on the usual ports: Ollama 11434" in text
+    assert "Nothing else was found on the usual ports: Ollama 11434" in text
     assert (
         'No request yet. The first one shows up here, with the reasons for its route: roundhouse chat auto "hello"'
         in text
@@ -57,6 +57,18 @@ async def test_models(browser: httpx2.AsyncClient, management: InMemoryManagemen
     assert "3 models, 1 in memory" in text
     assert "1 acme/tiny:Q4_K_M in memory llama · Q4_K_M 1.54B 32k 1.04 GiB local 2 zeta:F16 on disk" in text
     assert "3 gpt remote" in text
+
+
+async def test_noise_is_called_noise(browser: httpx2.AsyncClient, management: InMemoryManagement) -> None:
+    """Nobody takes the bundled model for a real one."""
+    management.catalog.append(replace(a_model("roundhouse/noise"), source="bundled"))
+    assert "roundhouse/noise only makes noise" in await read(browser)
+
+
+async def test_estimated_tokens_are_called_so(browser: httpx2.AsyncClient, management: InMemoryManagement) -> None:
+    """A count that no backend made is not shown as a fact."""
+    management.records.append(replace(a_request(), estimated=True))
+    assert "about 412 in, 96 out" in await read(browser)
 
 
 async def test_backends_and_what_was_found(browser: httpx2.AsyncClient, management: InMemoryManagement) -> None:
@@ -94,7 +106,9 @@ async def test_a_route_that_is_forgotten(browser: httpx2.AsyncClient, management
     management.records.append(a_request("r-1", model=None, outcome="E_NOROUTE"))
     text = await read(browser)
     assert "E_NOROUTE" in text
-    assert "no longer in memory. Who would serve it now: roundhouse route explain -m auto" in text
+    assert (
+        "No candidates are on record for this request. Who would serve it now: roundhouse route explain -m auto" in text
+    )
 
 
 async def test_nothing_that_others_wrote_becomes_markup(

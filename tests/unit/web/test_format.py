@@ -64,7 +64,7 @@ def test_duration(milliseconds: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(-3, "just now"), (4, "just now"), (59, "59 s ago"), (60, "1 min ago"), (7300, "2 h ago"), (200_000, "2 d ago"),],
+    [(-3, "just now"), (4, "just now"), (59, "59 s ago"), (60, "1 min ago"), (7300, "2 h ago"), (200_000, "2 d ago")],
 )
 def test_ago(seconds: int, text: str) -> None:
     """Times are told from now; a clock that went back is no surprise."""
@@ -83,7 +83,7 @@ def test_cost(usd: float | None, text: str) -> None:
         (None, "price unknown"),
         (TokenPrice(0, 0), "free"),
         (TokenPrice(0.15, 0.6), "$0.15 in, $0.60 out per million tokens"),
-    ,],
+    ],
 )
 def test_price(price: TokenPrice | None, text: str) -> None:
     """Prices are told per million tokens."""

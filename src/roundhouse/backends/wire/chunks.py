@@ -14,7 +14,7 @@ from roundhouse.backends.wire.failures import error_in_stream, excerpt
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Answer, Chunk, Operation, TokenUsage
 
-_NO_ERROR = (b"null", b"{}", b'""', b"false")
+_NO_ERROR = (b"", b"null", b"{}", b'""', b"false")
 
 
 #: Counts may come as ``5.0``, and bookkeeping is no reason to lose an answer.
@@ -75,7 +75,8 @@ class _Choice(msgspec.Struct, gc=False):
 class _Event(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    #: Raw also when null, for a union with ``None`` refuses objects.
+    error: msgspec.Raw = msgspec.Raw()
     #: ``error`` from vLLM, which puts the error at the top.
     object: str | None = None
 
@@ -84,7 +85,7 @@ class _Whole(msgspec.Struct, gc=False):
     choices: list[msgspec.Raw] | None = None
     data: list[msgspec.Raw] | None = None
     usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw()
     object: str | None = None
 
 
@@ -93,9 +94,9 @@ _whole = msgspec.json.Decoder(_Whole).decode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def _is_error(error: msgspec.Raw | None) -> bool:
+def _is_error(error: msgspec.Raw) -> bool:
     """Whether an ``error`` key says something: some servers always send one."""
-    return error is not None and bytes(error) not in _NO_ERROR
+    return bytes(error) not in _NO_ERROR
 
 
 class ChunkReader:

@@ -207,7 +207,7 @@ def _turn(talk: Conversation, line: str, clock: Clock) -> None:
         else:
             talk.ask(line, clock)
     except KeyboardInterrupt:
-        talk.out.say("(stopped)", style="dim")
+        talk.out.say("\n(stopped)", style="dim")
     except RoundhouseError as error:
         tell(error, as_json=False, colour=talk.out.colour)
 

@@ -71,6 +71,8 @@ def _of_the_server(invocation: Invocation) -> Sequence[Check]:
         answer = invocation.client().ask(Call("GET", "/doctor", timeout_s=PATIENT_S), Checks)
     except RoundhouseError as error:
         return [Check("server", "fail", error.message, error.hint)]
+    except ImportError as error:
+        return [Check("server", "fail", f"cannot be loaded: {error}", "install Roundhouse again")]
     detail = f"runs at {where}" if where else "does not run; it can be started"
     return [Check("server", "ok", detail), *answer.view.checks]
 

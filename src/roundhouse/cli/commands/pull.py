@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 
 import click
 
@@ -122,7 +122,7 @@ def _attend(invocation: Invocation, client: Client, reply: Reply[TransferView]) 
         with invocation.out.progress("pulling") as bar:
             while reply.view.state not in {TransferState.DONE, TransferState.FAILED}:
                 _draw(bar, reply.view)
-                time.sleep(_PAUSE_S)
+                sleep(_PAUSE_S)
                 reply = client.ask(Call("GET", path_of("/transfers", reply.view.id)), TransferView)
     except KeyboardInterrupt:
         return _leave(invocation, reply.view)

@@ -33,4 +33,6 @@ def up(invocation: Invocation, host: str | None, port: int | None) -> int:
         else:
             invocation.out.say(words)
 
+    if invocation.out.stderr_tty:
+        invocation.out.say("starting …", style="dim")
     return server_room().run(settings, announce)

@@ -1,3 +1,4 @@
+import pytest
 from tests.unit.cli.conftest import Run
 
 from roundhouse.testing.management import FakeServer
@@ -25,9 +26,9 @@ def test_test_lists_what_it_serves(run: Run, server: FakeServer) -> None:
     assert (0, ["local/a"]) == (outcome.code, outcome.rows[-1])
 
 
-def test_test_with_a_prompt_shows_the_reply(run: Run, server: FakeServer) -> None:
+@pytest.mark.usefixtures("server")
+def test_test_with_a_prompt_shows_the_reply(run: Run) -> None:
     """--prompt asks for a token, and it is shown."""
-    assert server
     assert ["said", "hi"] in run("backends", "test", "local", "--prompt").rows
 
 
@@ -38,7 +39,7 @@ def test_test_of_one_that_is_down_is_exit_9(run: Run, server: FakeServer) -> Non
     assert (9, False) == (outcome.code, outcome.json["ok"])
 
 
-def test_test_of_an_unknown_one_is_exit_3(run: Run, server: FakeServer) -> None:
+@pytest.mark.usefixtures("server")
+def test_test_of_an_unknown_one_is_exit_3(run: Run) -> None:
     """Not found."""
-    assert server
     assert 3 == run("backends", "test", "none").code

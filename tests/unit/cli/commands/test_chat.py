@@ -53,9 +53,9 @@ def test_no_prompt_at_all_is_a_usage_error(run: Run, server: FakeServer, monkeyp
     assert (2, []) == (run("chat", "auto").code, server.chat.asked)
 
 
-def test_json_is_the_whole_answer_and_who_gave_it(run: Run, server: FakeServer) -> None:
+@pytest.mark.usefixtures("server")
+def test_json_is_the_whole_answer_and_who_gave_it(run: Run) -> None:
     """The answer as the endpoint gives it, with our headers beside."""
-    assert server
     answer = run("chat", "auto", "hi", "--json").json
     assert "Hello there." == answer["choices"][0]["message"]["content"]
     assert "local" == answer["roundhouse"]["backend"]
@@ -82,7 +82,8 @@ def test_an_answer_that_is_cut_is_exit_9(run: Run, server: FakeServer) -> None:
     assert 9 == run("chat", "auto", "hi").code
 
 
-def test_quiet_is_the_answer_alone(run: Run, server: FakeServer) -> None:
+@pytest.mark.usefixtures("server")
+def test_quiet_is_the_answer_alone(run: Run) -> None:
     """No talk."""
-    assert server
-    assert ("Hello there.\n", "") == (lambda outcome: (outcome.out, outcome.err))(run("chat", "auto", "hi", "-q"))
+    outcome = run("chat", "auto", "hi", "-q")
+    assert ("Hello there.\n", "") == (outcome.out, outcome.err)

@@ -101,3 +101,15 @@ def test_the_history_is_for_this_user_alone(talk: Talk, home: Path) -> None:
     """What was typed may be private."""
     talk("hi")
     assert 0o600 == (home / "chat_history").stat().st_mode & 0o777
+
+
+def test_ctrl_c_stops_the_answer_and_stays(talk: Talk, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is closed, and the next question is asked."""
+
+    def interrupted(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Conversation, "_show", interrupted)
+    assert "(stopped)" in talk("hi")
+    assert 1 == len(server.chat.asked)

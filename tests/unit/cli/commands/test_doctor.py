@@ -6,7 +6,6 @@ from tests.unit.cli.conftest import Run
 from roundhouse.cli.commands import checks
 from roundhouse.core.errors import ConflictError
 from roundhouse.core.views import Check
-from roundhouse.testing.management import FakeServer
 
 
 @pytest.fixture(autouse=True)
@@ -15,18 +14,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "llamacpp", lambda: Check("llama.cpp", "ok", "loads"))
 
 
-def test_checks_are_numbered_and_include_the_servers(run: Run, server: FakeServer) -> None:
+@pytest.mark.usefixtures("server")
+def test_checks_are_numbered_and_include_the_servers(run: Run) -> None:
     """What this command finds, then what the server says."""
-    assert server
     outcome = run("doctor")
     assert 0 == outcome.code
     assert ["1", "ok", "python"] == outcome.rows[1][:3]
     assert "free space" in {row[2] for row in outcome.rows}
 
 
-def test_a_warning_comes_with_its_fix(run: Run, server: FakeServer) -> None:
+@pytest.mark.usefixtures("server")
+def test_a_warning_comes_with_its_fix(run: Run) -> None:
     """The fix stands under the check."""
-    assert server
     outcome = run("doctor")
     assert ["", "", "", "fix: make room, or set library.path to a larger disk"] in outcome.rows
     assert "1 warning" in outcome.err
@@ -40,12 +39,12 @@ def test_a_wrong_file_is_a_failure(run: Run, home: Path) -> None:
     assert (1, ["settings"]) == (outcome.code, failed)
 
 
-def test_a_server_that_cannot_start_is_a_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ConflictError("the home is taken"), ImportError("no module")])
+def test_a_server_that_cannot_start_is_a_failure(run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """Doctor tells why, and does not die of it."""
 
     def refuse() -> None:
-        message = "the home is taken"
-        raise ConflictError(message)
+        raise error
 
     monkeypatch.setattr("roundhouse.cli.invocation.server_room", refuse)
     outcome = run("doctor", "-q")

@@ -82,9 +82,9 @@ def test_rm_of_what_is_not_ours_is_a_conflict(run: Run) -> None:
     assert 1 == run("models", "rm", REMOTE).code
 
 
-def test_verify_checks_what_is_local(run: Run, filled: FakeServer) -> None:
+@pytest.mark.usefixtures("filled")
+def test_verify_checks_what_is_local(run: Run) -> None:
     """Without a name every model of the library is read."""
-    assert filled
     outcome = run("models", "verify")
     assert (0, [[TINY, "right"]]) == (outcome.code, [row[:2] for row in outcome.rows[1:]])
 
@@ -101,7 +101,8 @@ def test_verify_names_the_rotten_ones_only_when_quiet(run: Run, filled: FakeServ
     """--quiet is for a loop over what is wrong."""
     filled.management.catalog.append(replace(a_model("b"), ref=None))
     filled.management.rotten = {"b"}
-    assert (6, "b\n", "") == (lambda outcome: (outcome.code, outcome.out, outcome.err))(run("models", "verify", "-q"))
+    outcome = run("models", "verify", "-q")
+    assert (6, "b\n", "") == (outcome.code, outcome.out, outcome.err)
 
 
 @pytest.mark.usefixtures("server")

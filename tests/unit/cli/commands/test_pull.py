@@ -30,15 +30,15 @@ def test_pull_waits_and_prints_the_name(run: Run, server: FakeServer) -> None:
     assert "roundhouse chat acme/tiny:Q4_K_M" in outcome.err
 
 
-def test_pull_by_another_name(run: Run, server: FakeServer) -> None:
+@pytest.mark.usefixtures("server")
+def test_pull_by_another_name(run: Run) -> None:
     """--name is what the server is asked for."""
-    assert server
     assert "mine\n" == run("pull", REF, "--name", "mine").out
 
 
-def test_pull_json_is_the_transfer(run: Run, server: FakeServer) -> None:
+@pytest.mark.usefixtures("server")
+def test_pull_json_is_the_transfer(run: Run) -> None:
     """The last state, as the API answers."""
-    assert server
     assert "done" == run("pull", REF, "--json").json["state"]
 
 
@@ -65,10 +65,11 @@ def test_dry_run_shows_the_plan(run: Run, server: FakeServer) -> None:
     assert [] == server.management.pulls
 
 
-def test_detach_prints_the_id(run: Run, server: FakeServer) -> None:
+@pytest.mark.usefixtures("server")
+def test_detach_prints_the_id(run: Run) -> None:
     """The server goes on by itself."""
-    assert server
-    assert (0, "t-1\n") == (lambda outcome: (outcome.code, outcome.out))(run("pull", REF, "--detach", "-q"))
+    outcome = run("pull", REF, "--detach", "-q")
+    assert (0, "t-1\n") == (outcome.code, outcome.out)
 
 
 def test_detach_needs_a_server(run: Run) -> None:
@@ -105,7 +106,7 @@ def test_interrupting_leaves_the_server_at_work(run: Run, server: FakeServer, mo
         raise KeyboardInterrupt
 
     server.management.steps = [{"state": "downloading"}]
-    monkeypatch.setattr(pull.time, "sleep", interrupted)
+    monkeypatch.setattr("roundhouse.cli.commands.pull.sleep", interrupted)
     outcome = run("pull", REF)
     assert 130 == outcome.code
     assert "goes on in the background" in outcome.err

@@ -18,7 +18,7 @@ def filled(server: FakeServer) -> FakeServer:
 def test_explain_shows_scores_and_reasons(run: Run) -> None:
     """Candidates in order, refusals with their reason, and the choice in words."""
     outcome = run("route", "explain", "-m", "auto", "hello")
-    assert ["1", "local/acme/tiny:Q4_K_M", "93"] == outcome.rows[1][:3]
+    assert ["1", "local/acme/tiny:Q4_K_M", "93.0"] == outcome.rows[1][:3]
     assert ["local/acme/embed:F16", "it cannot chat"] in outcome.rows
     assert "local/acme/tiny:Q4_K_M would serve it" in outcome.err
 

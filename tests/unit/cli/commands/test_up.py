@@ -55,7 +55,7 @@ def test_offline_and_home_reach_the_server(run: Run, room: Room, tmp_path: Path)
     assert (True, tmp_path / "other") == (room.started[0].downloads.offline, room.started[0].home)
 
 
-def test_json_says_where(run: Run, room: Room) -> None:
+@pytest.mark.usefixtures("room")
+def test_json_says_where(run: Run) -> None:
     """--json is one object once it is up."""
-    assert room
     assert {"url", "home"} == run("up", "--json").json.keys()

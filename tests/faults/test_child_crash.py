@@ -1,0 +1,103 @@
+"""Native code that dies: it costs the requests that were in it, and nothing else."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import psutil
+import pytest
+
+from roundhouse.core.errors import BackendError
+from roundhouse.testing.asking import ask_chat
+from roundhouse.testing.runtime import Runtime, children
+
+pytestmark = pytest.mark.slow
+
+ENVIRON = dict(os.environ)  # noqa: TID251 - scrubbed on the way
+
+ORPHANS = """
+import asyncio, json, os
+from roundhouse.testing.asking import ask_chat
+from roundhouse.testing.runtime import Runtime, children
+
+async def main():
+    runtime = Runtime(dict(os.environ))
+    await runtime.backend.answer(ask_chat(), await runtime.deployment())
+    print(json.dumps([child.pid for child in children()]), flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+async def runtime() -> AsyncIterator[Runtime]:
+    """The embedded runtime."""
+    started = Runtime(ENVIRON)
+    yield started
+    await started.backend.close()
+
+
+async def crash_in_a_stream(runtime: Runtime, how: signal.Signals) -> None:
+    """Kill the child after it has begun to answer."""
+    async with aclosing(
+        runtime.backend.stream(ask_chat(stream=True, max_tokens=400, ignore_eos=True), await runtime.deployment())
+    ) as chunks:
+        async for chunk in chunks:
+            if chunk.visible:
+                break
+        children()[0].send_signal(how)
+        async for _ in chunks:
+            pass
+
+
+async def test_twenty_crashes_are_twenty_recoveries(runtime: Runtime) -> None:
+    """Each costs its request a clear error that names the signal; the next request is served."""
+    killed = []
+    for number in range(20):
+        how = (signal.SIGSEGV, signal.SIGKILL)[number % 2]
+        with pytest.raises(BackendError, match=how.name) as caught:
+            await crash_in_a_stream(runtime, how)
+        killed.append(caught.value.details["ending"])
+        answer = await runtime.backend.answer(ask_chat(), await runtime.deployment())
+        assert answer.usage is not None
+    assert ["killed by SIGSEGV", "killed by SIGKILL"] * 10 == killed
+    assert 21 == runtime.changes.count(("noise", True))
+
+
+async def test_a_crash_fails_all_who_were_in_it(runtime: Runtime) -> None:
+    """Whole answers and streams alike, none is left hanging."""
+    deployment = await runtime.deployment()
+    await runtime.backend.answer(ask_chat(), deployment)
+    child = children()[0]
+    child.suspend()
+    waiting = [asyncio.create_task(runtime.backend.answer(ask_chat(), deployment)) for _ in range(8)]
+    await asyncio.sleep(0)
+    child.send_signal(signal.SIGKILL)
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert 8 == sum(isinstance(outcome, BackendError) and "SIGKILL" in str(outcome) for outcome in outcomes)
+
+
+async def test_a_crash_while_nobody_asks_is_noticed(runtime: Runtime) -> None:
+    """The dead child is not called loaded, and the next request never meets it."""
+    await runtime.backend.answer(ask_chat(), await runtime.deployment())
+    children()[0].send_signal(signal.SIGSEGV)
+    assert [("noise", True), ("noise", False)] == [await runtime.change(), await runtime.change()]
+    assert (await runtime.backend.answer(ask_chat(), await runtime.deployment())).usage is not None
+
+
+def test_children_die_with_their_parent() -> None:
+    """A server that was killed leaves no model in memory."""
+    parent = subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert parent.stdout is not None
+    orphans = [psutil.Process(pid) for pid in json.loads(parent.stdout.readline().splitlines()[-1])]
+    parent.kill()
+    parent.wait()
+    gone, alive = psutil.wait_procs(orphans, timeout=10)
+    parent.stdout.close()
+    assert (1, []) == (len(gone), alive)

@@ -1,0 +1,123 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+
+import pytest
+from aiohttp import web
+
+from roundhouse.backends.discovery import discover
+
+Serve = Callable[[Mapping[str, object]], Awaitable[str]]
+
+OLLAMA = {
+    "/api/version": {"version": "0.12.3"},
+    "/api/tags": {"models": [{"name": "llama3.2:3b"}, {"name": "big:cloud", "remote_host": "https://ollama.test"}]},
+}
+STUDIO = {"/api/v0/models": {"object": "list", "data": [{"id": "qwen", "type": "llm", "state": "loaded"}]}}
+LLAMA = {
+    "/health": {"status": "ok"},
+    "/props": {"default_generation_settings": {"n_ctx": 1024}, "total_slots": 4, "build_info": "b6700"},
+    "/v1/models": {"object": "list", "data": [{"id": "tiny", "owned_by": "llamacpp"}]},
+}
+MLX = {"/health": {"status": "ok"}, "/v1/models": {"object": "list", "data": [{"id": "/models/tiny"}]}}
+VLLM = {
+    "/version": {"version": "0.11.0"},
+    "/v1/models": {"object": "list", "data": [{"id": "org/model", "owned_by": "vllm"}]},
+}
+KINDS = ("ollama", "lmstudio", "llamacpp", "mlx", "vllm")
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Start a web server that answers these paths with JSON (text as HTML), and 404 elsewhere."""
+    async with AsyncExitStack() as stack:
+
+        async def start(answers: Mapping[str, object]) -> str:
+            async def respond(request: web.Request) -> web.Response:
+                answer = answers.get(request.path)
+                if answer is None:
+                    raise web.HTTPNotFound
+                if isinstance(answer, str):
+                    return web.Response(text=answer, content_type="text/html")
+                server = "BaseHTTP/0.6 Python/3.11.7" if answers is MLX else "other"
+                return web.json_response(answer, headers={"Server": server})
+
+            app = web.Application()
+            app.router.add_get("/{path:.*}", respond)
+            runner = web.AppRunner(app, access_log=None)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+        yield start
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers", "detail", "models"),
+    [
+        ("ollama", OLLAMA, "Ollama 0.12.3", ("llama3.2:3b",)),
+        ("lmstudio", STUDIO, "LM Studio; loaded: 1 of 1", ("qwen",)),
+        ("llamacpp", LLAMA, "llama-server b6700; slots: 4", ("tiny",)),
+        ("mlx", MLX, "mlx_lm.server", ("/models/tiny",)),
+        ("vllm", VLLM, "vLLM 0.11.0", ("org/model",)),
+    ],
+)
+async def test_each_runtime_is_found(
+    serve: Serve, kind: str, answers: Mapping[str, object], detail: str, models: tuple[str, ...]
+) -> None:
+    """With its version where it tells one, and its models; models in a cloud are not on this machine."""
+    url = await serve(answers)
+    found = await discover({kind: url})
+    assert [(kind, url, detail, models)] == [(each.kind, each.url, each.detail, each.models) for each in found]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {},
+        dict.fromkeys(["/", "/api/version", "/props", "/health", "/version", "/v1/models", "/api/v0/models"], "<html>"),
+        {"/health": {"status": "ok"}, "/version": {"version": "1"}, "/api/version": {"version": "1"}},
+        {"/v1/models": {"object": "list", "data": [{"id": "gpt", "owned_by": "openai"}]}},
+        {"/props": {"title": "x"}, "/version": {"version": 3}, "/api/tags": {"models": None}, "/health": {"ok": True}},
+    ],
+)
+async def test_an_unrelated_server_is_not_taken_for_one(serve: Serve, answers: Mapping[str, object]) -> None:
+    """Developers run all sorts of things on 8080."""
+    url = await serve(answers)
+    assert [] == list(await discover(dict.fromkeys(KINDS, url)))
+
+
+@pytest.mark.parametrize("answers", [OLLAMA, STUDIO, LLAMA, MLX, VLLM])
+async def test_no_runtime_is_taken_for_another(serve: Serve, answers: Mapping[str, object]) -> None:
+    """Two of them share a port."""
+    url = await serve(answers)
+    assert 1 == len(await discover(dict.fromkeys(KINDS, url)))
+
+
+async def test_an_old_lm_studio_is_found_by_its_owner_name(serve: Serve) -> None:
+    """Before it had an interface of its own."""
+    url = await serve({"/v1/models": {"object": "list", "data": [{"id": "q", "owned_by": "organization_owner"}]}})
+    assert ["lmstudio"] == [each.kind for each in await discover({"lmstudio": url})]
+
+
+async def test_silence_costs_no_more_than_the_limit() -> None:
+    """Something that accepts and says nothing does not hold up the start."""
+    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with asyncio.timeout(0.5):
+        assert [] == list(await discover(dict.fromkeys(KINDS, url), within_s=0.05))
+    server.close()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "not a url", "http://[", "ftp://127.0.0.1"])
+async def test_nobody_there_is_nothing_found(url: str) -> None:
+    """Nor is an address that is none."""
+    assert [] == list(await discover(dict.fromkeys(KINDS, url)))
+
+
+async def test_a_huge_answer_is_not_read(serve: Serve) -> None:
+    """Whatever it is, it is no runtime."""
+    url = await serve({"/api/version": {"version": "1", "x": json.dumps("x" * (9 << 20))}})
+    assert [] == list(await discover({"ollama": url}))

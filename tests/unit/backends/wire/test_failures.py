@@ -1,0 +1,107 @@
+import json
+
+import pytest
+
+from roundhouse.backends.wire.failures import excerpt, failure, retry_after
+from roundhouse.core.errors import (
+    BackendError,
+    LimitError,
+    NotFoundError,
+    RoundhouseError,
+    SchemaError,
+    TooLargeError,
+)
+
+
+def body(message: str, **fields: object) -> bytes:
+    """An error as OpenAI writes it."""
+    return json.dumps({"error": {"message": message, "type": "some_error", **fields}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "data", "kind", "retryable"),
+    [
+        (400, body("bad"), SchemaError, False),
+        (400, body("Invalid model name passed in model=x"), BackendError, True),
+        (400, body("No connected db.", type="no_db_connection"), BackendError, True),
+        (400, body("API key not valid. Please pass a valid API key."), BackendError, True),
+        (401, body("bad key"), BackendError, True),
+        (402, body("no credit"), BackendError, True),
+        (403, body("not yours"), BackendError, True),
+        (404, body("The model `x` does not exist", code="model_not_found"), BackendError, True),
+        (404, body("File abc was not there"), NotFoundError, False),
+        (404, b"Not Found", BackendError, True),
+        (404, b'{"error":"model \\"x\\" not found, try pulling it first"}', BackendError, True),
+        (408, body("slow"), BackendError, True),
+        (409, body("busy"), BackendError, True),
+        (413, b"<html>too large</html>", TooLargeError, False),
+        (422, b'{"detail":[{"msg":"field required"}]}', SchemaError, False),
+        (425, b"", BackendError, True),
+        (429, body("slow down"), LimitError, True),
+        (500, body("oops"), BackendError, True),
+        (503, body("Loading model", code=503), BackendError, True),
+        (529, body("overloaded"), BackendError, True),
+        (307, b"", BackendError, True),
+    ],
+)
+def test_the_status_says_who_is_to_blame(
+    status: int, data: bytes, kind: type[RoundhouseError], *, retryable: bool
+) -> None:
+    """A wrong request is wrong everywhere; anything else may work elsewhere."""
+    error = failure(status, {}, data)
+    assert (kind, retryable) == (type(error), error.retryable)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (body("in the object"), "in the object"),
+        (b'{"error":"as text"}', "as text"),
+        (b'{"object":"error","message":"at the top"}', "at the top"),
+        (b'{"detail":"as detail"}', "as detail"),
+        (b"plain words", "plain words"),
+        (b"", "HTTP 500"),
+        (b'{"unknown":1}', '{"unknown":1}'),
+        (b"\xff", "\ufffd"),
+    ],
+)
+def test_the_message_is_found_wherever_it_is(data: bytes, message: str) -> None:
+    """Every server has its own shape of error."""
+    assert message == failure(500, {}, data).message
+
+
+def test_the_upstream_facts_ride_along() -> None:
+    """Status, type and code are there for whoever wants to know."""
+    expected = {"status": 500, "upstream_type": "some_error", "upstream_code": "x1"}
+    assert expected == failure(500, {}, body("no", code="x1")).details
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "0.5"}, 0.5),
+        ({"retry-after-ms": "250", "Retry-After": "9"}, 0.25),
+        ({"Retry-After": "Sat, 21 Nov 2026 10:00:30 GMT", "Date": "Sat, 21 Nov 2026 10:00:00 GMT"}, 30.0),
+        ({"Retry-After": "Sat, 21 Nov 2026 09:00:00 GMT", "Date": "Sat, 21 Nov 2026 10:00:00 GMT"}, 0.0),
+        ({"Retry-After": "Sat, 21 Nov 2026 10:00:30 GMT"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"retry-after-ms": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_wait_is_read_in_every_form(headers: dict[str, str], expected: float | None) -> None:
+    """Seconds, milliseconds, or a date against the server's own clock."""
+    assert expected == retry_after(headers)
+
+
+def test_a_message_carries_no_key() -> None:
+    """Servers like to repeat the key that they refuse."""
+    assert "sk-abcdef123456" not in failure(401, {}, body("Incorrect key: sk-abcdef123456789")).message
+
+
+def test_an_excerpt_is_short_and_of_one_line() -> None:
+    """Whole pages of HTML do not belong into a message."""
+    text = excerpt(b"<html>\n\n" + b"x" * 10_000 + b"\x07")
+    assert len(text) < 500
+    assert "\n" not in text
