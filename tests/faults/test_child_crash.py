@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import psutil
 import pytest
 
 from roundhouse.core.errors import BackendError
+from roundhouse.core.inference import Chunk
 from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.runtime import Runtime, children
 
@@ -22,6 +22,7 @@ ENVIRON = dict(os.environ)  # noqa: TID251 - scrubbed on the way
 
 ORPHANS = """
 import asyncio, json, os
+from roundhouse.core.inference import Chunk
 from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.runtime import Runtime, children
 
@@ -43,17 +44,19 @@ async def runtime() -> AsyncIterator[Runtime]:
     await started.backend.close()
 
 
-async def crash_in_a_stream(runtime: Runtime, how: signal.Signals) -> None:
-    """Kill the child after it has begun to answer."""
-    async with aclosing(
-        runtime.backend.stream(ask_chat(stream=True, max_tokens=400, ignore_eos=True), await runtime.deployment())
-    ) as chunks:
-        async for chunk in chunks:
-            if chunk.visible:
-                break
-        children()[0].send_signal(how)
-        async for _ in chunks:
-            pass
+async def begin_to_answer(runtime: Runtime) -> AsyncGenerator[Chunk, None]:
+    """Open a long stream and read its first word."""
+    request = ask_chat(stream=True, max_tokens=400, ignore_eos=True)
+    chunks = runtime.backend.stream(request, await runtime.deployment())
+    while not (await anext(chunks)).visible:
+        pass
+    return chunks
+
+
+async def read_on(chunks: AsyncGenerator[Chunk, None]) -> None:
+    """Read a stream to its end, whichever that is."""
+    async for _ in chunks:
+        pass
 
 
 async def test_twenty_crashes_are_twenty_recoveries(runtime: Runtime) -> None:
@@ -61,8 +64,10 @@ async def test_twenty_crashes_are_twenty_recoveries(runtime: Runtime) -> None:
     killed = []
     for number in range(20):
         how = (signal.SIGSEGV, signal.SIGKILL)[number % 2]
+        chunks = await begin_to_answer(runtime)
+        children()[0].send_signal(how)
         with pytest.raises(BackendError, match=how.name) as caught:
-            await crash_in_a_stream(runtime, how)
+            await read_on(chunks)
         killed.append(caught.value.details["ending"])
         answer = await runtime.backend.answer(ask_chat(), await runtime.deployment())
         assert answer.usage is not None
@@ -71,16 +76,11 @@ async def test_twenty_crashes_are_twenty_recoveries(runtime: Runtime) -> None:
 
 
 async def test_a_crash_fails_all_who_were_in_it(runtime: Runtime) -> None:
-    """Whole answers and streams alike, none is left hanging."""
-    deployment = await runtime.deployment()
-    await runtime.backend.answer(ask_chat(), deployment)
-    child = children()[0]
-    child.suspend()
-    waiting = [asyncio.create_task(runtime.backend.answer(ask_chat(), deployment)) for _ in range(8)]
-    await asyncio.sleep(0)
-    child.send_signal(signal.SIGKILL)
-    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
-    assert 8 == sum(isinstance(outcome, BackendError) and "SIGKILL" in str(outcome) for outcome in outcomes)
+    """None is left hanging."""
+    streams = [await begin_to_answer(runtime) for _ in range(4)]
+    children()[0].send_signal(signal.SIGKILL)
+    outcomes = await asyncio.gather(*map(read_on, streams), return_exceptions=True)
+    assert 4 == sum(isinstance(outcome, BackendError) and "SIGKILL" in str(outcome) for outcome in outcomes)
 
 
 async def test_a_crash_while_nobody_asks_is_noticed(runtime: Runtime) -> None:
@@ -95,7 +95,8 @@ def test_children_die_with_their_parent() -> None:
     """A server that was killed leaves no model in memory."""
     parent = subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert parent.stdout is not None
-    orphans = [psutil.Process(pid) for pid in json.loads(parent.stdout.readline().splitlines()[-1])]
+    said = next(line for line in parent.stdout if line.startswith(b"["))
+    orphans = [psutil.Process(pid) for pid in json.loads(said)]
     parent.kill()
     parent.wait()
     gone, alive = psutil.wait_procs(orphans, timeout=10)

@@ -116,7 +116,7 @@ async def test_a_model_that_can_never_fit_is_refused(start: Start) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda content: b"no model at all",
+        lambda _content: b"no model at all",
         lambda content: content[:100_000],
         lambda content: content.replace(b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0lIama", 1),
     ],

@@ -87,7 +87,7 @@ class _Chooser:
     def best(self, place: Place, number: int, wanted: int) -> list[Candidate]:
         """The *wanted* best of *place*."""
         few = len(self._standings) * _MANY < len(place.entries)
-        rows = sorted(self._untried(place.entries, wanted)) if few else []
+        rows = sorted(self._untried(place.entries, wanted))[:wanted] if few else []
         for entry in self._tried(place) if few else place.entries:
             full = len(rows) == wanted and not rows[-1][0]
             if full and self._most(entry) < -rows[-1][1]:
@@ -133,7 +133,7 @@ class _Chooser:
         return Route(tuple(self._shut), tuple(self._refused), bool(self._shut), error, self._weights)
 
     def _untried(self, entries: Iterable[Entry], wanted: int) -> list[_Row]:
-        """The *wanted* best of those without a standing; they come in order, but for the tight ones."""
+        """At least the *wanted* best of those without a standing; they come in order, but for the tight ones."""
         roomy: list[_Row] = []
         tight: list[_Row] = []
         for entry in entries:

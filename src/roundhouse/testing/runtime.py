@@ -1,4 +1,4 @@
-"""The embedded runtime with the bundled model, and eyes on it. Knows nothing about the library that usually feeds it."""
+"""The embedded runtime with the bundled model, and eyes on it. Knows nothing about the library."""
 
 from __future__ import annotations
 

@@ -211,6 +211,14 @@ def test_among_many_one_that_proved_itself_is_found(standings: Standings) -> Non
     assert chosen(*deployments, standings=standings, profile=a_profile("auto"))[0] == "a/77"
 
 
+def test_among_many_the_tight_ones_fill_up_what_is_left(standings: Standings) -> None:
+    """One that surely fits, then as many that may not as there are attempts, and no more."""
+    tight = [a_deployment(f"a/{number:02}", context=100) for number in range(20)]
+    roomy = a_deployment("z/roomy", context=1_000)
+    found = chosen(*tight, roomy, standings=standings, profile=a_profile("auto", tokens=90, max_tokens=50))
+    assert found == ["z/roomy", "a/00", "a/01"]
+
+
 @pytest.mark.parametrize("trouble", ["errors", "latency", "load"])
 def test_among_many_tried_the_best_is_found_wherever_it_stands(standings: Standings, trouble: str) -> None:
     """A dearer one wins over dozens of cheaper ones that are failing, slow or busy."""
