@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from benchmarks import streams
 from benchmarks.contestants import (
     ANSWER,
     BODY,
+    MODELS,
     ROOT,
     Contestant,
     Running,
@@ -96,6 +98,7 @@ class Budget:
 def main() -> int:
     """Measure, print, write; 1 when a budget is missed and somebody asked."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nobody is left running
     results = _measure(options)
     budgets = list(_budgets(results))
     report = _report(results, budgets, options)
@@ -185,7 +188,8 @@ def _wrk(each: Running, folder: Path, connections: int, seconds: int) -> Load:
 async def _all_streams(names: Sequence[str], folder: Path) -> dict[str, streams.Delays]:
     """The same streams through everybody who took part, each started for itself."""
     shape = streams.Shape()
-    upstream = await streams.start_upstream(shape, json.dumps(ANSWER))
+    plain = {"/v1/models": json.dumps(MODELS), "/v1/chat/completions": json.dumps(ANSWER)}
+    upstream = await streams.start_upstream(shape, plain)
     url = f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}"
     found = {"direct (nginx)": await streams.measure(url, STREAM_BODY, {}, shape)}
     fresh = folder / "streams"

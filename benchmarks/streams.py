@@ -48,9 +48,9 @@ class Delays:
 
 
 class Upstream(asyncio.Protocol):
-    """Answers every chat with a stream that never hurries, and everything else with a fixed answer."""
+    """Answers with a stream that never hurries if asked for one, else with what *plain* has for the path."""
 
-    def __init__(self, shape: Shape, plain: str) -> None:
+    def __init__(self, shape: Shape, plain: Mapping[str, str]) -> None:
         self._shape, self._plain = shape, plain
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
@@ -77,7 +77,8 @@ class Upstream(asyncio.Protocol):
             self._write(_HEAD)
             self._step(0, asyncio.get_running_loop().time())
         else:
-            self._write(_JSON.format(size=len(self._plain), body=self._plain).encode())
+            content = self._plain[head.split(b" ")[1].decode()]
+            self._write(_JSON.format(size=len(content), body=content).encode())
 
     def _step(self, number: int, due: float) -> None:
         last = number == self._shape.pieces
@@ -125,7 +126,7 @@ class Client(asyncio.Protocol):
             self.over.set_result(None)
 
 
-async def start_upstream(shape: Shape, plain: str) -> asyncio.Server:
+async def start_upstream(shape: Shape, plain: Mapping[str, str]) -> asyncio.Server:
     """Listen on a free port."""
     return await asyncio.get_running_loop().create_server(lambda: Upstream(shape, plain), "127.0.0.1", 0, backlog=1024)
 

@@ -102,7 +102,7 @@ class LlamaCpp:
     async def health(self) -> BackendHealth:
         """Whether llama.cpp is installed, and how full it is."""
         try:
-            runtime = version("xllamacpp")
+            runtime = await asyncio.to_thread(version, "xllamacpp")  # it reads files
         except PackageNotFoundError:
             return BackendHealth(ok=False, detail="xllamacpp is not installed")
         used, memory = self._residents.memory_used() / (1 << 30), self._limits.memory / (1 << 30)

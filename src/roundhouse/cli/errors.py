@@ -60,7 +60,7 @@ def tell(error: RoundhouseError, *, as_json: bool, colour: bool) -> int:
     """Print *error*; its exit code."""
     if as_json:
         click.echo(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
-    lines(error.message, error.hint, colour=colour)
+    lines(f"{error.message} ({error.code})", error.hint, colour=colour)
     if "request_id" in error.details:
         click.echo(f"request: {error.details['request_id']}", err=True)
     return error.exit_code

@@ -140,7 +140,7 @@ class Library:
         known = {artifact.model: artifact for artifact in await self._artifacts.list()}
         if name in known:
             return known[name]
-        variants = [model for model in known if model.rpartition(":")[0] == name]
+        variants = [model for model in known if model.rpartition(":")[:2] == (name, ":")]
         if len(variants) == 1:
             return known[variants[0]]
         if variants:

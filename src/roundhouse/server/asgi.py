@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from uuid import uuid4
 
+from roundhouse import api as api_room
 from roundhouse.access.permissions import Permission
-from roundhouse.api import create_api
 from roundhouse.app import Roundhouse
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.gateway import Gateway, Limits
@@ -34,7 +34,8 @@ def mount(roundhouse: Roundhouse) -> Application:
         lambda: uuid4().hex,
         limits=Limits(body=roundhouse.settings.server.max_body),
     )
-    api = create_api(roundhouse.management, roundhouse.authenticate)
+    limits = api_room.Limits(body=roundhouse.settings.server.max_body)
+    api = api_room.create_api(roundhouse.management, roundhouse.authenticate, limits=limits)
     web = create_web(roundhouse.management, roundhouse.authenticate)
     machines = _Machines(roundhouse)
 

@@ -68,15 +68,16 @@ def _log_as(settings: Settings, level: str) -> None:
 
 async def _serve(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
     host, port = listener.getsockname()[:2]
-    url = settings.server.public_url or f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else _literal(host)}:{port}"
-    async with open_roundhouse(settings, url=url) as roundhouse:
+    # Commands read this one and send it the admin key, so it never leads through somebody's proxy.
+    here = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else _literal(host)}:{port}"
+    async with open_roundhouse(settings, url=settings.server.public_url or here) as roundhouse:
         server = _uvicorn(roundhouse, drain_s=settings.server.drain_s)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop, server)
         await server.start(listener)
         try:
-            home.write_note(settings.home, url)
+            home.write_note(settings.home, here)
             announce(await welcome(roundhouse))
             await server.serve_until_told(listener)
         finally:

@@ -72,6 +72,8 @@ class Pulls:
         self._plans = Plans(library.root / "plans")
         self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of), self._settings.fetch)
         self._live: dict[str, LiveTransfer] = {}
+        #: Given to jobs by this process, and not over. A row that looks active without being here is nobody's.
+        self._under_way: set[str] = set()
         self._starting = asyncio.Lock()
 
     async def start(self, ref: str, model: str | None = None) -> Transfer:
@@ -83,11 +85,12 @@ class Pulls:
         self._source(ref)
         async with self._starting:
             for known in await self._transfers.list():
-                if known.state not in OVER and known.ref == ref and (model is None or known.model == model):
+                if known.id in self._under_way and known.ref == ref and (model is None or known.model == model):
                     return (await self.progress(known.id)).transfer
             now = self._clock.now()
             transfer = Transfer(uuid4().hex, ref, TransferState.QUEUED, now, now, model)
             await self._transfers.put(transfer)
+            self._under_way.add(transfer.id)
             await self._start_job(transfer.id, _argument(ref, model))
         return transfer
 
@@ -95,6 +98,7 @@ class Pulls:
         """Start the jobs of transfers whose process died before their job was known; the others join theirs."""
         for known in await self._transfers.list():
             if known.state not in OVER and known.id not in self._live:
+                self._under_way.add(known.id)
                 await self._start_job(known.id, _argument(known.ref, known.model))
 
     async def preview(self, ref: str, model: str | None = None) -> Preview:
@@ -157,6 +161,7 @@ class Pulls:
             yield live
         finally:
             del self._live[transfer.id]
+            self._under_way.discard(transfer.id)
 
     async def _pull(self, live: LiveTransfer, ref: str, model: str | None) -> None:
         await live.enter(TransferState.RESOLVING)

@@ -37,13 +37,13 @@ def test_a_foreign_code_is_judged_by_its_status(said: dict[str, object], status:
 def test_a_failure_is_told_in_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """What, then what next, both on stderr; the exit code is the error's."""
     assert VerifyError.exit_code == tell(VerifyError("bad bytes", hint="pull again"), as_json=False, colour=False)
-    assert ("", "error: bad bytes\nhint: pull again\n") == capsys.readouterr()
+    assert ("", "error: bad bytes (E_VERIFY)\nhint: pull again\n") == capsys.readouterr()
 
 
 def test_several_lines_are_indented(capsys: pytest.CaptureFixture[str]) -> None:
     """A list of problems stands under the word error."""
     tell(SchemaError("one\ntwo"), as_json=False, colour=False)
-    assert "error: one\n       two\n" == capsys.readouterr().err
+    assert "error: one\n       two (E_SCHEMA)\n" == capsys.readouterr().err
 
 
 def test_an_error_is_data_too(capsys: pytest.CaptureFixture[str]) -> None:

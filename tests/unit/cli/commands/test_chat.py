@@ -66,7 +66,7 @@ def test_an_error_before_the_answer_has_its_exit_code(run: Run, server: FakeServ
     server.chat.words, server.chat.error = (), {"message": "no such model", "code": "E_NOTFOUND", "hint": "look"}
     outcome = run("chat", "none", "hi")
     assert (3, "") == (outcome.code, outcome.out)
-    assert "error: no such model\nhint: look\n" == outcome.err
+    assert "error: no such model (E_NOTFOUND)\nhint: look\n" == outcome.err
 
 
 def test_an_error_within_the_answer_keeps_what_came(run: Run, server: FakeServer) -> None:

@@ -104,10 +104,9 @@ def test_the_history_is_for_this_user_alone(talk: Talk, home: Path) -> None:
 
 
 def test_ctrl_c_stops_the_answer_and_stays(talk: Talk, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection is closed, and the next question is asked."""
+    """The conversation goes on until the person leaves."""
 
     def interrupted(*_: object) -> None:
-        monkeypatch.undo()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Conversation, "_show", interrupted)

@@ -48,7 +48,7 @@ def test_a_failed_pull_ends_as_its_error(run: Run, server: FakeServer) -> None:
     server.management.steps = [{"state": "failed", "error": error}]
     outcome = run("pull", REF)
     assert (6, "") == (outcome.code, outcome.out)
-    assert "error: other bytes than promised\nhint: try again\n" in outcome.err
+    assert "error: other bytes than promised (E_VERIFY)\nhint: try again\n" in outcome.err
 
 
 def test_a_refused_pull_ends_as_its_error(run: Run, server: FakeServer) -> None:
