@@ -54,7 +54,8 @@ faults: .venv/test.stamp peers ## The fault tests at their full counts
 	@ROUNDHOUSE_FAULTS=full $(BIN)/python -m pytest tests/faults $(ARGS)
 
 bench: .venv/test.stamp .venv-litellm/stamp ## Measure the gateway against its peers
-	@$(BIN)/python benchmarks/gateway.py
+	@$(BIN)/python -m benchmarks.gateway $(ARGS)
+	@$(BIN)/python -m benchmarks.routing
 
 docs: .venv/test.stamp ## Regenerate the reference pages
 	@$(BIN)/python scripts/make_reference.py

@@ -58,9 +58,8 @@ def wait_for(condition: Callable[[], object], seconds: float, failure: Callable[
 
 def clean_env(home: Path) -> dict[str, str]:
     """The environment of a new user: no settings of ours, no hub, nothing else found on this machine."""
-    kept = {
-        key: value for key, value in os.environ.items() if not key.startswith(("ROUNDHOUSE_", "HF_", "VIRTUAL_ENV"))
-    }
+    ours = ("ROUNDHOUSE_", "HF_", "VIRTUAL_ENV")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}  # noqa: TID251 - a new user's
     return kept | {"ROUNDHOUSE_HOME": str(home), "ROUNDHOUSE_DISCOVERY__ENABLED": "false"}
 
 

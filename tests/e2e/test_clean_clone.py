@@ -5,7 +5,6 @@ import subprocess
 import httpx2
 import openai
 import pytest
-
 from tests.e2e.conftest import Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500), pytest.mark.xdist_group("clone")]
@@ -66,7 +65,7 @@ def test_page(make_up: Running) -> None:
 
 
 def test_sigterm_drains_and_exits(make_up: Running) -> None:
-    """SIGTERM ends the process in less than five seconds. (Runs on a second instance of the clone's command.)"""
+    """SIGTERM ends a second instance of the clone's command in less than five seconds."""
     home = make_up.home.parent / "second"
     env = make_up.env | {"ROUNDHOUSE_HOME": str(home)}
     from_clone = subprocess.Popen([make_up.command, "up", "--port", "0"], env=env, stderr=subprocess.PIPE)

@@ -1,4 +1,4 @@
-"""Two backends serve one model, and the better one is killed while it serves: nobody who had seen nothing goes without."""
+"""Two backends serve one model, and the better one is killed while it serves: who had seen nothing is answered."""
 
 import asyncio
 import json
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-
 from tests.e2e.conftest import Running
 
 pytestmark = pytest.mark.slow
@@ -48,7 +47,7 @@ def _start(stack: ExitStack) -> Victim:
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 async def test_200_of_200_answer_when_the_first_is_killed(
-    pair: tuple[Victim, Victim], up: Callable[..., Running], tmp_path: Path, stream: bool
+    pair: tuple[Victim, Victim], up: Callable[..., Running], tmp_path: Path, *, stream: bool
 ) -> None:
     """Every request that had not started to stream is answered, the one way or the other."""
     first, second = pair
@@ -62,7 +61,9 @@ async def test_200_of_200_answer_when_the_first_is_killed(
     by = Counter(headers["x-roundhouse-backend"] for _, headers, _ in answers)
     tries = Counter(headers["x-roundhouse-attempts"] for _, headers, _ in answers)
     print(f"fallback: {len(answers)} answers, by backend {dict(by)}, by attempts {dict(tries)}")
-    cut = [body for status, headers, body in answers if headers["x-roundhouse-backend"] == "first" and '"error"' in body]
+    cut = [
+        body for status, headers, body in answers if headers["x-roundhouse-backend"] == "first" and '"error"' in body
+    ]
     whole = [status for status, _, body in answers if '"error"' not in body]
     assert first.process.wait(timeout=5) == -signal.SIGKILL
     assert by["first"] > 0

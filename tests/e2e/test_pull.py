@@ -10,11 +10,11 @@ from pathlib import Path
 
 import openai
 import pytest
+from tests.e2e.conftest import Running, free_port, start, stop, wait_for
 
 from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.hub import Hub
 from roundhouse.testing.hub_faults import FaultKind
-from tests.e2e.conftest import Running, free_port, start, stop, wait_for
 
 pytestmark = pytest.mark.slow
 

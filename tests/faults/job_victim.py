@@ -23,7 +23,7 @@ async def main(url: str, journal: str, hang_at: str) -> None:
 
     async def body(job_id: str, argument: str) -> None:
         for step in range(done(Path(argument)), 5):
-            print("step", job_id, step, flush=True)  # noqa: T201 - its only way to speak
+            print("step", job_id, step, flush=True)
             if step == int(hang_at):
                 await asyncio.Event().wait()
             note(Path(argument), step + 1)
@@ -33,7 +33,7 @@ async def main(url: str, journal: str, hang_at: str) -> None:
     if hang_at == "0":
         await jobs.start("j1", journal)
     await jobs.wait("j1")
-    print("over", flush=True)  # noqa: T201 - its only way to speak
+    print("over", flush=True)
     await jobs.close()
 
 

@@ -31,10 +31,10 @@ async def main(url: str, root: str, endpoint: str, ref: str) -> None:
     await jobs.launch()
     await pulls.recover()
     transfer = (await pulls.list())[0].transfer if await pulls.list() else await pulls.start(ref)
-    print("started", flush=True)  # noqa: T201 - its only way to speak
+    print("started", flush=True)
     await jobs.wait(transfer.id)
     over = (await pulls.progress(transfer.id)).transfer
-    print("over", over.state, (over.error or {}).get("code"), flush=True)  # noqa: T201 - its only way to speak
+    print("over", over.state, (over.error or {}).get("code"), flush=True)
     await jobs.close()
     await database.close()
 

@@ -21,7 +21,7 @@ async def main(url: str, spool: str, run: str) -> None:
         for _ in range(20):
             meter.record(a_usage_record(f"{run}-{number}"))
             number += 1
-        print(clock.monotonic(), f"{run}-{number - 1}", flush=True)  # noqa: T201 - its only way to speak
+        print(clock.monotonic(), f"{run}-{number - 1}", flush=True)
         await asyncio.sleep(0.005)
 
 

@@ -14,6 +14,7 @@ from typing import Self
 from roundhouse.core.errors import SchemaError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST_PATH, _LONGEST_NAME = 1024, 255
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
@@ -48,7 +49,7 @@ class FileName(str):
 
     def __new__(cls, value: str) -> Self:
         """Check every part under POSIX and Windows rules."""
-        if not value or len(value) > 1024 or any(not _safe(part) for part in value.split("/")):
+        if not value or len(value) > _LONGEST_PATH or any(not _safe(part) for part in value.split("/")):
             message = f"not a safe file name: {value[:80]!r}"
             raise SchemaError(message)
         return super().__new__(cls, value)
@@ -57,7 +58,7 @@ class FileName(str):
 def _safe(part: str) -> bool:
     """Whether *part* is an ordinary name of one folder entry."""
     return (
-        0 < len(part.encode("utf-8", "surrogatepass")) <= 255
+        0 < len(part.encode("utf-8", "surrogatepass")) <= _LONGEST_NAME
         and part not in {".", ".."}
         and part.isprintable()
         and not any(char in part for char in '\\:*?"<>|')

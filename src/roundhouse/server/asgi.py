@@ -5,9 +5,10 @@ Knows nothing about permission: each of those recognises the caller itself.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import count
 from typing import Any
-from uuid import uuid4
 
 from roundhouse import api as api_room
 from roundhouse.access.permissions import Permission
@@ -31,7 +32,7 @@ def mount(roundhouse: Roundhouse) -> Application:
         rooms.serving,
         roundhouse.authenticate,
         Catalogue(rooms.fleet.snapshot, int(rooms.started_at.timestamp())),
-        lambda: uuid4().hex,
+        new_ids(secrets.token_hex(8)),
         limits=Limits(body=roundhouse.settings.server.max_body),
     )
     limits = api_room.Limits(body=roundhouse.settings.server.max_body)
@@ -51,6 +52,12 @@ def mount(roundhouse: Roundhouse) -> Application:
             await web(scope, receive, send)
 
     return application
+
+
+def new_ids(prefix: str) -> Callable[[], str]:
+    """Make request ids: unique by a random *prefix* of this process, and counted, which asks the system for nothing."""
+    number = count(1)
+    return lambda: f"{prefix}{next(number):012x}"
 
 
 class _Machines:

@@ -6,6 +6,7 @@ Knows nothing about requests: `asgi` mounts what `app` built, uvicorn speaks HTT
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -76,12 +77,23 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop, server)
         await server.start(listener)
+        _spare_the_collector()
         try:
             home.write_note(settings.home, here)
             announce(await welcome(roundhouse))
             await server.serve_until_told(listener)
         finally:
             home.remove_note(settings.home)
+
+
+def _spare_the_collector() -> None:
+    """Leave what lives as long as the process out of every later collection, and collect less often.
+
+    Requests leave little behind that reference counting does not free; walking all modules for it cost a tenth.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _stop(server: _Server) -> None:

@@ -107,13 +107,23 @@ usage = sa.Table(
 )
 
 
-def append_only(table: sa.Table, dialect: str) -> str:
-    """Write a statement that inserts rows and leaves those alone whose key is known.
+def append_only(table: sa.Table) -> str:
+    """Write PostgreSQL's statement that inserts rows and leaves those alone whose key is known.
 
     In the driver's own words, for `exec_driver_sql` with values that the driver takes: five times as fast.
     """
-    placeholder = ":{}" if dialect == "sqlite" else "%({})s"
-    return _insert(table, placeholder, "NOTHING")
+    return _insert(table, "%({})s", "NOTHING")
+
+
+def append_from_json(table: sa.Table) -> str:
+    """Write the same for SQLite, with one parameter: a JSON array of rows, each an array of columns."""
+    names = ", ".join(column.name for column in table.columns)
+    values = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(table.columns)))
+    key = ", ".join(column.name for column in table.primary_key)
+    return (
+        f"INSERT INTO {table.name} ({names}) SELECT {values} FROM json_each(?) WHERE true"  # noqa: S608 - our own names
+        f" ON CONFLICT ({key}) DO NOTHING"
+    )
 
 
 def upsert(table: sa.Table) -> sa.TextClause:

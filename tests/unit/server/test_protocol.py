@@ -19,7 +19,7 @@ async def answer(_scope: object, _receive: object, send: object) -> None:
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     """A server whose patience is short."""
     monkeypatch.setattr(protocol, "HEAD_DEADLINE_S", 0.2)
-    config = uvicorn.Config(answer, port=0, http=protocol.DeadlineProtocol, lifespan="off", log_config=None, ws="none")  # type: ignore[arg-type]
+    config = uvicorn.Config(answer, port=0, http=protocol.DeadlineProtocol, lifespan="off", log_config=None, ws="none")
     server = uvicorn.Server(config)
     config.load()
     server.lifespan = config.lifespan_class(config)

@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -6,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from roundhouse.storage.engines import connect, parse
-from roundhouse.storage.tables import Instant, append_only, upsert
+from roundhouse.storage.tables import Instant, append_from_json, append_only, upsert
 
 _notes = sa.Table(
     "notes",
@@ -48,13 +49,22 @@ def test_no_moment_stays_none(engine: Engine) -> None:
 
 def test_append_only_leaves_known_rows_alone(engine: Engine) -> None:
     """The first row of a key wins, in one batch and across."""
-    statement = append_only(_notes, engine.dialect.name)
-    rows = [{"id": 1, "at": None, "n": "[1]"}, {"id": 1, "at": None, "n": "[2]"}, {"id": 2, "at": None, "n": "[3]"}]
+    batch = [[1, None, "[1]"], [1, None, "[2]"], [2, None, "[3]"]]
     with engine.begin() as connection:
-        connection.exec_driver_sql(statement, rows)
-        connection.exec_driver_sql(statement, [{"id": 2, "at": None, "n": "[4]"}])
+        append(connection, batch)
+        append(connection, [[2, None, "[4]"]])
         found = connection.execute(sa.select(_notes.c.id, _notes.c.n).order_by(_notes.c.id)).all()
     assert [(1, [1]), (2, [3])] == [tuple(row) for row in found]
+
+
+def append(connection: sa.Connection, rows: Sequence[Sequence[object]]) -> None:
+    """Append as the database of *connection* wants it."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(append_from_json(_notes), (json.dumps(rows),))
+    else:
+        connection.exec_driver_sql(
+            append_only(_notes), [dict(zip(("id", "at", "n"), row, strict=True)) for row in rows]
+        )
 
 
 def test_upsert_overwrites_known_rows(engine: Engine) -> None:
