@@ -58,7 +58,7 @@ bench: .venv/test.stamp .venv-litellm/stamp ## Measure the gateway against its p
 	@$(BIN)/python -m benchmarks.routing
 
 docs: .venv/test.stamp ## Regenerate the reference pages
-	@$(BIN)/python scripts/make_reference.py
+	@$(BIN)/python -m scripts.make_reference
 
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile $(LOCK) pyproject.toml --group build -o requirements/runtime.txt

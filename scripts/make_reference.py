@@ -1,6 +1,6 @@
 """Write the reference pages that are read off the code: settings, commands, errors.
 
-Run: ``python scripts/make_reference.py``; with ``--check`` it writes nothing and exits 1 when a page is not current.
+Run: ``python -m scripts.make_reference``; with ``--check`` it writes nothing and exits 1 when a page is not current.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
+from scripts import reference_api
 
 from roundhouse.cli.commands.help import exit_codes
 from roundhouse.cli.errors import classes
@@ -98,6 +99,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/settings.md": markdown,
     "docs/reference/cli.md": cli_page,
     "docs/reference/errors.md": errors_page,
+    "docs/reference/api.md": reference_api.page,
 }
 
 
