@@ -60,7 +60,9 @@ def clean_env(home: Path) -> dict[str, str]:
     """The environment of a new user: no settings of ours, no hub, nothing else found on this machine."""
     ours = ("ROUNDHOUSE_", "HF_", "VIRTUAL_ENV")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}  # noqa: TID251 - a new user's
-    return kept | {"ROUNDHOUSE_HOME": str(home), "ROUNDHOUSE_DISCOVERY__ENABLED": "false"}
+    # Two tests on two cores: threads that spin for each other's turn would take minutes for what takes milliseconds.
+    calm = {"ROUNDHOUSE_DISCOVERY__ENABLED": "false", "ROUNDHOUSE_RUNTIME__THREADS": "1"}
+    return kept | calm | {"ROUNDHOUSE_HOME": str(home)}
 
 
 def start(command: list[str], cwd: Path, home: Path, env: dict[str, str], *, seconds: float) -> Running:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from tests.e2e.conftest import Running, free_port, start, stop, wait_for
+from tests.e2e.conftest import ROOT, Running, clean_env, free_port, start, stop, wait_for
 
 from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.hub import Hub
@@ -18,16 +18,16 @@ from roundhouse.testing.hub_faults import FaultKind
 
 pytestmark = pytest.mark.slow
 
-NOISE = Path(__file__).resolve().parents[2] / "src" / "roundhouse" / "assets" / "noise.gguf"
+NOISE = ROOT / "src" / "roundhouse" / "assets" / "noise.gguf"
 FULL = os.environ.get("ROUNDHOUSE_FAULTS") == "full"  # noqa: TID251 - steers the tests, not the product
 KILLS = 20 if FULL else 3
 MIB = 1 << 20
 
 
-def test_a_model_from_a_hub_chats_streams_and_embeds(hub: Hub, up: Callable[..., Running]) -> None:
-    """What `pull` registered is served at once, under the name that `pull` printed."""
+def test_a_model_from_a_hub_chats_streams_and_embeds(hub: Hub, up: Callable[..., Running], database_url: str) -> None:
+    """What `pull` registered is served at once, under the name that `pull` printed, on either database."""
     hub.add("tiny/noise-GGUF", {"noise-F16.gguf": NOISE})
-    running = up(downloads__endpoint=hub.endpoint)
+    running = up(downloads__endpoint=hub.endpoint, storage__database_url=database_url)
     pulled = running.cli("pull", "hf:tiny/noise-GGUF", "--json")
     assert pulled.returncode == 0, pulled.stderr
     model = json.loads(pulled.stdout)["model"]
@@ -96,11 +96,5 @@ def state_is_done(output: str) -> bool:
 
 
 def _up(hub: Hub, home: Path) -> Running:
-    root = Path(__file__).resolve().parents[2]
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ROUNDHOUSE_", "HF_"))}  # noqa: TID251
-    env = kept | {
-        "ROUNDHOUSE_HOME": str(home),
-        "ROUNDHOUSE_DISCOVERY__ENABLED": "false",
-        "ROUNDHOUSE_DOWNLOADS__ENDPOINT": hub.endpoint,
-    }
-    return start([str(root / ".venv/bin/roundhouse"), "up", "--port", str(free_port())], root, home, env, seconds=60)
+    env = clean_env(home) | {"ROUNDHOUSE_DOWNLOADS__ENDPOINT": hub.endpoint}
+    return start([str(ROOT / ".venv/bin/roundhouse"), "up", "--port", str(free_port())], ROOT, home, env, seconds=60)

@@ -74,6 +74,7 @@ def _embedded(settings: Settings, shelf: Shelf, events: Events) -> LlamaCpp:
         idle_s=runtime.idle_s,
         parallel=runtime.parallel,
         context=runtime.context,
+        threads=runtime.threads,
     )
     # The child sees a scrubbed copy: paths and devices, nothing that could be a secret.
     return LlamaCpp(EMBEDDED, shelf.models, limits=limits, events=events, environ=os.environ)  # noqa: TID251

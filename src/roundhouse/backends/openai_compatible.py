@@ -68,7 +68,13 @@ class OpenAICompatible:
 
     async def deployments(self) -> Sequence[Deployment]:
         """What it lists; when models are configured, those, with what the list says about them. Raises NetworkError."""
-        listed = await self._listed()
+        try:
+            listed = await self._listed()
+        except RoundhouseError:
+            if not self._models:
+                raise
+            # Somebody named its models: they are known, and whether they answer is for the breaker to find out.
+            listed = []
         if not self._models:
             return [self._deployment(model) for model in listed]
         known = {key: model for model in listed for key in (model.id, model.name)}

@@ -126,6 +126,7 @@ class RuntimeSettings:
         int | None, Key("auto", kinds.SIZE_OR_AUTO, "Memory that loaded models may take together", "bytes")
     ]
     parallel: Annotated[int, Key(4, kinds.whole(1, 64), "Requests that one loaded model serves at a time")]
+    threads: Annotated[int, Key(0, kinds.whole(0, 1024), "Threads of one loaded model; 0 is one per physical core")]
     context: Annotated[
         int, Key(0, kinds.whole(0, 10_000_000), "Context per request; 0 is the model's own, up to 8192", "tokens")
     ]
