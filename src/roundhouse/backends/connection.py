@@ -13,12 +13,11 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
+from roundhouse.backends.posting import STALE_WITHIN_S, Poster
 from roundhouse.backends.wire.failures import failure
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
 
 _MAX_ANSWER, _MAX_ERROR, _MAX_TIMEOUTS = 512 << 20, 64 << 10, 64
-#: A kept connection that the server had just closed fails at once; one that fails later died with our request.
-_STALE_WITHIN_S = 0.1
 #: What the last few bytes of a finished stream are worth waiting for.
 _ENDING_S = 0.05
 
@@ -41,33 +40,48 @@ class Terms:
 class Connection:
     """The way to one backend. Sessions are made when they are first needed, because they belong to the running loop."""
 
-    __slots__ = ("_api_key", "_fresh", "_list_timeout", "_pooled", "_terms", "_timeouts")
+    __slots__ = ("_fresh", "_headers", "_list_timeout", "_pooled", "_poster", "_terms", "_timeouts")
 
-    def __init__(self, api_key: str | None, terms: Terms) -> None:
-        self._api_key = api_key
+    def __init__(self, url: URL, api_key: str | None, terms: Terms) -> None:
         self._terms = terms
+        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "roundhouse"}
+        if api_key is not None:
+            self._headers["Authorization"] = f"Bearer {api_key}"
+        self._poster = Poster(url, self._headers, keep_alive=terms.keep_alive, connect_s=terms.connect_s)
         self._pooled: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
         self._list_timeout = aiohttp.ClientTimeout(total=terms.list_s)
-        self._timeouts: dict[tuple[float, bool], aiohttp.ClientTimeout] = {}
+        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
     async def get(self, url: URL) -> aiohttp.ClientResponse:
         """Ask for something small. To be released by the caller."""
         session = self._pooled or self._connect()
         return await session.get(url, timeout=self._list_timeout, allow_redirects=False)
 
-    async def post(self, url: URL, body: bytes, timeout_s: float, *, stream: bool) -> aiohttp.ClientResponse:
+    async def whole(self, path: bytes, body: bytes, timeout_s: float) -> bytes:
+        """Send *body* to *path*; the body of an answer that is a success.
+
+        Raises:
+            RoundhouseError: it is not; or NetworkError, DeadlineError.
+
+        """
+        reply = await self._poster.post(path, body, timeout_s)
+        if reply.status != HTTPStatus.OK:
+            raise failure(reply.status, reply.headers, reply.body[:_MAX_ERROR])
+        return reply.body
+
+    async def stream(self, url: URL, body: bytes, timeout_s: float) -> aiohttp.ClientResponse:
         """Send; once more, on a new connection, when the kept one turns out to have been closed meanwhile.
 
-        To be released by the caller. *timeout_s* is for the whole answer, or for the first byte of a stream.
+        To be released by the caller. *timeout_s* is for the first byte.
         """
-        limits = self._limits(timeout_s, stream=stream)
+        limits = self._limits(timeout_s)
         session = self._pooled or self._connect()
         started = asyncio.get_running_loop().time()
         try:
             return await session.post(url, data=body, timeout=limits, allow_redirects=False)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            late = asyncio.get_running_loop().time() - started > _STALE_WITHIN_S
+            late = asyncio.get_running_loop().time() - started > STALE_WITHIN_S
             if late or not self._terms.keep_alive or isinstance(error, aiohttp.ClientConnectorError):
                 raise
         if self._fresh is None:
@@ -80,33 +94,28 @@ class Connection:
             if session is not None:
                 await session.close()
         self._pooled = self._fresh = None
+        self._poster.close()
 
     def _connect(self) -> aiohttp.ClientSession:
         self._pooled = self._session(keep_alive=self._terms.keep_alive)
         return self._pooled
 
     def _session(self, *, keep_alive: bool) -> aiohttp.ClientSession:
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "roundhouse"}
-        if self._api_key is not None:
-            headers["Authorization"] = f"Bearer {self._api_key}"
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, force_close=not keep_alive),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers=headers,
+            headers=self._headers,
         )
 
-    def _limits(self, timeout_s: float, *, stream: bool) -> aiohttp.ClientTimeout:
+    def _limits(self, timeout_s: float) -> aiohttp.ClientTimeout:
         """The same few limits again and again, so they are kept."""
-        limits = self._timeouts.get((timeout_s, stream))
+        limits = self._timeouts.get(timeout_s)
         if limits is None:
             if len(self._timeouts) >= _MAX_TIMEOUTS:
                 self._timeouts.clear()
-            limits = aiohttp.ClientTimeout(
-                total=None if stream else timeout_s,
-                sock_connect=min(self._terms.connect_s, timeout_s),
-                sock_read=timeout_s if stream else None,
-            )
-            self._timeouts[timeout_s, stream] = limits
+            connect_s = min(self._terms.connect_s, timeout_s)
+            limits = aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=timeout_s)
+            self._timeouts[timeout_s] = limits
         return limits
 
 

@@ -60,9 +60,10 @@ class OpenAICompatible:
         self._models = tuple(models)
         self._terms = terms or Terms()
         self._local = is_loopback(self.url) if self._terms.local is None else self._terms.local
-        self._connection = Connection(api_key, self._terms)
         self._list_url = URL(f"{self.url}/models", encoded=True)
         self._urls = {operation: URL(f"{self.url}/{path}", encoded=True) for operation, path in _PATHS.items()}
+        self._paths = {operation: url.raw_path_qs.encode("ascii") for operation, url in self._urls.items()}
+        self._connection = Connection(self._list_url, api_key, self._terms)
         #: Learnt from its refusal of base64.
         self._floats_only = False
 
@@ -146,18 +147,14 @@ class OpenAICompatible:
 
     async def _ask(self, operation: Operation, body: bytes, timeout_s: float) -> bytes:
         """The body of the answer to one POST."""
-        try:
-            async with await self._connection.post(self._urls[operation], body, timeout_s, stream=False) as response:
-                return await read(response)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise lost(error, timeout_s) from error
+        return await self._connection.whole(self._paths[operation], body, timeout_s)
 
     async def _open(self, request: InferenceRequest, deployment: Deployment) -> aiohttp.ClientResponse:
         """The response to a streamed request, once its headers say that it is one."""
         operation = request.profile.operation
         try:
             body = rewrite(request.body, msgspec.json.encode(deployment.upstream), with_usage=True)
-            response = await self._connection.post(self._urls[operation], body, request.timeout_s, stream=True)
+            response = await self._connection.stream(self._urls[operation], body, request.timeout_s)
             if response.status == HTTPStatus.OK and response.content_type != "application/json":
                 return response
             async with response:

@@ -87,11 +87,11 @@ async def test_the_upstream_gets_its_own_name_and_our_key(backend: OpenAICompati
 
 
 async def test_connections_are_kept(backend: OpenAICompatible, upstream: Upstream) -> None:
-    """Whole answers and streams that were read to their end both give their connection back."""
+    """Whole answers, and streams that were read to their end, each give their connection back."""
     for _ in range(3):
         await backend.answer(ask_chat(), ECHO)
         await drain(backend, ask_chat(stream=True))
-    assert 1 == upstream.connections
+    assert 2 == upstream.connections
 
 
 @pytest.mark.parametrize(

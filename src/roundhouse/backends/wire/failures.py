@@ -84,14 +84,15 @@ def failure(status: int, headers: Mapping[str, str], data: bytes) -> RoundhouseE
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait as the backend says; a date is read against the backend's own clock."""
-    milliseconds, text = headers.get("retry-after-ms"), headers.get("Retry-After", "").strip()
+    headers = {name.lower(): value for name, value in headers.items()}
+    milliseconds, text = headers.get("retry-after-ms"), headers.get("retry-after", "").strip()
     try:
         if milliseconds is not None:
             return max(0.0, float(milliseconds) / 1e3)
         if text.replace(".", "", 1).isdigit():
             return float(text)
         if text:
-            wait = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("Date", ""))
+            wait = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))
             return max(0.0, wait.total_seconds())
     except (ValueError, TypeError):
         pass
