@@ -110,6 +110,16 @@ def make_up(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     stop(running)
 
 
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """`roundhouse up` of this checkout, once for the tests of a module."""
+    home = tmp_path_factory.mktemp("one") / "home"
+    command = [str(ROOT / ".venv" / "bin" / "roundhouse"), "up", "--port", str(free_port())]
+    running = start(command, ROOT, home, clean_env(home), seconds=60)
+    yield running
+    stop(running)
+
+
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Start `roundhouse up` of this checkout, as often as a test likes, on homes of its own."""
