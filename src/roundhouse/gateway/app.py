@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
@@ -12,6 +13,7 @@ import structlog
 from roundhouse.access.permissions import Permission
 from roundhouse.access.principal import Principal
 from roundhouse.core.errors import (
+    CapacityError,
     ForbiddenError,
     InternalError,
     MethodError,
@@ -40,6 +42,8 @@ _OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     }
 )
 _MODELS = "/v1/models"
+#: What a restart takes, about.
+_RESTART_S = 5.0
 
 
 class Serves(Protocol):
@@ -83,6 +87,10 @@ class Gateway:
             return
         except RoundhouseError as error:
             await exchange.fail(error)
+        except asyncio.CancelledError:
+            # Only a server that stops cancels what a client still waits for; there is nothing after this to cancel.
+            message = "Roundhouse is stopping"
+            await exchange.fail(CapacityError(message, retry_after_s=_RESTART_S))
         except Exception:  # noqa: BLE001 - the request boundary
             _log.exception("request failed", request_id=exchange.request_id, path=scope["path"])
             await exchange.fail(InternalError())

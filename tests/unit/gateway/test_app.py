@@ -201,14 +201,32 @@ async def test_a_client_that_leaves_a_stream_closes_it(caller: Caller, serving: 
     assert serving.closed.is_set()
 
 
-async def test_the_servers_own_cancellation_goes_on(caller: Caller, serving: ScriptedServing) -> None:
-    """A server that shuts down is not told that all is well."""
+async def test_a_server_that_stops_says_so(caller: Caller, serving: ScriptedServing) -> None:
+    """Who waits when the drain is over gets an error with a time to come back, and the upstream is cancelled."""
     serving.gate.clear()
     task = asyncio.create_task(caller.ask())
-    await asyncio.wait_for(serving.asked.wait(), 5)
+    await serving.asked.wait()
     task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    reply = await task
+    assert (reply.status, json.loads(reply.body)["error"]["code"]) == (503, "E_CAPACITY")
+    assert ("5", True) == (reply.headers["retry-after"], serving.cancelled.is_set())
+
+
+async def test_a_stream_that_is_stopped_ends_with_an_error(caller: Caller, serving: ScriptedServing) -> None:
+    """A cut answer must not look like a whole one."""
+    reached = asyncio.Event()
+
+    async def hang() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    serving.steps = [piece("a"), hang]
+    task = asyncio.create_task(caller.ask(body=STREAM))
+    await reached.wait()
+    task.cancel()
+    events = (await task).events
+    assert (events[0], json.loads(events[-1])["error"]["code"]) == (piece("a").data.decode(), "E_CAPACITY")
+    assert serving.closed.is_set()
 
 
 async def test_a_waiting_stream_is_kept_alive(caller: Caller, serving: ScriptedServing) -> None:
