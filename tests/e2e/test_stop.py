@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-
 from tests.e2e.conftest import Running
 
 pytestmark = pytest.mark.slow
