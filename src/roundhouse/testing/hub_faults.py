@@ -13,7 +13,7 @@ from aiohttp import web
 class FaultKind(StrEnum):
     """One way to fail."""
 
-    #: The connection is reset after some bytes, or goes silent.
+    #: The connection ends after some bytes, or goes silent.
     CUT = "cut"
     STALL = "stall"
     #: The right number of wrong bytes.
