@@ -51,6 +51,7 @@ CASES = {
     "foreign Host": Bad(403, changed(), headers={"host": "evil.example"}),
     "foreign Origin": Bad(403, changed(), headers={"origin": "https://evil.example"}),
     "unknown address": Bad(404, changed(), path="/v1/nothing"),
+    "no /v1 in the address": Bad(404, changed(), path="/chat/completions"),
     "too long a context": Bad(422, changed(messages=[{"role": "user", "content": "word " * 40_000}])),
     "managing without a key": Bad(403, b'{"ref": "hf:a/b"}', path="/api/v1/transfers"),
 }

@@ -92,7 +92,8 @@ class Guard:
         if peer_ip is not None and not found.proxied and (peer_ip == "127.0.0.1" or is_loopback(peer_ip)):
             return LOCAL_USER
         message = "a key is needed from anywhere but this machine"
-        raise AuthError(message, hint="send a Roundhouse key as `Authorization: Bearer rh-…`")
+        hint = "send a Roundhouse key as `Authorization: Bearer rh-…`; one is in the file admin.key of the home"
+        raise AuthError(message, hint=hint)
 
     def _check_host(self, hosts: list[bytes]) -> Authority:
         """The authority that was asked for, if it is one of ours."""

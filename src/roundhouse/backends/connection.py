@@ -13,7 +13,7 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from roundhouse.backends.posting import STALE_WITHIN_S, Poster
+from roundhouse.backends.posting import STALE_WITHIN_S, Poster, reason_of
 from roundhouse.backends.wire.failures import failure
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
 
@@ -132,6 +132,8 @@ def lost(error: Exception, timeout_s: float, *, begun: bool = False) -> Roundhou
     """Why a connection did not bring what it should, as an error of ours."""
     if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
         return unreachable(error)
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return NetworkError("the connection was cut in the middle of the answer")
     if not isinstance(error, TimeoutError):
         message = f"the connection was cut: {str(error) or type(error).__name__}"
         return NetworkError(message)
@@ -143,7 +145,12 @@ def lost(error: Exception, timeout_s: float, *, begun: bool = False) -> Roundhou
 
 def unreachable(error: Exception) -> NetworkError:
     """Why a backend could not be asked at all."""
-    reason = "it does not answer" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    if isinstance(error, TimeoutError):
+        reason = "it does not answer"
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        reason = reason_of(error.os_error)
+    else:
+        reason = str(error) or type(error).__name__
     message = f"it cannot be reached: {reason}"
     return NetworkError(message, hint="is it running? see `roundhouse backends ls`")
 

@@ -7,6 +7,7 @@ stays for everything else (docs/decisions/0008). Knows nothing about dialects, o
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import zlib
 from collections import deque
@@ -222,10 +223,17 @@ class Poster:
             async with asyncio.timeout(self._connect_s):
                 _, line = await loop.create_connection(Line, self._host, self._port, ssl=self._context)
         except OSError as error:  # a TimeoutError is one
-            reason = str(error) or f"no connection within {self._connect_s:g} s"
+            reason = reason_of(error) or f"no connection within {self._connect_s:g} s"
             message = f"it cannot be reached: {reason}"
             raise NetworkError(message, hint="is it running? see `roundhouse backends ls`") from error
         return line
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says, without the address around it, which people see beside it."""
+    if isinstance(error, ssl.SSLError) or error.errno is None or error.errno <= 0:  # those have numbers of their own
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def _plain(reply: Reply) -> bytes:

@@ -79,6 +79,7 @@ def lines(message: str, hint: str | None, *, colour: bool) -> None:
 
 
 def _labelled(label: str, ink: str, words: str, *, colour: bool) -> str:
+    words = words.expandtabs(2)
     clean = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in words)
     head = click.style(f"{label}:", fg=ink, bold=True) if colour else f"{label}:"
     return f"{head} " + clean.replace("\n", "\n" + " " * (len(label) + 2))

@@ -42,6 +42,9 @@ _OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     }
 )
 _MODELS = "/v1/models"
+_ADDRESSES = (*_OPERATIONS, _MODELS)
+#: What clients ask when their base URL does not end in ``/v1``; the answer says so.
+BARE = frozenset(address.removeprefix("/v1") for address in _ADDRESSES)
 #: What a restart takes, about.
 _RESTART_S = 5.0
 
@@ -113,8 +116,7 @@ class Gateway:
             _only(method, "GET", "HEAD")
             await exchange.answer(200, [], self._models(path))
         else:
-            message = "there is nothing at this address"
-            raise NotFoundError(message, hint="the OpenAI-compatible addresses begin with /v1/")
+            raise _nothing_at(path)
 
     async def _hang_up(self, error: RoundhouseError, receive: Receive, exchange: Exchange) -> None:
         """Answer while the body is still on its way, read on for a while so that the client sees it, and close."""
@@ -173,3 +175,12 @@ def _only(method: str, *allowed: str) -> None:
     if method not in allowed:
         message = f"{method} is not possible here"
         raise MethodError(message, details={"allow": ", ".join(allowed)})
+
+
+def _nothing_at(path: str) -> NotFoundError:
+    """In the message, because clients show no hint: what was probably meant."""
+    message = "there is nothing at this address"
+    meant = "/v1/" + "/".join(part for part in path.split("/") if part not in {"", "v1"})
+    if meant in _ADDRESSES:
+        message += f"; with a base URL that ends in /v1 it would be {meant}"
+    return NotFoundError(message, hint=f"there are {', '.join(_ADDRESSES)}")

@@ -14,7 +14,7 @@ from roundhouse import api as api_room
 from roundhouse.access.permissions import Permission
 from roundhouse.app import Roundhouse
 from roundhouse.core.errors import RoundhouseError
-from roundhouse.gateway import Gateway, Limits
+from roundhouse.gateway import BARE, Gateway, Limits
 from roundhouse.server.catalogue import Catalogue
 from roundhouse.telemetry.metrics import CONTENT_TYPE
 from roundhouse.web import create_web
@@ -42,7 +42,7 @@ def mount(roundhouse: Roundhouse) -> Application:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path.startswith("/v1/"):
+        if path.startswith("/v1/") or path in BARE:
             await gateway(scope, receive, send)
         elif path.startswith("/api/"):
             await api(scope, receive, send)

@@ -6,6 +6,7 @@ Knows nothing about requests: `asgi` mounts what `app` built, uvicorn speaks HTT
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import signal
 import socket
@@ -34,6 +35,7 @@ KEEP_ALIVE_S = 75
 PATIENCE = 50
 #: A command that looks whether somebody holds the home holds it itself for an instant.
 GLANCE = 5
+_LAST_PORT = 65_535
 
 
 class _Server(uvicorn.Server):
@@ -74,7 +76,7 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
     async with open_roundhouse(settings, url=settings.server.public_url or here) as roundhouse:
         server = _uvicorn(roundhouse, drain_s=settings.server.drain_s)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _endings():
             loop.add_signal_handler(number, _stop, server)
         await server.start(listener)
         _spare_the_collector()
@@ -94,6 +96,13 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def _endings() -> Iterator[signal.Signals]:
+    """The signals that end us: a terminal that closes too, unless we were started to outlive it (``nohup``)."""
+    yield from (signal.SIGTERM, signal.SIGINT)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        yield signal.SIGHUP
 
 
 def _stop(server: _Server) -> None:
@@ -136,10 +145,18 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         message = f"cannot listen on {host}:{port}: {error.strerror}"
-        hint = f"stop what listens there, or start with `--port {port + 1}`"
-        raise ConflictError(message, hint=hint) from error
+        raise ConflictError(message, hint=_instead(error, port)) from error
     listener.setblocking(False)  # noqa: FBT003 - the socket's own signature
     return listener
+
+
+def _instead(error: OSError, port: int) -> str:
+    """What helps when that address cannot be listened on."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "`--host` takes an address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 for others too"
+    if isinstance(error, PermissionError):
+        return "low ports are the administrator's; start with `--port 8484`"
+    return f"stop what listens there, or start with `--port {port + 1 if port < _LAST_PORT else 0}`"
 
 
 @contextmanager

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from roundhouse.access.guard import is_loopback
 from roundhouse.app import Roundhouse
 from roundhouse.app.desks.status import FIRST_REAL_MODEL, NOISE
-from roundhouse.core.views import Model, Status
+from roundhouse.core.views import BackendStatus, Model, Status
+from roundhouse.settings import Settings
 
 _SHOWN = 4
 _USUAL = "Ollama, LM Studio, llama-server, MLX, vLLM"
@@ -21,8 +23,9 @@ async def welcome(roundhouse: Roundhouse) -> str:
     command = spelled_command()
     held = [model for model in models if model.local and model.name != NOISE]
     rows = [("library", _library(held)), *_found(status, enabled=roundhouse.settings.discovery.enabled)]
-    rows += [("backend", f"{each.name} at {each.url}: {each.detail}") for each in status.backends if each.configured]
+    rows += [("backend", _backend(each)) for each in status.backends if each.configured]
     rows.append(("serving", _serving(models)))
+    rows += _others(roundhouse.settings)
     steps = _steps(models, command)
     return "\n".join(
         [
@@ -35,6 +38,17 @@ async def welcome(roundhouse: Roundhouse) -> str:
             "",
         ]
     )
+
+
+def _backend(status: BackendStatus) -> str:
+    return f"{status.name} at {status.url}: {status.detail.removeprefix(f'{status.name}: ')}"
+
+
+def _others(settings: Settings) -> list[tuple[str, str]]:
+    """What other machines need, when they can reach us at all."""
+    if is_loopback(settings.server.host) or settings.server.host == "localhost":
+        return []
+    return [("others", f"other machines reach it too, with the key in {settings.home / 'admin.key'}")]
 
 
 def spelled_command() -> str:

@@ -16,6 +16,7 @@ _UNITS = {"": 1, "b": 1} | {
     for suffix, base in (("b", 1000), ("", 1024), ("ib", 1024))
 }
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.IGNORECASE)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -45,6 +46,18 @@ def _text(raw: object) -> str:
 
 
 TEXT = Kind("text", _as_is, _text, schema={"type": "string", "minLength": 1})
+
+
+def _variable(raw: object) -> str:
+    if not isinstance(raw, str) or not _VARIABLE.fullmatch(raw.strip()):
+        message = "the name of a variable (letters, digits and _), not what the variable holds"
+        raise ValueError(message)
+    return raw.strip()
+
+
+VARIABLE = Kind(
+    "name of a variable", _as_is, _variable, schema={"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+)
 
 
 def one_of(*choices: str) -> Kind:

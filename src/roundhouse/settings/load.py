@@ -20,6 +20,10 @@ from roundhouse.settings.gather import PREFIX, Given, from_environment, from_fil
 from roundhouse.settings.tree import KEYS, Key, Provenance, Secret, Settings
 
 _BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+#: The embedded runtime is called that.
+_TAKEN = "local"
+#: Kinds whose values are not repeated: people write passwords and keys there.
+_UNSPOKEN = frozenset({"address", "name of a variable"})
 _ALIAS_NAME = re.compile(r"[^\s/][^\s]{0,199}")
 
 
@@ -79,7 +83,10 @@ def _file(home: Path, config: Path | None, env: Mapping[str, str]) -> Path | Non
     if config is not None:
         return config.expanduser().absolute()
     usual = home / "roundhouse.toml"
-    return usual if usual.exists() else None
+    try:
+        return usual if usual.exists() else None
+    except OSError:  # whoever needs the home says that it cannot be entered
+        return None
 
 
 def row_of(key: str) -> Key | None:
@@ -118,7 +125,7 @@ def _read(given: Iterable[Given]) -> _Reading:
             reading.values[one.key] = _value(row, one)
             reading.provenance[one.key] = one.source
         except ValueError as error:
-            shown = "" if row.kind.name == "address" else f", not {str(one.raw)[:60]!r}"
+            shown = "" if row.kind.name in _UNSPOKEN else f", not {str(one.raw)[:60]!r}"
             fix = f"correct it in {one.source.where}" if one.source.source != "flag" else "see `--help`"
             reading.problems.append((f"{one.key} must be {error}{shown} ({one.source})", fix))
     return reading
@@ -169,6 +176,9 @@ def _check_names(reading: _Reading) -> None:
         if not _BACKEND_NAME.fullmatch(name):
             problem = f"backends.{name}: a backend's name is made of a-z, 0-9, - and _"
             reading.problems.append((problem, "rename it"))
+        if name == _TAKEN:
+            problem = f"backends.{name}: the embedded llama.cpp has that name"
+            reading.problems.append((problem, "choose another name"))
         kind = reading.values.get(f"backends.{name}.kind", "openai-compatible")
         if kind == "openai-compatible" and not reading.values.get(f"backends.{name}.url"):
             reading.problems.append((f"backends.{name} needs a url", f'add url = "http://…" to [backends.{name}]'))

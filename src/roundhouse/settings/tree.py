@@ -111,7 +111,7 @@ class DownloadSettings:
     endpoint: Annotated[
         str, Key("https://huggingface.co", kinds.URL, "Hub that `hf:` references are looked up at", also="HF_ENDPOINT")
     ]
-    token_env: Annotated[str, Key("HF_TOKEN", kinds.TEXT, "Variable that holds the hub's token")]
+    token_env: Annotated[str, Key("HF_TOKEN", kinds.VARIABLE, "Variable that holds the hub's token")]
     #: What that variable held.
     token: Secret | None = None
 
@@ -152,7 +152,7 @@ class BackendSettings:
         str, Key("openai-compatible", kinds.TEXT, "What it speaks; a name of the entry points `roundhouse.backends`")
     ]
     url: Annotated[str | None, Key(None, kinds.URL, "Its address, with or without `/v1`")]
-    api_key_env: Annotated[str | None, Key(None, kinds.TEXT, "Variable that holds its key")]
+    api_key_env: Annotated[str | None, Key(None, kinds.VARIABLE, "Variable that holds its key")]
     api_key_file: Annotated[Path | None, Key(None, kinds.TEXT, "File that holds its key", path=True)]
     models: Annotated[tuple[str, ...], Key([], kinds.NAMES, "Models to use from it; empty is all that it lists")]
     price_in: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of prompt tokens", "USD per million")]

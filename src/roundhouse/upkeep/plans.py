@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from roundhouse.core.artifacts import Digest, FileName, Plan, PlannedFile
-from roundhouse.core.errors import SchemaError
+from roundhouse.core.errors import DiskError, SchemaError
 
 
 class Plans:
@@ -28,19 +29,24 @@ class Plans:
             return None
 
     def put(self, transfer_id: str, plan: Plan) -> None:
-        """Keep the plan of a transfer."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Keep the plan of a transfer. Raises DiskError."""
         path = self._path(transfer_id)
         draft = path.with_suffix(".tmp")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(plan), file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with draft.open("w", encoding="utf-8") as file:
+                json.dump(asdict(plan), file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError as error:
+            message = f"cannot write to {self._folder}: {error.strerror or error}"
+            raise DiskError(message, hint="let this user write there, or set library.path") from error
 
     def remove(self, transfer_id: str) -> None:
-        """Forget the plan of a finished transfer."""
-        self._path(transfer_id).unlink(missing_ok=True)
+        """Forget the plan of a finished transfer. One that cannot be removed is read by nobody."""
+        with suppress(OSError):
+            self._path(transfer_id).unlink(missing_ok=True)
 
     def _path(self, transfer_id: str) -> Path:
         return self._folder / FileName(f"{transfer_id}.json")

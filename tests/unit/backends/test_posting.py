@@ -1,14 +1,17 @@
 """One POST, one whole answer, against a server that says exactly what the test wants, byte by byte."""
 
 import asyncio
+import errno
 import gzip
+import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 from yarl import URL
 
-from roundhouse.backends.posting import Poster
+from roundhouse.backends.posting import Poster, reason_of
 from roundhouse.core.errors import BackendError, ConfigError, DeadlineError, NetworkError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -180,9 +183,27 @@ async def test_bytes_that_nobody_asked_for_end_the_connection(server: Scripted, 
 async def test_nobody_there_is_unreachable(server: Scripted) -> None:
     """A refused connection says so, with a hint."""
     poster = Poster(URL("http://127.0.0.1:1"), {}, keep_alive=True, connect_s=1)
-    with pytest.raises(NetworkError, match="cannot be reached"):
+    with pytest.raises(NetworkError, match=r"cannot be reached: Connection refused$"):
         await post(poster)
     assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)"), "Connection refused"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
+        (
+            ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
+            "[SSL: WRONG_VERSION_NUMBER] wrong version number",
+        ),
+        (OSError("Multiple exceptions: a, b"), "Multiple exceptions: a, b"),
+        (TimeoutError(), ""),
+    ],
+)
+def test_what_the_system_says(error: OSError, says: str) -> None:
+    """Its words, without tuples and numbers."""
+    assert says == reason_of(error)
 
 
 def test_a_key_that_would_end_its_header_is_refused() -> None:

@@ -61,3 +61,10 @@ def test_our_own_fault_names_the_request(capsys: pytest.CaptureFixture[str]) -> 
 def test_colour_is_a_wish() -> None:
     """NO_COLOR and a dumb terminal are respected."""
     assert [True, False, False] == [coloured({}), coloured({"NO_COLOR": "1"}), coloured({"TERM": "dumb"})]
+
+
+def test_a_tab_in_a_message_is_space(capsys: pytest.CaptureFixture[str]) -> None:
+    """Drivers and click indent with tabs; other control characters are still shown as what they are."""
+    tell(VerifyError("choose:\n\tbash\x1b[1m", hint=None), as_json=False, colour=False)
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert ("error: choose:", "bash\N{REPLACEMENT CHARACTER}[1m (E_VERIFY)") == (first, second.strip())

@@ -110,6 +110,20 @@ async def test_unexpected_error_is_ours_and_says_nothing(caller: Caller, serving
     assert "NoneType" not in reply.body.decode()
 
 
+@pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions"])
+async def test_a_wrong_base_url_is_told_as_such(caller: Caller, path: str) -> None:
+    """In the message, because clients do not show the hint."""
+    reply = await caller.ask(path)
+    message = str(reply.error["message"])
+    assert (404, True, True) == (reply.status, "/v1/chat/completions" in message, "base URL" in message)
+
+
+async def test_an_unknown_address_is_told_the_known_ones(caller: Caller) -> None:
+    """Not every endpoint of OpenAI is here."""
+    reply = await caller.ask("/v1/responses")
+    assert (404, True) == (reply.status, "/v1/embeddings" in str(reply.error["hint"]))
+
+
 async def test_exhausted_chain_is_not_to_be_tried_again(caller: Caller, serving: ScriptedServing) -> None:
     """Client retries times ours would multiply the load."""
     serving.reply = BackendError()

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.app.compose import EMBEDDED
 from roundhouse.core.errors import ConfigError
 from roundhouse.settings import Provenance, Secret, Settings, load
 
@@ -149,3 +150,29 @@ def test_a_wrong_flag_points_to_the_help(read: Loader) -> None:
     with pytest.raises(ConfigError) as caught:
         read(server__port=99_999)
     assert "see `--help`" == caught.value.hint
+
+
+def test_a_key_in_the_place_of_its_variable_is_not_repeated(read: Loader) -> None:
+    """People paste the key where the name of its variable belongs."""
+    with pytest.raises(ConfigError) as caught:
+        read("[backends.cloud]\nurl = 'http://h'\napi_key_env = 'sk-proj-verysecret'\n")
+    assert ("the name of a variable" in caught.value.message, "verysecret" in str(caught.value.to_dict())) == (
+        True,
+        False,
+    )
+
+
+def test_the_embedded_runtimes_name_is_taken(read: Loader) -> None:
+    """A backend of that name would silently switch the embedded runtime off."""
+    with pytest.raises(ConfigError, match=r"backends\.local: the embedded llama\.cpp has that name"):
+        read(f"[backends.{EMBEDDED}]\nurl = 'http://h'\n")
+
+
+def test_a_home_that_may_not_be_entered_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever needs the home says so; reading the settings is not the place."""
+
+    def refuse(_path: Path) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert load(home=tmp_path, environment={}).config_file is None

@@ -70,3 +70,17 @@ async def test_writes_to_our_log_and_not_to_the_console(tmp_path: Path) -> None:
     assert (True, logging.WARNING) == (logger.propagate, logger.level)
     assert not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers)
     await jobs.close()
+
+
+async def test_is_as_quiet_as_we_were_told_to_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In a command only errors are heard; and never that a job which goes on was in another queue."""
+    logger = logging.getLogger("dbos")
+    logger.setLevel(logging.ERROR)
+    jobs = jobs_in(tmp_path)
+    await jobs.launch()
+    await jobs.close()
+    assert logging.ERROR == logger.level
+    logger.setLevel(logging.WARNING)
+    logger.warning("Workflow already exists in queue: a, but the provided queue name is: b. The queue is not updated.")
+    logger.warning("trouble")
+    assert ["trouble"] == [record.message for record in caplog.records if record.name == "dbos"]

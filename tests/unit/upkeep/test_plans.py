@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse.core.artifacts import FileName, Plan, PlannedFile
-from roundhouse.core.errors import SchemaError
+from roundhouse.core.errors import DiskError, SchemaError
 from roundhouse.testing.source import ScriptedSource
 from roundhouse.upkeep.plans import Plans
 
@@ -51,3 +51,12 @@ def test_an_id_that_is_a_path_is_refused(plans: Plans) -> None:
     """Ids are ours, and checked all the same."""
     with pytest.raises(SchemaError):
         plans.put("../escape", PLAN)
+
+
+def test_a_folder_that_takes_nothing_is_told(plans: Plans, tmp_path: Path) -> None:
+    """What to do about it, instead of a traceback; and forgetting a plan there is no second failure."""
+    (tmp_path / "plans").write_text("in the way")
+    with pytest.raises(DiskError) as caught:
+        plans.put("t1", PLAN)
+    plans.remove("t1")
+    assert (True, True) == (str(tmp_path / "plans") in caught.value.message, "library.path" in str(caught.value.hint))

@@ -15,7 +15,9 @@ from roundhouse import __version__
 from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.models import Models
 from roundhouse.app.rooms import Rooms
+from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.views import BackendStatus, Check, Model, NextStep, Status
+from roundhouse.storage.database import Database
 
 #: A small model that is good enough to show something, under a licence that needs no question.
 FIRST_REAL_MODEL = "hf:Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M"
@@ -54,7 +56,7 @@ class StatusDesk:
         return [
             await asyncio.to_thread(_durable, rooms.settings.home),
             await asyncio.to_thread(_space, rooms.library.root, rooms.settings.library.min_free),
-            _database(rooms.database.dialect),
+            await _database(rooms.database),
             _memory(),
             *(_backend(each) for each in backends),
         ]
@@ -83,15 +85,22 @@ def _durable(home: Path) -> Check:
 
 
 def _space(folder: Path, least: int) -> Check:
-    free = shutil.disk_usage(folder).free
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Check("disk", "fail", f"{folder} cannot be used: {error.strerror}", "set library.path")
     detail = f"{free / _GIB:.1f} GiB free in {folder}"
     if free < least:
         return Check("disk", "fail", detail, "remove models with `roundhouse models rm`, or set library.path")
     return Check("disk", "ok", detail)
 
 
-def _database(dialect: str) -> Check:
-    if dialect != "sqlite":
+async def _database(database: Database) -> Check:
+    try:
+        await database.read(lambda connection: connection.exec_driver_sql("SELECT 1"))
+    except RoundhouseError as error:
+        return Check("database", "fail", error.message, error.hint or "check storage.database_url")
+    if database.dialect != "sqlite":
         return Check("database", "ok", "PostgreSQL")
     detail = f"SQLite {sqlite3.sqlite_version}, one process, one writer"
     if sqlite3.sqlite_version_info < _SAFE_SQLITE:

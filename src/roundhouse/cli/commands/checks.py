@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,9 +32,7 @@ def python() -> Check:
 
 def home(folder: Path) -> Check:
     """Whether the home takes a file and puts it on the disk."""
-    place = folder
-    while not place.exists():
-        place = place.parent
+    place = _nearest(folder)
     probe = place / f".roundhouse-probe-{os.getpid()}"
     try:
         with probe.open("wb") as file:
@@ -47,10 +46,20 @@ def home(folder: Path) -> Check:
     return Check("home", "ok", f"{folder} can be written and synced" if place == folder else f"{folder} can be made")
 
 
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the first one above it that is there and may be looked into."""
+    for place in (folder, *folder.parents):
+        with suppress(OSError):
+            if place.exists():
+                return place
+    return folder
+
+
 def disk(folder: Path, least: int) -> Check:
     """Whether there is room for models."""
-    while not folder.exists():
-        folder = folder.parent
+    folder = _nearest(folder)
+    if not os.access(folder, os.W_OK):
+        return Check("disk", "fail", f"{folder} cannot be written", "give it to this user, or set library.path")
     free = shutil.disk_usage(folder).free
     detail = f"{wording.size(free)} free in {folder}"
     if free < least:

@@ -91,19 +91,20 @@ def explain(invocation: Invocation, key: str) -> None:
     """Explain one setting: what it is, its value, where that came from, how to change it."""
     settings = invocation.settings()
     row = row_of(key)
-    if row is None or key not in settings.provenance:
-        sentence, hint = (
-            unknown(key) if row is None else (f"{key} is not set", "`roundhouse config show` lists what is")
-        )
+    if row is None:
+        sentence, hint = unknown(key)
         raise NotFoundError(sentence, hint=hint)
+    # A backend that nobody configured has settings too.
+    source = settings.provenance.get(key)
+    value = row.default if source is None else _public(settings, key)
     unit = f", in {row.unit}" if row.unit else ""
     default = "not set" if row.default is None else toml(row.default)
     table_name, _, name = key.rpartition(".")
     facts = {
         "setting": key,
         "what": row.help,
-        "value": "not set" if (value := _public(settings, key)) is None else toml(value),
-        "from": str(settings.provenance[key]),
+        "value": "not set" if value is None else toml(value),
+        "from": str(source or "default"),
         "default": default,
         "kind": row.kind.name.replace("`", "") + unit,
         "in the file": f"[{table_name}] {name} = …",

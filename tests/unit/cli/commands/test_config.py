@@ -51,13 +51,22 @@ def test_explain_says_how_to_change_it(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "says"), [("server.prot", "did you mean server.port?"), ("backends.c.url", "backends.c.url is not set")]
+    ("key", "says"), [("server.prot", "did you mean server.port?"), ("backends.c.ulr", "did you mean backends.c.url?")]
 )
 def test_explain_of_what_is_not_there_is_exit_3(run: Run, key: str, says: str) -> None:
     """A misspelt key is told its right name."""
     outcome = run("config", "explain", key)
     assert 3 == outcome.code
     assert says in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("backends.c.url", "not set"), ("backends.c.models", "[]"), ("backends.c.enabled", "true")]
+)
+def test_explain_knows_the_settings_of_backends_to_come(run: Run, key: str, value: str) -> None:
+    """The help's own example works before anything is configured."""
+    rows = dict(run("config", "explain", key).rows)
+    assert (value, "default") == (rows["value"], rows["from"])
 
 
 @pytest.mark.usefixtures("configured")

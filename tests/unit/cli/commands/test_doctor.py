@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,23 @@ def test_a_server_that_cannot_start_is_a_failure(run: Run, monkeypatch: pytest.M
     monkeypatch.setattr("roundhouse.cli.invocation.server_room", refuse)
     outcome = run("doctor", "-q")
     assert (1, "server\n") == (outcome.code, outcome.out)
+
+
+def test_a_library_that_may_not_be_written_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room alone is not enough; a folder that may not even be looked into is judged by the one above it."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    check = checks.disk(tmp_path / "not" / "there", 0)
+    assert ("fail", f"{tmp_path} cannot be written") == (check.status, check.detail)
+
+
+def test_a_folder_that_may_not_be_entered_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking into it raises instead of answering."""
+    exists = Path.exists
+
+    def guarded(path: Path) -> bool:
+        if path != tmp_path and path.is_relative_to(tmp_path):
+            raise PermissionError
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", guarded)
+    assert "ok" == checks.home(tmp_path / "closed" / "home").status

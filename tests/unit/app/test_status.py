@@ -1,0 +1,36 @@
+"""The server's part of `doctor`."""
+
+from pathlib import Path
+
+import pytest
+
+from roundhouse.app.desks.status import _database, _space
+from roundhouse.core.errors import NetworkError
+from roundhouse.storage.database import Database
+
+
+async def test_a_database_that_answers_is_ok(tmp_path: Path) -> None:
+    """It was asked, not only looked up in the settings."""
+    database = Database.open(f"sqlite:///{tmp_path / 'db.sqlite'}")
+    check = await _database(database)
+    await database.close()
+    assert ("ok", True) == (check.status, "SQLite" in check.detail)
+
+
+async def test_a_database_that_went_away_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doctor` must not call that well."""
+
+    async def refuse(_question: object) -> None:
+        message = "the database cannot be reached"
+        raise NetworkError(message)
+
+    database = Database.open(f"sqlite:///{tmp_path / 'db.sqlite'}")
+    monkeypatch.setattr(database, "read", refuse)
+    check = await _database(database)
+    await database.close()
+    assert ("fail", "the database cannot be reached", True) == (check.status, check.detail, bool(check.fix))
+
+
+def test_a_library_that_is_away_is_a_failure(tmp_path: Path) -> None:
+    """A disk that was pulled out."""
+    assert "fail" == _space(tmp_path / "gone", 0).status
