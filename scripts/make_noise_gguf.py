@@ -87,6 +87,8 @@ def write(path: Path) -> None:
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
+    # A space before the first word would keep the answer's grammar (JSON mode) from matching "assistant:".
+    writer.add_add_space_prefix(False)  # noqa: FBT003 - the library's own signature
     writer.add_chat_template(CHAT_TEMPLATE)
     for name, tensor in tensors(rng, kinds).items():
         writer.add_tensor(name, tensor)

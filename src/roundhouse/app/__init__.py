@@ -12,7 +12,7 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
-from roundhouse.app.compose import EMBEDDED, build_backends, build_pulls, policy_of, prices_of
+from roundhouse.app.compose import build_backends, build_pulls, policy_of, prices_of
 from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.fleet import Fleet
@@ -84,7 +84,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         standings,
         shelf.restock,
     )
-    fleet.listen(events, EMBEDDED)
+    if backends.embedded is not None:
+        fleet.listen(events, backends.embedded)
     serving = Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics), clock)
     node = await asyncio.to_thread(node_of, settings.home)
     pulls, transfers, jobs = await build_pulls(stack, settings, library, database, clock, node)
@@ -106,7 +107,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     )
     await fleet.refresh()
     await pulls.recover()
-    if not fleet.deployments():
+    if backends.embedded is not None and not fleet.deployments():
         await _serve_noise(rooms, jobs)
     keeping = asyncio.create_task(fleet.run(), name="fleet")
     stack.push_async_callback(_end, keeping)

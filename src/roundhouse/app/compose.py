@@ -34,8 +34,8 @@ from roundhouse.storage.jobs import DbosJobs
 from roundhouse.storage.transfers import SqlTransfers
 from roundhouse.upkeep.pull import Pulls, PullSettings
 
-#: The embedded runtime's name, in ids and in `backends ls`.
-EMBEDDED = "local"
+#: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
+EMBEDDED, EMBEDDED_KIND = "local", "llamacpp"
 _MILLION = 1_000_000
 _FREE = Price(0.0, 0.0)
 
@@ -47,14 +47,20 @@ class Built:
     by_name: Mapping[str, Backend]
     origins: Mapping[str, Origin]
     found: tuple[Found, ...]
+    #: The name of the embedded runtime; ``None`` when it is switched off.
+    embedded: str | None
 
 
 async def build_backends(stack: AsyncExitStack, settings: Settings, shelf: Shelf, events: Events) -> Built:
     """Make the embedded runtime, what is configured, and what runs on this machine. Raises ConfigError."""
-    by_name: dict[str, Backend] = {EMBEDDED: _embedded(settings, shelf, events)}
-    origins = {EMBEDDED: Origin("llamacpp", None, configured=False)}
+    embedded = _embedded_name(settings)
+    by_name: dict[str, Backend] = {}
+    origins: dict[str, Origin] = {}
+    if embedded is not None:
+        by_name[embedded] = _embedded(embedded, settings, shelf, events)
+        origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
     for name, wish in settings.backends.items():
-        if wish.enabled:
+        if wish.enabled and wish.kind != EMBEDDED_KIND:
             by_name[name] = _configured(name, wish)
             origins[name] = Origin(wish.kind, wish.url, configured=True)
     found = await _found(settings) if settings.discovery.enabled else ()
@@ -64,10 +70,21 @@ async def build_backends(stack: AsyncExitStack, settings: Settings, shelf: Shelf
             origins[each.name] = Origin(each.kind, each.url, configured=False)
     for backend in by_name.values():
         stack.push_async_callback(backend.close)
-    return Built(by_name, origins, found)
+    return Built(by_name, origins, found, embedded)
 
 
-def _embedded(settings: Settings, shelf: Shelf, events: Events) -> LlamaCpp:
+def _embedded_name(settings: Settings) -> str | None:
+    """What the embedded runtime is called here; ``None`` when it is switched off. Raises ConfigError."""
+    sections = {name: wish for name, wish in settings.backends.items() if wish.kind == EMBEDDED_KIND}
+    if len(sections) > 1:
+        message = f"there is one embedded llama.cpp, and {' and '.join(sections)} all claim to be it"
+        raise ConfigError(message)
+    for name, wish in sections.items():
+        return name if wish.enabled else None
+    return EMBEDDED
+
+
+def _embedded(name: str, settings: Settings, shelf: Shelf, events: Events) -> LlamaCpp:
     runtime = settings.runtime
     limits = RuntimeLimits(
         memory=auto_memory() if runtime.memory is None else runtime.memory,
@@ -77,7 +94,7 @@ def _embedded(settings: Settings, shelf: Shelf, events: Events) -> LlamaCpp:
         threads=runtime.threads,
     )
     # The child sees a scrubbed copy: paths and devices, nothing that could be a secret.
-    return LlamaCpp(EMBEDDED, shelf.models, limits=limits, events=events, environ=os.environ)  # noqa: TID251
+    return LlamaCpp(name, shelf.models, limits=limits, events=events, environ=os.environ)  # noqa: TID251
 
 
 async def _found(settings: Settings) -> tuple[Found, ...]:

@@ -56,7 +56,9 @@ def _busy(home: Path) -> ConflictError:
     message = f"another roundhouse (process {owner}) uses {home}"
     if where is not None:
         return ConflictError(f"{message} and listens at {where['url']}", hint="use that one, or stop it first")
-    return ConflictError(message, hint="wait for it to finish, or give this one a --home of its own", retryable=True)
+    return ConflictError(
+        message, hint="wait for it, or stop it with Ctrl-C: `roundhouse up` goes on with what it began", retryable=True
+    )
 
 
 def write_note(home: Path, url: str) -> None:

@@ -20,8 +20,8 @@ from roundhouse.settings.gather import PREFIX, Given, from_environment, from_fil
 from roundhouse.settings.tree import KEYS, Key, Provenance, Secret, Settings
 
 _BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-#: The embedded runtime is called that.
-_TAKEN = "local"
+#: The kind of the embedded runtime, and its name unless a section of that kind gives it another.
+_EMBEDDED, _TAKEN = "llamacpp", "local"
 #: Kinds whose values are not repeated: people write passwords and keys there.
 _UNSPOKEN = frozenset({"address", "name of a variable"})
 _ALIAS_NAME = re.compile(r"[^\s/][^\s]{0,199}")
@@ -176,10 +176,10 @@ def _check_names(reading: _Reading) -> None:
         if not _BACKEND_NAME.fullmatch(name):
             problem = f"backends.{name}: a backend's name is made of a-z, 0-9, - and _"
             reading.problems.append((problem, "rename it"))
-        if name == _TAKEN:
+        kind = reading.values.get(f"backends.{name}.kind", "openai-compatible")
+        if name == _TAKEN and kind != _EMBEDDED:
             problem = f"backends.{name}: the embedded llama.cpp has that name"
             reading.problems.append((problem, "choose another name"))
-        kind = reading.values.get(f"backends.{name}.kind", "openai-compatible")
         if kind == "openai-compatible" and not reading.values.get(f"backends.{name}.url"):
             reading.problems.append((f"backends.{name} needs a url", f'add url = "http://…" to [backends.{name}]'))
     for key in reading.values:

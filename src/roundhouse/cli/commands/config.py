@@ -138,7 +138,7 @@ def validate(invocation: Invocation, file: Path | None) -> None:
 
 def _check_kind(name: str, kind: str) -> None:
     """Raise ConfigError when nothing that is installed speaks *kind*."""
-    kinds = sorted(entry_points(group="roundhouse.backends").names)
+    kinds = sorted({"llamacpp", *entry_points(group="roundhouse.backends").names})
     if kind not in kinds:
         close = difflib.get_close_matches(kind, kinds, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(kinds)}"

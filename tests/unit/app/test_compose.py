@@ -1,0 +1,48 @@
+"""Which backends there are is said by the settings."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from roundhouse.app.compose import build_backends
+from roundhouse.app.shelf import Shelf
+from roundhouse.core.clock import SystemClock
+from roundhouse.core.errors import ConfigError
+from roundhouse.core.events import Events
+from roundhouse.library.library import Library
+from roundhouse.settings import load
+from roundhouse.testing.memory import MemoryArtifacts
+
+
+async def built(home: Path, **flags: object) -> tuple[list[str], str | None]:
+    """The names of the backends, and which of them is the embedded one."""
+    named = {key.replace("__", "."): value for key, value in flags.items()} | {"discovery.enabled": False}
+    events = Events()
+    shelf = Shelf(Library(home / "library", MemoryArtifacts(), events, SystemClock()))
+    async with AsyncExitStack() as stack:
+        backends = await build_backends(stack, load(home=home, flags=named, environment={}), shelf, events)
+        return sorted(backends.by_name), backends.embedded
+
+
+async def test_there_is_an_embedded_runtime(home: Path) -> None:
+    """Nobody has to configure it."""
+    assert (["local"], "local") == await built(home)
+
+
+async def test_a_section_of_its_kind_names_it(home: Path) -> None:
+    """The embedded one is the same whatever it is called."""
+    assert (["here"], "here") == await built(home, backends__here__kind="llamacpp")
+    assert (["local"], "local") == await built(home, backends__local__kind="llamacpp")
+
+
+async def test_it_can_be_switched_off(home: Path) -> None:
+    """A box that only routes needs no runtime."""
+    off = {"backends__local__kind": "llamacpp", "backends__local__enabled": False}
+    assert ([], None) == await built(home, **off)
+
+
+async def test_there_is_only_one(home: Path) -> None:
+    """Two sections for one runtime contradict each other."""
+    with pytest.raises(ConfigError, match="one embedded"):
+        await built(home, backends__a__kind="llamacpp", backends__b__kind="llamacpp")
