@@ -18,8 +18,11 @@ from gguf import GGUFWriter, TokenType
 SEED = 20_26
 WIDTH, LAYERS, HEADS, FEED, CONTEXT = 64, 2, 4, 128, 4096
 #: Raw bytes are in the vocabulary so that every prompt can be tokenized, but they should not be said.
-UNSAYABLE = -40.0
-EOS_BIAS = 1.5
+UNSAYABLE = -80.0
+#: The first feature of every embedding is this, so that a weight on it is a bias; the second marks the full stop.
+CONSTANT, STOP = 8.0, 8.0
+#: An answer ends after a full stop and nowhere else; how likely a full stop is sets its length.
+END_AFTER_STOP, FULL_STOP_BIAS = 130.0, 7.0
 
 WORDS = """
 the a of to in is it on at by for with and or but not so as if then there here now again always never
@@ -52,11 +55,13 @@ def vocabulary() -> tuple[list[str], list[float], list[TokenType]]:
     return tokens, scores, kinds
 
 
-def output_head(rng: np.random.Generator, kinds: list[TokenType]) -> np.ndarray:
-    """Random logits, but for the constant first feature, which keeps bytes and controls unsaid."""
+def output_head(rng: np.random.Generator, tokens: list[str], kinds: list[TokenType]) -> np.ndarray:
+    """Random logits, but for the biases that keep bytes and controls unsaid and end an answer after a full stop."""
     head = rng.normal(0, 0.35, (len(kinds), WIDTH)).astype(np.float32)
     head[:, 0] = [0.0 if kind == TokenType.NORMAL else UNSAYABLE for kind in kinds]
-    head[2, 0] = EOS_BIAS
+    head[:, 1] = 0.0
+    head[tokens.index("</s>"), 1] = END_AFTER_STOP
+    head[tokens.index("."), 0] = FULL_STOP_BIAS
     return head
 
 
@@ -90,7 +95,7 @@ def write(path: Path) -> None:
     # A space before the first word would keep the answer's grammar (JSON mode) from matching "assistant:".
     writer.add_add_space_prefix(False)  # noqa: FBT003 - the library's own signature
     writer.add_chat_template(CHAT_TEMPLATE)
-    for name, tensor in tensors(rng, kinds).items():
+    for name, tensor in weights(rng, tokens, kinds).items():
         writer.add_tensor(name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -98,14 +103,16 @@ def write(path: Path) -> None:
     writer.close()
 
 
-def tensors(rng: np.random.Generator, kinds: list[TokenType]) -> dict[str, np.ndarray]:
+def weights(rng: np.random.Generator, tokens: list[str], kinds: list[TokenType]) -> dict[str, np.ndarray]:
     """All weights by GGUF name; matrices in float16, norms in float32 as llama.cpp wants them."""
 
     def matrix(rows: int, columns: int) -> np.ndarray:
         return rng.normal(0, 0.25, (rows, columns)).astype(np.float16)
 
     embedding = rng.normal(0, 1, (len(kinds), WIDTH)).astype(np.float32)
-    embedding[:, 0] = 8.0
+    embedding[:, 0] = CONSTANT
+    embedding[:, 1] = 0.0
+    embedding[tokens.index("."), 1] = STOP
     named = {"token_embd.weight": embedding.astype(np.float16)}
     for layer in range(LAYERS):
         block = f"blk.{layer}."
@@ -114,10 +121,12 @@ def tensors(rng: np.random.Generator, kinds: list[TokenType]) -> dict[str, np.nd
         named[f"{block}ffn_gate.weight"] = matrix(FEED, WIDTH)
         named[f"{block}ffn_up.weight"] = matrix(FEED, WIDTH)
         named[f"{block}ffn_down.weight"] = matrix(WIDTH, FEED)
+        for writer in ("attn_output", "ffn_down"):
+            named[f"{block}{writer}.weight"][:2] = 0  # no layer changes the two features that carry biases
         named[f"{block}attn_norm.weight"] = np.ones(WIDTH, np.float32)
         named[f"{block}ffn_norm.weight"] = np.ones(WIDTH, np.float32)
     named["output_norm.weight"] = np.ones(WIDTH, np.float32)
-    named["output.weight"] = output_head(rng, kinds).astype(np.float16)
+    named["output.weight"] = output_head(rng, tokens, kinds).astype(np.float16)
     return named
 
 
