@@ -27,6 +27,7 @@ from roundhouse.settings import BackendSettings, Settings
 from roundhouse.sources.bundled import NOISE_MODEL, BundledSource
 from roundhouse.sources.folder import FolderSource
 from roundhouse.sources.hub import HubSource
+from roundhouse.sources.registry import RegistrySource
 from roundhouse.sources.web import WebSource
 from roundhouse.storage.database import Database
 from roundhouse.storage.engines import jobs_url
@@ -138,7 +139,13 @@ async def build_pulls(
     """Make the pulls and the durable jobs that carry them. Raises NetworkError when the database of jobs is away."""
     downloads = settings.downloads
     token = downloads.token.reveal() if downloads.token else None
-    sources: list[Source] = [HubSource(downloads.endpoint, token=token), WebSource(), FolderSource(), BundledSource()]
+    sources: list[Source] = [
+        HubSource(downloads.endpoint, token=token),
+        RegistrySource(downloads.registry),
+        WebSource(),
+        FolderSource(),
+        BundledSource(),
+    ]
     transfers = SqlTransfers(database)
 
     async def perform(job_id: str, argument: str) -> None:

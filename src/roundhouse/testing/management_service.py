@@ -289,7 +289,7 @@ def _model_of(ref: str) -> str:
     scheme, colon, rest = ref.partition(":")
     if not colon or scheme not in {"hf", "https", "file"}:
         message = f"not a reference: {ref[:80]!r}"
-        raise SchemaError(message, hint="write hf:owner/repo, https://…#sha256=…, or a path")
+        raise SchemaError(message, hint="write hf:owner/repo, ollama:name:tag, https://…#sha256=…, or a path")
     return rest.strip("/")
 
 
