@@ -98,3 +98,16 @@ def state_is_done(output: str) -> bool:
 def _up(hub: Hub, home: Path) -> Running:
     env = clean_env(home) | {"ROUNDHOUSE_DOWNLOADS__ENDPOINT": hub.endpoint}
     return start([str(ROOT / ".venv/bin/roundhouse"), "up", "--port", str(free_port())], ROOT, home, env, seconds=60)
+
+
+def test_what_is_browsed_can_be_pulled(hub: Hub, up: Callable[..., Running]) -> None:
+    """The reference that `models browse` shows for a variant is one that `pull` takes."""
+    hub.add("tiny/noise-GGUF", {"noise-F16.gguf": NOISE}, license="apache-2.0")
+    running = up(downloads__endpoint=hub.endpoint)
+    browsed = running.cli("models", "browse", "noise", "--owner", "tiny", "--json")
+    assert browsed.returncode == 0, browsed.stderr
+    (offer,) = json.loads(browsed.stdout)["offers"]
+    (variant,) = offer["variants"]
+    assert (NOISE.stat().st_size, True, "apache-2.0") == (variant["size"], variant["fits"], offer["license"])
+    pulled = running.cli("pull", variant["ref"], "--json")
+    assert "tiny/noise-GGUF:F16" == json.loads(pulled.stdout)["model"]

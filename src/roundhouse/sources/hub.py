@@ -7,17 +7,20 @@ across runs, nor limit, nor verify.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from urllib.parse import quote
 
 from yarl import URL
 
 from roundhouse.core.artifacts import Digest, FileName, Plan, PlannedFile
+from roundhouse.core.browse import Memory, Offer, Query
 from roundhouse.core.errors import ConfigError, SchemaError
 from roundhouse.core.ports import ByteStream
 from roundhouse.sources.choice import choose
 from roundhouse.sources.connector import Guard, is_loopback
 from roundhouse.sources.hub_api import HubApi, RepoFile
+from roundhouse.sources.hub_search import offers
 from roundhouse.sources.ranges import Remote, Validators, open_range
 
 ENDPOINT = "https://huggingface.co"
@@ -29,7 +32,7 @@ class HubSource:
 
     scheme = "hf"
 
-    def __init__(self, endpoint: str = ENDPOINT, *, token: str | None = None) -> None:
+    def __init__(self, endpoint: str = ENDPOINT, *, token: str | None = None, memory: Memory | None = None) -> None:
         self._endpoint = URL(endpoint.rstrip("/"))
         host = self._endpoint.host
         if self._endpoint.scheme not in {"http", "https"} or host is None:
@@ -43,6 +46,7 @@ class HubSource:
         self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
         self._api = HubApi(str(self._endpoint), token, self._guard)
         self._validators = Validators()
+        self._memory = memory
 
     async def resolve(self, ref: str) -> Plan:
         """The exact files behind *ref*.
@@ -67,6 +71,13 @@ class HubSource:
             files=tuple(_planned(repo, revision.commit, by_path[path]) for path in variant.paths),
             license=revision.license,
         )
+
+    async def browse(self, query: Query) -> Sequence[Offer]:
+        """What the hub offers that fits *query*, and whether it fits here.
+
+        Raises AuthError, NetworkError, LimitError, SchemaError, OfflineError.
+        """
+        return await offers(self._api, self._memory, query)
 
     def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of *file* from *offset* on; every call asks the hub anew, because signed addresses expire."""
