@@ -52,6 +52,8 @@ class Offer:
     updated_at: datetime | None
     #: Tokens that it was trained on.
     context: int | None
+    #: The reference of the variant that a pull of *ref* would take; ``None`` when it could not choose.
+    suggested: str | None
     variants: tuple[OfferedVariant, ...]
 
 

@@ -25,4 +25,4 @@ def _is_gguf(file: ArtifactFile) -> bool:
 
 
 def _is_projector(file: ArtifactFile) -> bool:
-    return file.name.lower().startswith("mmproj")
+    return "mmproj" in file.name.lower()

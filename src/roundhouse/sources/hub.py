@@ -17,7 +17,7 @@ from roundhouse.core.artifacts import Digest, FileName, Plan, PlannedFile
 from roundhouse.core.browse import Memory, Offer, Query
 from roundhouse.core.errors import ConfigError, SchemaError
 from roundhouse.core.ports import ByteStream
-from roundhouse.sources.choice import choose
+from roundhouse.sources.choice import Scale, choose, files_of, reason, variants
 from roundhouse.sources.connector import Guard, is_loopback
 from roundhouse.sources.hub_api import HubApi, RepoFile
 from roundhouse.sources.hub_search import offers
@@ -62,14 +62,19 @@ class HubSource:
         repo, wanted = parts["repo"], parts["wanted"]
         revision = await self._api.revision(repo, parts["revision"])
         by_path = {file.path: file for file in revision.files}
-        variant = choose(list(by_path), wanted)
+        sizes = {path: file.size for path, file in by_path.items()}
+        scale = Scale(sizes, self._memory, revision.context) if self._memory else None
+        variant = choose(list(by_path), wanted, scale)
+        paths = files_of(list(by_path), variant)
+        found = variants(list(by_path))
         return Plan(
             ref=ref,
             source=self.scheme,
             model=f"{repo}:{variant.quantization}" if variant.quantization else repo,
             revision=revision.commit,
-            files=tuple(_planned(repo, revision.commit, by_path[path]) for path in variant.paths),
+            files=tuple(_planned(repo, revision.commit, by_path[path]) for path in paths),
             license=revision.license,
+            reason=reason(found, variant, scale, asked=wanted is not None) if scale else None,
         )
 
     async def browse(self, query: Query) -> Sequence[Offer]:

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from roundhouse.core.browse import Memory, Offer, OfferedVariant, Query
-from roundhouse.core.errors import AuthError, ForbiddenError, LicenseError, NotFoundError, PolicyError
-from roundhouse.sources.choice import variants
+from roundhouse.core.errors import AuthError, ForbiddenError, LicenseError, NotFoundError, PolicyError, SchemaError
+from roundhouse.sources.choice import Scale, Variant, choose, size_of, variants
 from roundhouse.sources.hub_api import HubApi, Revision
 
 #: Questions to the hub at a time: it counts them.
@@ -43,15 +43,19 @@ async def offers(api: HubApi, memory: Memory | None, query: Query) -> Sequence[O
 
 def _offer(name: str, revision: Revision, memory: Memory | None) -> Offer:
     sizes = {file.path: file.size for file in revision.files}
+    scale = Scale(sizes, memory, revision.context) if memory else None
     found = [variant for variant in variants(list(sizes)) if all(_can_be_typed(path) for path in variant.paths)]
     named = Counter(variant.quantization for variant in found)
-    offered = []
-    for variant in found:
-        # Two files of one quantisation are told apart by their names.
-        label = variant.label if named[variant.quantization] == 1 else variant.paths[0]
-        known = [size for path in variant.paths if (size := sizes[path]) is not None]
-        size = sum(known) if len(known) == len(variant.paths) else None
-        offered.append(_offered(variant.quantization, f"hf:{name}:{label}", size, revision.context, memory))
+    # Two files of one quantisation are told apart by their names.
+    refs = {
+        variant: f"hf:{name}:{variant.label if named[variant.quantization] == 1 else variant.paths[0]}"
+        for variant in found
+    }
+    offered = [_offered(variant, ref, size_of(sizes, variant), scale) for variant, ref in refs.items()]
+    try:
+        suggested = refs.get(choose(list(sizes), None, scale))
+    except (PolicyError, SchemaError):
+        suggested = None
     return Offer(
         name=name,
         ref=f"hf:{name}",
@@ -61,17 +65,15 @@ def _offer(name: str, revision: Revision, memory: Memory | None) -> Offer:
         likes=revision.likes,
         updated_at=revision.updated_at,
         context=revision.context,
+        suggested=suggested,
         variants=tuple(sorted(offered, key=lambda variant: (variant.size or 0, variant.ref))),
     )
 
 
-def _offered(
-    quantization: str | None, ref: str, size: int | None, context: int | None, memory: Memory | None
-) -> OfferedVariant:
-    if size is None or memory is None:
-        return OfferedVariant(quantization, ref, size, None, None)
-    need = memory.need_of(size, context)
-    return OfferedVariant(quantization, ref, size, need, need <= memory.limit)
+def _offered(variant: Variant, ref: str, size: int | None, scale: Scale | None) -> OfferedVariant:
+    need = scale.need_of(variant) if scale else None
+    fits = None if scale is None or need is None else need <= scale.memory.limit
+    return OfferedVariant(variant.quantization, ref, size, need, fits)
 
 
 def _can_be_typed(path: str) -> bool:

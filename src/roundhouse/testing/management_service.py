@@ -108,7 +108,7 @@ def an_offer(name: str = "acme/tiny-GGUF", *, sizes: Sequence[int] = (1 << 30, 4
         OfferedVariant(quantization, f"hf:{name}:{quantization}", size, 2 * size, 2 * size <= 12 << 30)
         for quantization, size in zip(quantizations, sizes, strict=False)
     )
-    return Offer(name, f"hf:{name}", "apache-2.0", False, 1234, 56, NOON, 32_768, variants)  # noqa: FBT003 (not gated)
+    return Offer(name, f"hf:{name}", "apache-2.0", False, 1234, 56, NOON, 32_768, variants[0].ref, variants)  # noqa: FBT003 (not gated)
 
 
 def a_request(id: str = "r-1", *, model: str | None = "acme/tiny:Q4_K_M", outcome: str = "ok") -> UsageRecord:  # noqa: A002 - the field's word
@@ -245,7 +245,8 @@ class InMemoryManagement:
         """Plan one file. Raises SchemaError."""
         model = name or _model_of(ref)
         file = PullFile("model.gguf", 100_000_000, "ab" * 32, present=False)
-        return PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), 100_000_000, 100_000_000, 50_000_000_000)
+        size, why = 100_000_000, "Q4_K_M is the best that fits"
+        return PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), size, size, 50_000_000_000, why)
 
     async def start_pull(self, ref: str, name: str | None) -> TransferView:
         """Start, or join. Raises SchemaError."""

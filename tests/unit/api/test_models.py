@@ -73,7 +73,7 @@ async def test_browse(user: httpx2.AsyncClient, management: InMemoryManagement) 
     assert {"hub", "memory", "offers"} == set(found)
     (offer,) = found["offers"]
     assert set(offer) == {
-        "name", "ref", "license", "gated", "downloads", "likes", "updated_at", "context", "variants",
+        "name", "ref", "license", "gated", "downloads", "likes", "updated_at", "context", "suggested", "variants",
     }  # fmt: skip
     assert offer["variants"][0] == {
         "quantization": "Q4_K_M", "ref": "hf:zoo/tiny:Q4_K_M", "size": 1 << 30, "need": 2 << 30, "fits": True,

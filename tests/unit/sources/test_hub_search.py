@@ -19,7 +19,7 @@ async def browse(hub: Hub, query: Query) -> list[Offer]:
 async def test_each_variant_tells_what_it_is_and_whether_it_fits() -> None:
     """From small to large, each with what to pull."""
     async with Hub() as hub:
-        files = {"m-Q8_0.gguf": bytes(51), "m-Q4_K_M.gguf": bytes(50), "mmproj-m-F16.gguf": b"x", "README.md": b"x"}
+        files = {"m-Q8_0.gguf": bytes(51), "m-Q4_K_M.gguf": bytes(50), "README.md": b"x"}
         hub.add("acme/m", files, license="mit", downloads=7, context=4096)
         (offer,) = await browse(hub, Query())
     assert ("acme/m", "hf:acme/m", "mit", 7, 4096, False) == (
@@ -60,6 +60,17 @@ async def test_two_files_of_one_quantisation_are_told_apart_by_name() -> None:
         source = HubSource(hub.endpoint)
         sizes = [(await source.resolve(variant.ref)).files[0].size for variant in offer.variants]
     assert [1, 2] == sizes
+
+
+async def test_what_a_pull_would_take_is_suggested() -> None:
+    """The best that fits, by the same rule; a projector counts."""
+    async with Hub() as hub:
+        files = {"m-Q4_K_M.gguf": bytes(40), "m-Q8_0.gguf": bytes(49), "mmproj-m-F16.gguf": b"xx"}
+        hub.add("acme/m", files)
+        (offer,) = await browse(hub, Query())
+        plan = await HubSource(hub.endpoint, memory=MEMORY).resolve("hf:acme/m")
+    assert ("hf:acme/m:Q4_K_M", "acme/m:Q4_K_M") == (offer.suggested, plan.model)
+    assert [42, 51] == [variant.size for variant in offer.variants]
 
 
 async def test_a_gated_model_is_shown_as_such() -> None:

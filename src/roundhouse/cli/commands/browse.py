@@ -60,8 +60,8 @@ def browse(invocation: Invocation, text: str | None, owner: str | None, sort: So
 
 
 def best_of(offer: Offer) -> OfferedVariant | None:
-    """The largest variant that fits: more bits are better, as long as there is room."""
-    return next((variant for variant in reversed(offer.variants) if variant.fits), None)
+    """The variant that a pull would take, if it fits."""
+    return next((variant for variant in offer.variants if variant.fits and variant.ref == offer.suggested), None)
 
 
 def _row(offer: Offer) -> list[Cell | str]:

@@ -104,10 +104,12 @@ def _show_plan(out: Output, client: Client, wish: Wish) -> None:
 
 def _plan_words(plan: PullPlan) -> list[str]:
     license_words = f", licence {plan.license}" if plan.license else ""
+    because = [plan.reason] if plan.reason else []
     return [
         f"would become {plan.model}, from {plan.source} at {plan.revision[:12]}{license_words}",
         f"to fetch: {wording.size(plan.bytes_needed)} of {wording.size(plan.bytes_total)}",
         f"free on disk: {wording.size(plan.disk_free)}",
+        *because,
     ]
 
 

@@ -17,14 +17,14 @@ def test_browse_shows_size_licence_quantisations_and_fit(run: Run) -> None:
     """One row per model, with the best variant that fits."""
     big, tiny = run("models", "browse").rows[1:]
     assert ["acme/big-GGUF", "none", str(40 << 30), "Q4_K_M", "apache-2.0", "1234"] == big
-    assert ["acme/tiny-GGUF", "Q8_0", str(4 << 30), "Q4_K_M Q8_0 F16", "apache-2.0", "1234"] == tiny
+    assert ["acme/tiny-GGUF", "Q4_K_M", str(1 << 30), "Q4_K_M Q8_0 F16", "apache-2.0", "1234"] == tiny
 
 
 @pytest.mark.usefixtures("filled")
 def test_browse_names_the_next_command(run: Run) -> None:
     """What to pull to get the first that fits, and what fitting means."""
     err = run("models", "browse").err
-    assert "roundhouse pull hf:acme/tiny-GGUF:Q8_0" in err
+    assert "roundhouse pull hf:acme/tiny-GGUF:Q4_K_M" in err
     assert "12.0 GiB of memory" in err
 
 
