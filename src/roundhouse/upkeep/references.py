@@ -53,7 +53,7 @@ def origin(ref: str) -> str:
         return re.split(r"[@:]", ref.removeprefix("hf:"), maxsplit=1)[0].lower()
     if scheme_of(ref) == "ollama":
         # A colon before the last slash belongs to the host's port.
-        return re.sub(r":[^/:]*$", "", ref.partition("@")[0].removeprefix("ollama:")).lower()
+        return re.sub(r":[^/:]*$", "", ref.partition("@")[0].removeprefix("ollama:")).lower().removeprefix("library/")
     return ref.partition("#")[0]
 
 

@@ -57,6 +57,7 @@ def test_what_is_no_reference_is_refused(ref: str) -> None:
         ("hf:acme/tiny", "hf:Acme/tiny@v2:Q4_0"),
         ("https://m.example/a.gguf#sha256=1", "https://m.example/a.gguf#sha256=2"),
         ("ollama:acme/tiny:1b", "ollama:Acme/tiny:2b"),
+        ("ollama:tiny", "ollama:library/tiny:1b"),
         ("ollama:oci.example:5000/a/b:t", "ollama:oci.example:5000/a/b@sha256:00"),
         ("file:/a.gguf", "file:/a.gguf"),
     ],
