@@ -11,7 +11,7 @@ import hashlib
 import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Literal, Self
 
 from aiohttp import web
 
@@ -41,6 +41,8 @@ class Wishes:
     token_body: bytes | None = None
     #: Sent instead of the manifest that is asked for.
     manifest: bytes | None = None
+    #: What goes wrong with the next answers of the storage, in order; each is taken out when it has struck.
+    storage: list[Literal["cut", "wrong-bytes", "expired", "broken"]] = field(default_factory=list)
     #: Tokens that are good no longer.
     revoked: set[str] = field(default_factory=set)
 
@@ -157,15 +159,34 @@ class Registry:
             return _error(404, "BLOB_UNKNOWN")
         return web.Response(status=307, headers={"Location": f"{self.storage}/data/{digest}"})
 
-    async def _stored(self, request: web.Request) -> web.Response:
+    async def _stored(self, request: web.Request) -> web.StreamResponse:
         self._note("storage", request)
+        fault = self.wishes.storage.pop(0) if self.wishes.storage else None
+        if fault in {"expired", "broken"}:
+            return web.Response(status=403 if fault == "expired" else 503)
         data, begin = self._blobs[request.match_info["digest"]], request.http_range.start or 0
+        if fault == "wrong-bytes":
+            data = bytes([data[0] ^ 1]) + data[1:]
         if "Range" not in request.headers:
+            if fault == "cut":
+                return await _cut(request, data)
             return web.Response(body=data, content_type="application/octet-stream")
         if begin >= len(data):
             return web.Response(status=416, headers={"Content-Range": f"bytes */{len(data)}"})
         headers = {"Content-Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"}
         return web.Response(status=206, body=data[begin:], headers=headers, content_type="application/octet-stream")
+
+
+async def _cut(request: web.Request, data: bytes) -> web.StreamResponse:
+    """Half of what the head promises, and the end of the connection."""
+    response = web.StreamResponse(headers={"Content-Length": str(len(data))})
+    response.content_type = "application/octet-stream"
+    response.force_close()
+    await response.prepare(request)
+    await response.write(data[: len(data) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
 
 
 def _error(status: int, code: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -6,6 +6,7 @@ Knows nothing about the registry but the protocol, so that it fills the real one
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ async def push(registry: str, repository: str, tag: str, layers: Sequence[Layer]
         for layer in (*layers, _CONFIG):
             async with session.post(f"{registry}/v2/{repository}/blobs/uploads/") as started:
                 place = URL(registry).join(URL(started.headers["Location"], encoded=True))
-            async with session.put(place.extend_query({"digest": layer.digest}), data=layer.data):
+            async with session.put(place.extend_query({"digest": layer.digest}), data=io.BytesIO(layer.data)):
                 pass
         headers = {"Content-Type": MANIFEST}
         async with session.put(f"{registry}/v2/{repository}/manifests/{tag}", data=manifest, headers=headers):
