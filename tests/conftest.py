@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from roundhouse.testing.postgres import PostgresMissingError, new_database, postgres
+from roundhouse.testing.registry_server import RegistryMissingError, registry_server
 
 #: What steers the tests themselves; everything else of ours in the environment could change their outcome.
 _STEERING = (
@@ -127,3 +128,15 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
 def database_url(request: pytest.FixtureRequest, new_url: Callable[[str], str]) -> str:
     """An empty database of this test alone, on each of the databases that we speak."""
     return new_url(request.param)
+
+
+@pytest.fixture(scope="session")
+def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real registry that everybody may write to."""
+    try:
+        with registry_server(tmp_path_factory.mktemp("registry")) as url:
+            yield url
+    except RegistryMissingError as missing:
+        if os.environ.get("ROUNDHOUSE_REQUIRE_SERVICES") == "1":  # noqa: TID251 - steers the tests
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from roundhouse.app import open_roundhouse
-from roundhouse.core.errors import NotFoundError, SchemaError
+from roundhouse.core.browse import Query
+from roundhouse.core.errors import NotFoundError, OfflineError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.core.management import Management
 from roundhouse.core.views import RouteQuestion
@@ -26,7 +27,7 @@ async def management(
         yield InMemoryManagement(catalog=[a_model(NAME)])
         return
     (home / "run").mkdir()
-    flags = {"storage.database_url": new_url(request.param), "discovery.enabled": False}
+    flags = {"storage.database_url": new_url(request.param), "discovery.enabled": False, "downloads.offline": True}
     async with open_roundhouse(load(home=home, flags=flags), url="http://127.0.0.1:8484") as roundhouse:
         yield roundhouse.management
 
@@ -121,3 +122,11 @@ async def test_nothing_was_used_yet(management: Management, by: str) -> None:
     """A house that served nobody has nothing to add up."""
     assert list(await management.usage(by, datetime(2026, 1, 1, tzinfo=UTC))) == []  # type: ignore[arg-type]
     assert list(await management.requests(10)) == []
+
+
+async def test_browsing_offline_says_so(management: Management) -> None:
+    """Before anybody is asked."""
+    if isinstance(management, InMemoryManagement):
+        management.offline = True
+    with pytest.raises(OfflineError, match="needs the network"):
+        await management.browse(Query())

@@ -1,4 +1,4 @@
-"""The port `Source`: one suite over the scripted fake, the hub, a web address, a folder and the bundled model."""
+"""The port `Source`: one suite over the fake, hub, registries, web address, folder and the bundled model."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -14,12 +14,16 @@ from roundhouse.core.ports import Source
 from roundhouse.sources.bundled import NOISE_REF, BundledSource
 from roundhouse.sources.folder import FolderSource
 from roundhouse.sources.hub import HubSource
+from roundhouse.sources.registry import RegistrySource
 from roundhouse.sources.web import WebSource
 from roundhouse.testing.hub import Hub
+from roundhouse.testing.registry import Registry
+from roundhouse.testing.registry_push import OLLAMA, Layer, push
 from roundhouse.testing.source import ScriptedSource
 
 DATA = Path(roundhouse.__file__).with_name("assets").joinpath("noise.gguf").read_bytes()
 SHA256 = hashlib.sha256(DATA).hexdigest()
+WEIGHTS = [Layer(f"{OLLAMA}model", DATA)]
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,23 @@ class Case:
     missing: str
 
 
-@pytest.fixture(params=["fake", "hub", "web", "folder", "bundled"])
+@pytest.fixture(params=["fake", "hub", "registry", "docker-registry", "web", "folder", "bundled"])
 async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Case]:
     """Each of them."""
     (tmp_path / "tiny.gguf").write_bytes(DATA)
     async with Hub() as hub:
         hub.add("acme/tiny", {"tiny.gguf": DATA})
         web = f"{hub.endpoint}/acme/tiny/resolve/main"
+        if request.param == "docker-registry":
+            url = request.getfixturevalue("docker_registry")
+            await push(url, "library/tiny", "1b", WEIGHTS)
+            yield Case(RegistrySource(url), "ollama:tiny:1b", "ollama:nothing")
+            return
+        if request.param == "registry":
+            async with Registry() as registry:
+                await push(registry.url, "library/tiny", "1b", WEIGHTS)
+                yield Case(RegistrySource(registry.url), "ollama:tiny:1b", "ollama:nothing")
+            return
         yield {
             "fake": Case(ScriptedSource(DATA), "fake:tiny", "fake:/missing"),
             "hub": Case(HubSource(hub.endpoint), "hf:acme/tiny", "hf:acme/nothing"),

@@ -1,5 +1,6 @@
 """From a hub to the disk to a real llama.cpp to the openai SDK, with the installed command."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from tests.e2e.conftest import ROOT, Running, clean_env, free_port, start, stop,
 from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.hub import Hub
 from roundhouse.testing.hub_faults import FaultKind
+from roundhouse.testing.registry_push import OLLAMA, Layer, push
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +39,21 @@ def test_a_model_from_a_hub_chats_streams_and_embeds(hub: Hub, up: Callable[...,
     assert client.chat.completions.create(model=model, messages=prompt, max_tokens=4).choices[0].message.content
     assert list(client.chat.completions.create(model=model, messages=prompt, max_tokens=4, stream=True))
     assert len(client.embeddings.create(model="tiny/noise-GGUF", input="hello").data[0].embedding) == 64
+
+
+def test_a_model_from_a_registry_chats(docker_registry: str, up: Callable[..., Running]) -> None:
+    """Pushed to a real one as `ollama push` does, pulled by host, owner, name and tag, and served."""
+    layers = [Layer(f"{OLLAMA}license", b"Apache License"), Layer(f"{OLLAMA}model", NOISE.read_bytes())]
+    asyncio.run(push(docker_registry, "tiny/noise", "f16", layers))
+    running = up()
+    pulled = running.cli("pull", f"ollama:{docker_registry.removeprefix('http://')}/tiny/noise:f16", "--json")
+    assert pulled.returncode == 0, pulled.stderr
+    client = openai.OpenAI(base_url=f"{running.url}/v1", api_key="none")
+    prompt: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
+    answer = client.chat.completions.create(model="tiny/noise:f16", messages=prompt, max_tokens=4)
+    assert answer.choices[0].message.content
+    shown = json.loads(running.cli("models", "show", "tiny/noise", "--json").stdout)
+    assert ["noise.gguf", "license"] == [file["name"] for file in shown["files"]]
 
 
 def test_a_wrong_digest_is_refused_and_nothing_is_registered(hub: Hub, up: Callable[..., Running]) -> None:
@@ -98,3 +115,16 @@ def state_is_done(output: str) -> bool:
 def _up(hub: Hub, home: Path) -> Running:
     env = clean_env(home) | {"ROUNDHOUSE_DOWNLOADS__ENDPOINT": hub.endpoint}
     return start([str(ROOT / ".venv/bin/roundhouse"), "up", "--port", str(free_port())], ROOT, home, env, seconds=60)
+
+
+def test_what_is_browsed_can_be_pulled(hub: Hub, up: Callable[..., Running]) -> None:
+    """The reference that `models browse` shows for a variant is one that `pull` takes."""
+    hub.add("tiny/noise-GGUF", {"noise-F16.gguf": NOISE}, license="apache-2.0")
+    running = up(downloads__endpoint=hub.endpoint)
+    browsed = running.cli("models", "browse", "noise", "--owner", "tiny", "--json")
+    assert browsed.returncode == 0, browsed.stderr
+    (offer,) = json.loads(browsed.stdout)["offers"]
+    (variant,) = offer["variants"]
+    assert (NOISE.stat().st_size, True, "apache-2.0") == (variant["size"], variant["fits"], offer["license"])
+    pulled = running.cli("pull", variant["ref"], "--json")
+    assert "tiny/noise-GGUF:F16" == json.loads(pulled.stdout)["model"]

@@ -33,6 +33,9 @@ paths = [hf_hub_download("acme/tiny", name, endpoint=endpoint, cache_dir=cache, 
 facts["downloaded"] = [pathlib.Path(path).stat().st_size for path in paths]
 facts["snapshot"] = sorted(p.name for p in pathlib.Path(
     snapshot_download("acme/tiny", endpoint=endpoint, cache_dir=cache + "2", token=False)).rglob("*") if p.is_file())
+facts["found"] = [[each.id, each.downloads] for each in api.list_models(
+    filter="gguf", search="tin", author="acme", sort="last_modified", limit=3)]
+facts["missed"] = [each.id for each in api.list_models(filter="gguf", author="nobody")]
 facts["errors"] = []
 for call in (
     lambda: api.model_info("acme/nothing"),
@@ -75,4 +78,5 @@ def test_the_real_client_is_served(endpoint: str, tmp_path: Path) -> None:
     assert {"main": facts["sha"]} == facts["branches"]
     assert sorted(sizes.values()) == sorted(facts["downloaded"])
     assert sorted(Path(name).name for name in sizes) == facts["snapshot"]
+    assert ([["acme/tiny", 0]], []) == (facts["found"], facts["missed"])
     assert ["RepositoryNotFoundError", "RevisionNotFoundError", "RemoteEntryNotFoundError"] == facts["errors"]

@@ -17,7 +17,7 @@ from roundhouse.api.backends import add_backends
 from roundhouse.api.border import Border, Limits
 from roundhouse.api.errors import ErrorAnswer, tell, tell_http, tell_invalid
 from roundhouse.api.guard import GuardedRoute, needs
-from roundhouse.api.models import add_models
+from roundhouse.api.models import add_browse, add_models
 from roundhouse.api.route import add_route
 from roundhouse.api.status import add_status
 from roundhouse.api.transfers import add_transfers
@@ -63,6 +63,7 @@ def build(management: Management) -> FastAPI:
 def _add_routes(api: FastAPI, management: Management) -> None:
     add_status(api.router, management)
     add_models(api.router, management)
+    add_browse(api.router, management)
     add_transfers(api.router, management)
     add_backends(api.router, management)
     add_route(api.router, management)

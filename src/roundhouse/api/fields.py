@@ -41,7 +41,9 @@ class PullRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     ref: Text = Field(
-        min_length=1, max_length=4096, description="`hf:owner/repo[@rev][:quant]`, `https://…`, or a path"
+        min_length=1,
+        max_length=4096,
+        description="`hf:owner/repo[@rev][:quant]`, `ollama:name[:tag]`, `https://…`, or a path",
     )
     name: Text | None = Field(default=None, min_length=1, max_length=255, description="ask for it by this name later")
     dry_run: bool = Field(default=False, description="resolve and plan, but fetch nothing")

@@ -1,15 +1,20 @@
-"""``/models``: what can be asked for, and what of it lies on our disk."""
+"""``/models`` and ``/browse``: what can be asked for, what of it lies on our disk, and what could be had."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from roundhouse.access.permissions import Permission
-from roundhouse.api.fields import Name
+from roundhouse.api.fields import Name, Text
 from roundhouse.api.guard import needs
-from roundhouse.core.management import ModelsDesk
+from roundhouse.core import browse as offered
+from roundhouse.core.management import BrowseDesk, ModelsDesk
 from roundhouse.core.views import Model, ModelDetail, Removal, Verification
+
+#: Each result of a search costs the hub a question of its own, and it counts them.
+_MOST_OFFERS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +46,17 @@ def add_models(router: APIRouter, desk: ModelsDesk) -> None:
     async def verify_model(name: Name) -> Verification:
         """Read every byte again. Wrong bytes are an answer (`ok: false`), not an error."""
         return await desk.verify_model(name)
+
+
+def add_browse(router: APIRouter, desk: BrowseDesk) -> None:
+    """Add the route of browsing."""
+
+    @router.get("/api/v1/browse", tags=["models"], openapi_extra=needs(Permission.MODELS_READ))
+    async def browse(
+        text: Annotated[Text | None, Query(max_length=200, description="words in the name")] = None,
+        owner: Annotated[str | None, Query(max_length=96, pattern=r"^[\w.-]+$")] = None,
+        sort: offered.Sort = "downloads",
+        limit: Annotated[int, Query(ge=1, le=_MOST_OFFERS)] = 10,
+    ) -> offered.Browsing:
+        """Search the hub for models that can be pulled, and tell which variants fit this machine's memory."""
+        return await desk.browse(offered.Query(text or None, owner, sort, limit))

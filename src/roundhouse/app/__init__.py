@@ -12,7 +12,7 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
-from roundhouse.app.compose import build_backends, build_pulls, policy_of, prices_of
+from roundhouse.app.compose import build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
 from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.fleet import Fleet
@@ -98,6 +98,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         library=library,
         transfers=transfers,
         pulls=pulls,
+        catalog=hub_of(settings),
+        memory=memory_of(settings),
         fleet=fleet,
         origins=backends.origins,
         found=backends.found,

@@ -13,8 +13,10 @@ from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
 from roundhouse.backends.llamacpp import LlamaCpp, auto_memory
+from roundhouse.backends.memory import need_of
 from roundhouse.backends.openai_compatible import OpenAICompatible
 from roundhouse.backends.resident import RuntimeLimits
+from roundhouse.core.browse import Memory
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.events import Events
@@ -27,6 +29,7 @@ from roundhouse.settings import BackendSettings, Settings
 from roundhouse.sources.bundled import NOISE_MODEL, BundledSource
 from roundhouse.sources.folder import FolderSource
 from roundhouse.sources.hub import HubSource
+from roundhouse.sources.registry import RegistrySource
 from roundhouse.sources.web import WebSource
 from roundhouse.storage.database import Database
 from roundhouse.storage.engines import jobs_url
@@ -85,16 +88,38 @@ def _embedded_name(settings: Settings) -> str | None:
 
 
 def _embedded(name: str, settings: Settings, shelf: Shelf, events: Events) -> LlamaCpp:
+    limits = _limits(settings)
+    # The child sees a scrubbed copy: paths and devices, nothing that could be a secret.
+    return LlamaCpp(name, shelf.models, limits=limits, events=events, environ=os.environ)  # noqa: TID251
+
+
+def _limits(settings: Settings) -> RuntimeLimits:
+    """What the embedded runtime may take."""
     runtime = settings.runtime
-    limits = RuntimeLimits(
+    return RuntimeLimits(
         memory=auto_memory() if runtime.memory is None else runtime.memory,
         idle_s=runtime.idle_s,
         parallel=runtime.parallel,
         context=runtime.context,
         threads=runtime.threads,
     )
-    # The child sees a scrubbed copy: paths and devices, nothing that could be a secret.
-    return LlamaCpp(name, shelf.models, limits=limits, events=events, environ=os.environ)  # noqa: TID251
+
+
+def memory_of(settings: Settings) -> Memory:
+    """The embedded runtime's own rule for what it would load."""
+    limits = _limits(settings)
+
+    def need(size: int, trained: int | None) -> int:
+        return need_of(size, None if trained is None else limits.context_of(trained) * limits.parallel)
+
+    return Memory(limits.memory, need)
+
+
+def hub_of(settings: Settings) -> HubSource:
+    """The hub of the settings. Raises ConfigError."""
+    downloads = settings.downloads
+    token = downloads.token.reveal() if downloads.token else None
+    return HubSource(downloads.endpoint, token=token, memory=memory_of(settings))
 
 
 async def _found(settings: Settings) -> tuple[Found, ...]:
@@ -154,8 +179,13 @@ async def build_pulls(
 ) -> tuple[Pulls, Transfers, Jobs]:
     """Make the pulls and the durable jobs that carry them. Raises NetworkError when the database of jobs is away."""
     downloads = settings.downloads
-    token = downloads.token.reveal() if downloads.token else None
-    sources: list[Source] = [HubSource(downloads.endpoint, token=token), WebSource(), FolderSource(), BundledSource()]
+    sources: list[Source] = [
+        hub_of(settings),
+        RegistrySource(downloads.registry),
+        WebSource(),
+        FolderSource(),
+        BundledSource(),
+    ]
     transfers = SqlTransfers(database)
 
     async def perform(job_id: str, argument: str) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from roundhouse.app.fleet import Fleet
+from roundhouse.core.browse import Memory
 from roundhouse.core.clock import Clock
-from roundhouse.core.ports import Ledger, Transfers
+from roundhouse.core.ports import Catalog, Ledger, Transfers
 from roundhouse.core.views import Found
 from roundhouse.library.library import Library
 from roundhouse.serving.serve import Serving
@@ -41,6 +42,8 @@ class Rooms:
     library: Library
     transfers: Transfers
     pulls: Pulls
+    catalog: Catalog
+    memory: Memory
     fleet: Fleet
     #: By backend name.
     origins: Mapping[str, Origin]

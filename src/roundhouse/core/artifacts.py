@@ -92,6 +92,8 @@ class Plan:
     revision: str
     files: tuple[PlannedFile, ...]
     license: str | None = None
+    #: Why these files, when the source had a choice: one sentence.
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

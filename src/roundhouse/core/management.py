@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from roundhouse.core.browse import Browsing, Query
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -49,6 +50,13 @@ class ModelsDesk(Protocol):
 
     async def verify_model(self, name: str) -> Verification:
         """Read all its bytes again. Raises NotFoundError."""
+
+
+class BrowseDesk(Protocol):
+    """Models that could be had from elsewhere."""
+
+    async def browse(self, query: Query) -> Browsing:
+        """Search the hub. Raises OfflineError, NetworkError, LimitError, AuthError, SchemaError."""
 
 
 class TransfersDesk(Protocol):
@@ -97,5 +105,5 @@ class UsageDesk(Protocol):
         """List the latest requests, newest first."""
 
 
-class Management(StatusDesk, ModelsDesk, TransfersDesk, BackendsDesk, RoutesDesk, UsageDesk, Protocol):
+class Management(StatusDesk, ModelsDesk, BrowseDesk, TransfersDesk, BackendsDesk, RoutesDesk, UsageDesk, Protocol):
     """Everything that a person may ask of a running Roundhouse."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from roundhouse.core.artifacts import Artifact, Plan, PlannedFile, Transfer
+from roundhouse.core.browse import Offer, Query
 from roundhouse.core.inference import Answer, ChunkStream, Deployment, InferenceRequest
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 
@@ -71,6 +72,13 @@ class Source(Protocol):
 
     def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of *file* from *offset* on. Raises NetworkError when cut; LimitError with ``retry_after_s``."""
+
+
+class Catalog(Protocol):
+    """Where models can be found that are not here."""
+
+    async def browse(self, query: Query) -> Sequence[Offer]:
+        """What fits *query*. Raises NetworkError, LimitError, AuthError, SchemaError, OfflineError."""
 
 
 class Artifacts(Protocol):

@@ -217,6 +217,8 @@ class PullPlan:
     bytes_total: int | None
     bytes_needed: int | None
     disk_free: int
+    #: Why this variant: whether it fits this machine's memory, as far as the source tells sizes.
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from roundhouse.core.ports import Artifacts
 from roundhouse.library.blobs import Blobs
 from roundhouse.library.folders import Folders
 from roundhouse.library.gguf import GgufHeader, read_header
+from roundhouse.library.parts import projector_of, weights_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,12 @@ class Library:
         return artifact
 
     def _headers(self, files: Sequence[ArtifactFile]) -> list[GgufHeader]:
-        headers = [read_header(self.blobs.path_of(file.digest)) for file in files]
-        if headers[0].shards != len(files):
-            message = f"the model is split into {headers[0].shards} files, {len(files)} are here"
+        headers = [read_header(self.blobs.path_of(file.digest)) for file in weights_of(files)]
+        if headers[0].shards != len(headers):
+            message = f"the model is split into {headers[0].shards} files, {len(headers)} are here"
             raise SchemaError(message)
+        if (projector := projector_of(files)) is not None:
+            read_header(self.blobs.path_of(projector.digest))
         return headers
 
     def _describe(

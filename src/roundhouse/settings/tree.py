@@ -107,9 +107,14 @@ class LibrarySettings:
 class DownloadSettings:
     """How models are fetched."""
 
-    offline: Annotated[bool, Key(default=False, kind=kinds.SWITCH, help="Never reach out to a hub or an https address")]
+    offline: Annotated[
+        bool, Key(default=False, kind=kinds.SWITCH, help="Never reach out to a hub, a registry or an https address")
+    ]
     endpoint: Annotated[
         str, Key("https://huggingface.co", kinds.URL, "Hub that `hf:` references are looked up at", also="HF_ENDPOINT")
+    ]
+    registry: Annotated[
+        str, Key("https://registry.ollama.ai", kinds.URL, "Registry that `ollama:` references are looked up at")
     ]
     token_env: Annotated[str, Key("HF_TOKEN", kinds.VARIABLE, "Variable that holds the hub's token")]
     #: What that variable held.

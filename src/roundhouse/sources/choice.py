@@ -6,11 +6,12 @@ A repository holds the same weights many times over, once per quantisation, and 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from roundhouse.core.browse import Memory
 from roundhouse.core.errors import NotFoundError, PolicyError, SchemaError
 
 #: What we take when nobody says: good for its size first, then the next best.
@@ -20,7 +21,13 @@ _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf",
 _QUANT = re.compile(
     r"(?:^|[-._/])((?:UD-)?I?Q\d(?:_[0-9A-Z]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32)(?=$|[-./])", re.IGNORECASE
 )
-_SIDECAR = re.compile(r"(?:^|/)(?:mmproj|mtp)-|imatrix", re.IGNORECASE)
+_SIDECAR = re.compile(r"mmproj[^/]*$|(?:^|/)mtp-|imatrix", re.IGNORECASE)
+_PROJECTOR = re.compile(r"mmproj[^/]*\.gguf$", re.IGNORECASE)
+#: Of the files that read pictures for a model; they are small, and suffer when they are quantised.
+_PREFERRED_PROJECTORS = ("F16", "BF16", "Q8_0", "F32")
+#: As good as what nobody would tell from the original: the usual four bits, and whatever has more.
+_GOOD = re.compile(r"(?:UD-)?Q4_K_(?:M|L|XL)|MXFP4(?:_MOE)?|(?:UD-)?I?Q[5-8](?:_.*)?")
+_WHOLE = {"BF16", "F16", "F32"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +43,47 @@ class Variant:
         return self.quantization or self.paths[0]
 
 
-def choose(paths: Sequence[str], wanted: str | None) -> Variant:
-    """The variant that *wanted* (a quantisation, a file name or a glob) names, or the best by default.
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What the files of a repository weigh, and what models may take on this machine."""
+
+    #: Bytes by path; ``None`` where the source does not tell.
+    sizes: Mapping[str, int | None]
+    memory: Memory
+    #: Tokens that the model was trained on, if known.
+    context: int | None
+
+    def need_of(self, variant: Variant) -> int | None:
+        """Bytes of memory that *variant* would take, as far as that can be told."""
+        size = size_of(self.sizes, variant)
+        return None if size is None else self.memory.need_of(size, self.context)
+
+    def holds(self, variant: Variant) -> bool:
+        """Whether *variant* is known to fit."""
+        need = self.need_of(variant)
+        return need is not None and need <= self.memory.limit
+
+
+def files_of(paths: Sequence[str], variant: Variant) -> tuple[str, ...]:
+    """What to fetch for *variant*: its weights, and the file that reads pictures for it if there is one."""
+    folder = variant.paths[0].rpartition("/")[0]
+    beside = [path for path in sorted(paths) if _PROJECTOR.search(path) and path.rpartition("/")[0] in {folder, ""}]
+    if not beside:
+        return variant.paths
+    ranks = {name: rank for rank, name in enumerate(_PREFERRED_PROJECTORS)}
+    best = min(beside, key=lambda path: ("/" not in path and folder != "", ranks.get(quantization_of(path) or "", 9)))
+    return (*variant.paths, best)
+
+
+def size_of(sizes: Mapping[str, int | None], variant: Variant) -> int | None:
+    """Bytes that fetching *variant* takes; ``None`` when the source does not tell."""
+    each = [sizes[path] for path in files_of(list(sizes), variant)]
+    known = [size for size in each if size is not None]
+    return sum(known) if len(known) == len(each) else None
+
+
+def choose(paths: Sequence[str], wanted: str | None, scale: Scale | None = None) -> Variant:
+    """The variant that *wanted* (a quantisation, a file name or a glob) names, or the best that fits on *scale*.
 
     Raises PolicyError when there is no GGUF at all, NotFoundError and SchemaError with the choices.
     """
@@ -49,12 +95,48 @@ def choose(paths: Sequence[str], wanted: str | None) -> Variant:
         return _named(found, wanted)
     if len(found) == 1:
         return found[0]
+    fitting_best = _best_fitting(found, scale) if scale is not None else None
+    if fitting_best is not None:
+        return fitting_best
     for quantization in PREFERRED:
         fitting = [variant for variant in found if variant.quantization == quantization]
         if len(fitting) == 1:
             return fitting[0]
     message = "several models are in this repository, and none of them is an obvious choice"
     raise SchemaError(message, hint=_hint(found), details={"choices": [variant.label for variant in found]})
+
+
+def _best_fitting(found: Sequence[Variant], scale: Scale) -> Variant | None:
+    """The largest that fits: good ones first, then the whole weights, and poor ones when there is nothing else."""
+    seen = Counter(variant.quantization for variant in found)
+    fitting = [variant for variant in found if seen[variant.quantization] == 1 and scale.holds(variant)]
+    return max(fitting, key=lambda variant: (_rank(variant), scale.need_of(variant) or 0, variant.label), default=None)
+
+
+def _rank(variant: Variant) -> int:
+    # Whole weights cost twice what eight bits do, and nobody can tell the difference.
+    name = variant.quantization or ""
+    return 2 if _GOOD.fullmatch(name) else 1 if name in _WHOLE else 0
+
+
+def reason(found: Sequence[Variant], chosen: Variant, scale: Scale, *, asked: bool) -> str | None:
+    """Why *chosen*, in one sentence about memory; ``None`` when its size is not known."""
+    need = scale.need_of(chosen)
+    if need is None:
+        return None
+    name, room = chosen.label, f"models may take {_gib(scale.memory.limit)} here"
+    if need > scale.memory.limit:
+        other = "" if asked or len(found) == 1 else "; nothing in this repository would fit"
+        return f"{name} needs about {_gib(need)} of memory, and {room}{other}"
+    if asked or len(found) == 1:
+        return f"{name} fits: it needs about {_gib(need)} of memory, and {room}"
+    beyond = [(more, one.label) for one in found if (more := scale.need_of(one) or 0) > scale.memory.limit]
+    larger = "" if not beyond else f"; {min(beyond)[1]} would need {_gib(min(beyond)[0])}"
+    return f"{name} is the best that fits: it needs about {_gib(need)} of memory, and {room}{larger}"
+
+
+def _gib(count: int) -> str:
+    return f"{count / (1 << 30):.1f} GiB"
 
 
 def _named(found: Sequence[Variant], wanted: str) -> Variant:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from roundhouse.core.artifacts import FileName, Plan, PlannedFile
 from roundhouse.core.errors import ConflictError, DiskError, ForbiddenError, NotFoundError
 from roundhouse.core.ports import ByteStream
-from roundhouse.sources.choice import choose
+from roundhouse.sources.choice import choose, files_of
 from roundhouse.sources.naming import model_name, refuse_other_formats, shards_of
 
 _PIECE = 1 << 20
@@ -78,7 +78,7 @@ def _files(path: Path) -> list[Path]:
     """The file itself with its shards, or the one model in a folder."""
     if path.is_dir():
         inside = {str(each.relative_to(path).as_posix()): each for each in path.rglob("*") if each.is_file()}
-        return [inside[name] for name in choose(list(inside), None).paths]
+        return [inside[name] for name in files_of(list(inside), choose(list(inside), None))]
     path.stat()
     refuse_other_formats(path.name)
     return [path.with_name(name) for name in shards_of(path.name, [each.name for each in path.parent.iterdir()])]

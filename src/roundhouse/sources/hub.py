@@ -7,17 +7,20 @@ across runs, nor limit, nor verify.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from urllib.parse import quote
 
 from yarl import URL
 
 from roundhouse.core.artifacts import Digest, FileName, Plan, PlannedFile
+from roundhouse.core.browse import Memory, Offer, Query
 from roundhouse.core.errors import ConfigError, SchemaError
 from roundhouse.core.ports import ByteStream
-from roundhouse.sources.choice import choose
+from roundhouse.sources.choice import Scale, choose, files_of, reason, variants
 from roundhouse.sources.connector import Guard, is_loopback
 from roundhouse.sources.hub_api import HubApi, RepoFile
+from roundhouse.sources.hub_search import offers
 from roundhouse.sources.ranges import Remote, Validators, open_range
 
 ENDPOINT = "https://huggingface.co"
@@ -29,7 +32,7 @@ class HubSource:
 
     scheme = "hf"
 
-    def __init__(self, endpoint: str = ENDPOINT, *, token: str | None = None) -> None:
+    def __init__(self, endpoint: str = ENDPOINT, *, token: str | None = None, memory: Memory | None = None) -> None:
         self._endpoint = URL(endpoint.rstrip("/"))
         host = self._endpoint.host
         if self._endpoint.scheme not in {"http", "https"} or host is None:
@@ -43,6 +46,7 @@ class HubSource:
         self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
         self._api = HubApi(str(self._endpoint), token, self._guard)
         self._validators = Validators()
+        self._memory = memory
 
     async def resolve(self, ref: str) -> Plan:
         """The exact files behind *ref*.
@@ -58,15 +62,27 @@ class HubSource:
         repo, wanted = parts["repo"], parts["wanted"]
         revision = await self._api.revision(repo, parts["revision"])
         by_path = {file.path: file for file in revision.files}
-        variant = choose(list(by_path), wanted)
+        sizes = {path: file.size for path, file in by_path.items()}
+        scale = Scale(sizes, self._memory, revision.context) if self._memory else None
+        variant = choose(list(by_path), wanted, scale)
+        paths = files_of(list(by_path), variant)
+        found = variants(list(by_path))
         return Plan(
             ref=ref,
             source=self.scheme,
             model=f"{repo}:{variant.quantization}" if variant.quantization else repo,
             revision=revision.commit,
-            files=tuple(_planned(repo, revision.commit, by_path[path]) for path in variant.paths),
+            files=tuple(_planned(repo, revision.commit, by_path[path]) for path in paths),
             license=revision.license,
+            reason=reason(found, variant, scale, asked=wanted is not None) if scale else None,
         )
+
+    async def browse(self, query: Query) -> Sequence[Offer]:
+        """What the hub offers that fits *query*, and whether it fits here.
+
+        Raises AuthError, NetworkError, LimitError, SchemaError, OfflineError.
+        """
+        return await offers(self._api, self._memory, query)
 
     def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of *file* from *offset* on; every call asks the hub anew, because signed addresses expire."""

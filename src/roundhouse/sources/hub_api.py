@@ -7,34 +7,58 @@ hosts are allowed travels with the call, because several hubs may be configured.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
 
 import httpx2
 from huggingface_hub import HfApi, ModelInfo, is_offline_mode, set_client_factory
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.hf_api import ModelSort_T
 
+from roundhouse.core.browse import Query, Sort
 from roundhouse.core.errors import NetworkError, OfflineError, SchemaError
 from roundhouse.sources.connector import USER_AGENT, Guard
 from roundhouse.sources.refusals import refusal
 
 TIMEOUT_S = 15.0
+_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+#: Our words for an order, and huggingface_hub's.
+_SORTS: Mapping[Sort, ModelSort_T] = {
+    "downloads": "downloads",
+    "likes": "likes",
+    "updated": "last_modified",
+    "created": "created_at",
+    "trending": "trending_score",
+}
+
+_TOO_MANY, _BROKEN = 429, 500
+
+T = TypeVar("T")
 
 _guard: ContextVar[Guard] = ContextVar("guard", default=Guard())  # noqa: B039 (a guard never changes)
+#: What people call the question under way, for messages.
+_what: ContextVar[str] = ContextVar("what", default="the hub")
 
 
 class _GuardedTransport(httpx2.HTTPTransport):
-    """Connects to the address that was checked, whatever the name resolves to a moment later."""
+    """Connects to the address that was checked, whatever the name resolves to a moment later.
+
+    What could be tried again leaves as an error of ours: huggingface_hub would itself try again, asleep in a thread
+    that nobody can wake.
+    """
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         host = request.url.host
         try:
             found = socket.getaddrinfo(host, request.url.port or 443, type=socket.SOCK_STREAM)
         except OSError as error:
-            message = f"the name {host} is not known"
-            raise httpx2.ConnectError(message, request=request) from error
+            message = f"{_what.get()}: the name {host} is not known"
+            raise NetworkError(message) from error
         addresses = [str(each[4][0]) for each in found]
         _guard.get().check(host, addresses)
         # A copy, because the client builds the next hop of a redirect from the original.
@@ -45,7 +69,14 @@ class _GuardedTransport(httpx2.HTTPTransport):
             stream=request.stream,
             extensions={**request.extensions, "sni_hostname": host},
         )
-        return super().handle_request(pinned)
+        try:
+            response = super().handle_request(pinned)
+        except httpx2.HTTPError as error:
+            raise _unreachable(error) from error
+        if response.status_code == _TOO_MANY or response.status_code >= _BROKEN:
+            response.close()
+            raise refusal(response.status_code, response.headers, _what.get())
+        return response
 
 
 def _client() -> httpx2.Client:
@@ -71,6 +102,12 @@ class Revision:
     commit: str
     files: tuple[RepoFile, ...]
     license: str | None
+    #: Tokens that the model was trained on, as far as the hub has read that in a GGUF file.
+    context: int | None = None
+    gated: bool = False
+    downloads: int | None = None
+    likes: int | None = None
+    updated_at: datetime | None = None
 
 
 class HubApi:
@@ -86,44 +123,86 @@ class HubApi:
 
         Raises NotFoundError, AuthError, LicenseError, LimitError, NetworkError, SchemaError, OfflineError.
         """
-        token = _guard.set(self._guard)
-        try:
-            info = await asyncio.to_thread(self._ask, repo, revision)
-        finally:
-            _guard.reset(token)
-        if not info.sha:
-            message = f"{repo}: the hub does not name a commit"
-            raise SchemaError(message)
-        files = tuple(
-            RepoFile(each.rfilename, each.size, each.lfs.sha256 if each.lfs else None) for each in info.siblings or ()
-        )
-        return Revision(info.sha, files, _license(info))
-
-    def _ask(self, repo: str, revision: str | None) -> ModelInfo:
         what = f"{repo}@{revision}" if revision else repo
+        return await self._ask(
+            what,
+            lambda: _revision(
+                repo, self._api.model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S)
+            ),
+        )
+
+    async def search(self, query: Query) -> Sequence[str]:
+        """The names of repositories with GGUF files that fit *query*, in the order that it asks for.
+
+        Raises AuthError, LimitError, NetworkError, SchemaError, OfflineError.
+        """
+        return await self._ask("the hub's search", lambda: self._search(query))
+
+    def _search(self, query: Query) -> list[str]:
+        found = self._api.list_models(
+            filter="gguf", search=query.text, author=query.owner, sort=_SORTS[query.sort], limit=query.limit
+        )
+        return [each.id for each in found if _NAME.fullmatch(each.id)]
+
+    async def _ask(self, what: str, ask: Callable[[], T]) -> T:
+        """What *ask* gives, with huggingface_hub's errors turned into ours."""
         if is_offline_mode():
             message = f"{what}: HF_HUB_OFFLINE is set"
             raise OfflineError(message, hint="unset it, or pull from a folder")
+        guard, asked = _guard.set(self._guard), _what.set(what)
         try:
-            return self._api.model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S)
-        except HfHubHTTPError as error:
-            headers: Mapping[str, str] = error.response.headers
-            raise refusal(error.response.status_code, headers, what) from error
-        except httpx2.HTTPError as error:
-            message = f"{what}: {str(error) or type(error).__name__}"
-            raise NetworkError(message) from error
-        except HFValidationError as error:
-            message = f"{what!r} is not the name of a repository"
-            raise SchemaError(message, hint="a repository is written owner/name") from error
-        except (ValueError, TypeError, KeyError) as error:
-            message = f"{what}: the hub's answer is not what a hub answers"
-            raise SchemaError(message, hint="is the endpoint really a Hugging Face style hub?") from error
+            return await asyncio.to_thread(_told, what, ask)
+        finally:
+            _guard.reset(guard)
+            _what.reset(asked)
+
+
+def _told(what: str, ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except HfHubHTTPError as error:
+        headers: Mapping[str, str] = error.response.headers
+        raise refusal(error.response.status_code, headers, what) from error
+    except httpx2.HTTPError as error:
+        raise _unreachable(error) from error
+    except HFValidationError as error:
+        message = f"{what!r} is not the name of a repository"
+        raise SchemaError(message, hint="a repository is written owner/name") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        message = f"{what}: the hub's answer is not what a hub answers"
+        raise SchemaError(message, hint="is the endpoint really a Hugging Face style hub?") from error
+
+
+def _unreachable(error: httpx2.HTTPError) -> NetworkError:
+    return NetworkError(f"{_what.get()}: {str(error) or type(error).__name__}")
+
+
+def _revision(repo: str, info: ModelInfo) -> Revision:
+    """What of *info* matters here. Raises SchemaError."""
+    if not info.sha:
+        message = f"{repo}: the hub does not name a commit"
+        raise SchemaError(message)
+    read: object = info.gguf
+    return Revision(
+        commit=info.sha,
+        files=tuple(
+            RepoFile(each.rfilename, each.size, each.lfs.sha256 if each.lfs else None) for each in info.siblings or ()
+        ),
+        license=_license(info),
+        context=_count(read.get("context_length")) if isinstance(read, dict) else None,
+        gated=bool(info.gated),
+        downloads=_count(info.downloads),
+        likes=_count(info.likes),
+        updated_at=info.last_modified,
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
 
 
 def _license(info: ModelInfo) -> str | None:
     """The licence from the model card, else from the tags."""
     named = info.card_data.get("license") if info.card_data else None
-    if isinstance(named, str):
-        return named
     tagged = [tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")]
-    return tagged[0] if tagged else None
+    return next((each for each in (named, *tagged) if isinstance(each, str) and each.isprintable()), None)

@@ -6,6 +6,7 @@ https never becomes http on the way.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -21,6 +22,8 @@ from roundhouse.sources.connector import Guard, is_loopback, open_session
 from roundhouse.sources.refusals import refusal
 
 MAX_REDIRECTS = 8
+#: Seconds that an answer of some kilobytes may take.
+ANSWER_S = 15.0
 _REMEMBERED = 256
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)")
@@ -95,6 +98,24 @@ async def head(remote: Remote) -> Mapping[str, str] | None:
         if response.status != _OK:
             raise refusal(response.status, response.headers, remote.name)
         return response.headers
+
+
+@asynccontextmanager
+async def ask(
+    remote: Remote, headers: Mapping[str, str], *, method: str = "GET"
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The answer of *remote* after all redirects, whatever its status; soon, or not at all.
+
+    Raises NetworkError, PolicyError.
+    """
+    async with open_session(remote.guard) as session:
+        with _network_errors(remote.name):
+            async with asyncio.timeout(ANSWER_S):
+                response = await _request(session, remote, headers, method=method)
+                try:
+                    yield response
+                finally:
+                    response.close()
 
 
 def _range_headers(offset: int, etag: str | None) -> dict[str, str]:

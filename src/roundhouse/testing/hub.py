@@ -23,6 +23,14 @@ from roundhouse.testing.hub_faults import Fault, FaultKind, Seen
 from roundhouse.testing.hub_store import Repo, StoredFile
 
 _PIECE = 1 << 18
+#: What ``sort`` may be, and what is compared.
+_ORDERS = {
+    "downloads": "downloads",
+    "likes": "likes",
+    "lastModified": "lastModified",
+    "createdAt": "createdAt",
+    "trendingScore": "likes",
+}
 
 
 class Hub:
@@ -34,6 +42,8 @@ class Hub:
         self._tokens = tokens or {}
         self._repos: dict[str, Repo] = {}
         self._moved: dict[str, str] = {}
+        #: Repositories that a search still finds, though they are gone.
+        self.vanishing: set[str] = set()
         self._faults: list[Fault] = []
         self._closing = asyncio.Event()
         self._stack = AsyncExitStack()
@@ -68,6 +78,7 @@ class Hub:
     def _hub_routes(self) -> list[web.RouteDef]:
         api = "/api/models/{owner}/{name}"
         return [
+            web.get("/api/models", self._search),
             web.get(api, self._info),
             web.get(api + "/revision/{revision}", self._info),
             web.get(api + "/tree/{revision}", self._tree),
@@ -78,12 +89,18 @@ class Hub:
 
     # What the hub holds
 
-    def add(self, name: str, files: Mapping[str, bytes | Path], *, branch: str = "main", **facts: bool | str) -> str:
-        """Commit *files* to the repository *name*; the commit. Facts: ``license``, ``gated``, ``private``."""
+    def add(
+        self, name: str, files: Mapping[str, bytes | Path], *, branch: str = "main", **facts: bool | str | int
+    ) -> str:
+        """Commit *files* to the repository *name*; the commit. Facts are fields of `Repo`."""
         repo = self._repos.setdefault(name, Repo(name))
         repo.license = str(facts.get("license", repo.license or "")) or None
         repo.gated = bool(facts.get("gated", repo.gated))
         repo.private = bool(facts.get("private", repo.private))
+        repo.downloads = int(facts.get("downloads", repo.downloads))
+        repo.likes = int(facts.get("likes", repo.likes))
+        repo.context = int(facts.get("context", repo.context or 0)) or None
+        repo.updated_at = str(facts.get("updated_at", repo.updated_at))
         return repo.commit(files, branch)
 
     def add_folder(self, folder: Path) -> None:
@@ -127,6 +144,23 @@ class Hub:
 
     # Metadata
 
+    async def _search(self, request: web.Request) -> web.StreamResponse:
+        self._see("api", request)
+        fault = self._strike("api")
+        if fault is not None:
+            return fault.response()
+        query, visible = request.query, self._tokens.get(_token(request), frozenset())
+        order = _ORDERS.get(query.get("sort", "downloads"))
+        if order is None or not query.get("limit", "1").isdecimal():
+            return _refuse(400, "", "Invalid sort or limit")
+        fitting = [
+            repo.found()
+            for name, repo in self._repos.items()
+            if repo.matches(query, query.getall("filter", [])) and (not repo.private or name in visible)
+        ]
+        fitting.sort(key=lambda facts: facts[order], reverse=True)  # type: ignore[arg-type,return-value]  # one kind each
+        return web.json_response(fitting[: int(query.get("limit", "1000"))])
+
     async def _info(self, request: web.Request) -> web.StreamResponse:
         return await self._metadata(request, lambda repo, commit: repo.info(commit, blobs="blobs" in request.query))
 
@@ -156,7 +190,7 @@ class Hub:
             target = request.raw_path.replace(name, self._moved[name], 1)
             return web.Response(status=307, headers={"Location": target})
         repo, token = self._repos.get(name), _token(request)
-        if repo is None or (repo.private and name not in self._tokens.get(token, ())):
+        if repo is None or name in self.vanishing or (repo.private and name not in self._tokens.get(token, ())):
             return _refuse(404 if token in self._tokens else 401, "RepoNotFound", "Repository not found")
         commit = repo.resolve(request.match_info.get("revision", "main"))
         if commit is None:

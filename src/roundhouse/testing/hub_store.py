@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +50,11 @@ class Repo:
     license: str | None = None
     gated: bool = False
     private: bool = False
+    downloads: int = 0
+    likes: int = 0
+    #: Tokens that the hub has read in a GGUF file.
+    context: int | None = None
+    updated_at: str = "2026-01-01T00:00:00.000Z"
     branches: dict[str, str] = field(default_factory=dict)
     commits: dict[str, dict[str, StoredFile]] = field(default_factory=dict)
 
@@ -83,15 +88,35 @@ class Repo:
             "private": self.private,
             "gated": "auto" if self.gated else False,
             "disabled": False,
-            "lastModified": "2026-01-01T00:00:00.000Z",
+            "lastModified": self.updated_at,
             "createdAt": "2026-01-01T00:00:00.000Z",
-            "tags": [f"license:{self.license}"] if self.license else [],
-            "downloads": 0,
-            "likes": 0,
+            "tags": self._tags(),
+            "downloads": self.downloads,
+            "likes": self.likes,
+            **({"gguf": {"context_length": self.context}} if self.context else {}),
             "cardData": {"license": self.license} if self.license else {},
             "siblings": [_sibling(file, blobs=blobs) for file in files],
             "usedStorage": sum(file.size for file in files),
         }
+
+    def _tags(self) -> list[str]:
+        newest = self.commits[self.branches["main"]]
+        gguf = ["gguf"] if any(path.endswith(".gguf") for path in newest) else []
+        return gguf + ([f"license:{self.license}"] if self.license else [])
+
+    def found(self) -> dict[str, object]:
+        """One of the results of ``/api/models``: without files."""
+        told = ("_id", "id", "modelId", "private", "gated", "tags", "downloads", "likes", "createdAt", "lastModified")
+        facts = self.info(self.branches["main"], blobs=False)
+        return {name: facts[name] for name in told}
+
+    def matches(self, query: Mapping[str, str], tags: Sequence[str]) -> bool:
+        """Whether it is what a search asks for."""
+        return (
+            query.get("search", "").lower() in self.name.lower()
+            and query.get("author", self.name.partition("/")[0]) == self.name.partition("/")[0]
+            and set(tags) <= set(self._tags())
+        )
 
     def tree(self, commit: str, below: str, *, recursive: bool) -> list[dict[str, object]]:
         """``/api/models/…/tree/…``; there the sha256 is called ``lfs.oid``."""

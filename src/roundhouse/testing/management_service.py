@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
-from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
+from roundhouse.core.browse import Browsing, Offer, OfferedVariant, Query
+from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.ledger import AttemptRecord, UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -100,6 +101,16 @@ def a_transfer(ref: str = "hf:acme/tiny:Q4_K_M", *, state: str = "downloading", 
     )
 
 
+def an_offer(name: str = "acme/tiny-GGUF", *, sizes: Sequence[int] = (1 << 30, 4 << 30, 16 << 30)) -> Offer:
+    """Build a model of a hub whose variants take twice their size of memory, of which there are twelve gibibytes."""
+    quantizations = ("Q4_K_M", "Q8_0", "F16")
+    variants = tuple(
+        OfferedVariant(quantization, f"hf:{name}:{quantization}", size, 2 * size, 2 * size <= 12 << 30)
+        for quantization, size in zip(quantizations, sizes, strict=False)
+    )
+    return Offer(name, f"hf:{name}", "apache-2.0", False, 1234, 56, NOON, 32_768, variants[0].ref, variants)  # noqa: FBT003 (not gated)
+
+
 def a_request(id: str = "r-1", *, model: str | None = "acme/tiny:Q4_K_M", outcome: str = "ok") -> UsageRecord:  # noqa: A002 - the field's word
     """Build the record of one request, answered by ``local`` unless it failed."""
     return UsageRecord(
@@ -158,6 +169,8 @@ class InMemoryManagement:
     #: Names of models whose bytes have rotted.
     rotten: set[str] = field(default_factory=set)
     database: str = "sqlite"
+    offers: list[Offer] = field(default_factory=list)
+    offline: bool = False
 
     async def status(self) -> Status:
         """Tell the state at a glance."""
@@ -216,11 +229,24 @@ class InMemoryManagement:
         )
         return Verification(model=name, ok=ok, files=checked, duration_ms=12.5)
 
+    async def browse(self, query: Query) -> Browsing:
+        """Find those of the offers whose name holds the text and the owner. Raises OfflineError."""
+        if self.offline:
+            message = "browsing needs the network, and Roundhouse is offline"
+            raise OfflineError(message, hint="see what is here with `roundhouse models ls`")
+        found = [
+            offer
+            for offer in self.offers
+            if (query.text or "") in offer.name and offer.name.startswith(f"{query.owner}/" if query.owner else "")
+        ]
+        return Browsing("https://hub.example.com", 12 << 30, tuple(found[: query.limit]))
+
     async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
         """Plan one file. Raises SchemaError."""
         model = name or _model_of(ref)
         file = PullFile("model.gguf", 100_000_000, "ab" * 32, present=False)
-        return PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), 100_000_000, 100_000_000, 50_000_000_000)
+        size, why = 100_000_000, "Q4_K_M is the best that fits"
+        return PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), size, size, 50_000_000_000, why)
 
     async def start_pull(self, ref: str, name: str | None) -> TransferView:
         """Start, or join. Raises SchemaError."""
@@ -287,9 +313,9 @@ class InMemoryManagement:
 
 def _model_of(ref: str) -> str:
     scheme, colon, rest = ref.partition(":")
-    if not colon or scheme not in {"hf", "https", "file"}:
+    if not colon or scheme not in {"hf", "ollama", "https", "file"}:
         message = f"not a reference: {ref[:80]!r}"
-        raise SchemaError(message, hint="write hf:owner/repo, https://…#sha256=…, or a path")
+        raise SchemaError(message, hint="write hf:owner/repo, ollama:name:tag, https://…#sha256=…, or a path")
     return rest.strip("/")
 
 

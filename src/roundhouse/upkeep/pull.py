@@ -29,7 +29,7 @@ from roundhouse.upkeep.references import checked_name, normal, origin, scheme_of
 _log = structlog.get_logger("roundhouse.upkeep")
 
 #: Sources that leave this machine.
-REMOTE = frozenset({"hf", "https"})
+REMOTE = frozenset({"hf", "ollama", "https"})
 
 
 @dataclass(frozen=True, slots=True)

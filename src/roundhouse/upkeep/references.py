@@ -7,10 +7,17 @@ from pathlib import Path
 
 from roundhouse.core.errors import SchemaError
 
-_SCHEMES = {"hf": "hf", "https": "https", "http": "https", "file": "file", "bundled": "bundled"}
+_SCHEMES = {
+    "hf": "hf",
+    "ollama": "ollama",
+    "https": "https",
+    "http": "https",
+    "file": "file",
+    "bundled": "bundled",
+}
 _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]|[/:](?=[A-Za-z0-9]))*", re.ASCII)
 _LONGEST = 200
-_FORMS = "write hf:owner/repo, https://…#sha256=…, or the path of a file"
+_FORMS = "write hf:owner/repo, ollama:name:tag, https://…#sha256=…, or the path of a file"
 
 
 def normal(ref: str) -> str:
@@ -44,6 +51,9 @@ def origin(ref: str) -> str:
     """What stays the same between two versions of one model: the repository, the path, the address."""
     if scheme_of(ref) == "hf":
         return re.split(r"[@:]", ref.removeprefix("hf:"), maxsplit=1)[0].lower()
+    if scheme_of(ref) == "ollama":
+        # A colon before the last slash belongs to the host's port.
+        return re.sub(r":[^/:]*$", "", ref.partition("@")[0].removeprefix("ollama:")).lower().removeprefix("library/")
     return ref.partition("#")[0]
 
 

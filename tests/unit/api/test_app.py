@@ -18,6 +18,7 @@ CONTRACT = {
     "GET /api/v1/status": "status.read",
     "GET /api/v1/doctor": "status.read",
     "GET /api/v1/models": "models.read",
+    "GET /api/v1/browse": "models.read",
     "GET /api/v1/models/{name:path}": "models.read",
     "DELETE /api/v1/models/{name:path}": "models.manage",
     "POST /api/v1/models/{name:path}/verify": "models.manage",

@@ -1,8 +1,9 @@
 """``/models``."""
 
 import httpx2
+import pytest
 
-from roundhouse.testing.management_service import InMemoryManagement, a_model
+from roundhouse.testing.management_service import InMemoryManagement, a_model, an_offer
 
 NAME = "acme/tiny:Q4_K_M"
 
@@ -63,3 +64,33 @@ async def test_verify(admin: httpx2.AsyncClient, management: InMemoryManagement)
     assert (answer.status_code, answer.json()["ok"]) == (200, False)
     file = answer.json()["files"][0]
     assert (file["ok"], file["digest"], file["actual"]) == (False, "ab" * 32, "00" * 32)
+
+
+async def test_browse(user: httpx2.AsyncClient, management: InMemoryManagement) -> None:
+    """Whoever may see models may see what could be had, with size, licence, quantisations and fit."""
+    management.offers = [an_offer("acme/tiny"), an_offer("zoo/tiny")]
+    found = (await user.get("/browse", params={"text": "tiny", "owner": "zoo"})).json()
+    assert {"hub", "memory", "offers"} == set(found)
+    (offer,) = found["offers"]
+    assert set(offer) == {
+        "name", "ref", "license", "gated", "downloads", "likes", "updated_at", "context", "suggested", "variants",
+    }  # fmt: skip
+    assert offer["variants"][0] == {
+        "quantization": "Q4_K_M", "ref": "hf:zoo/tiny:Q4_K_M", "size": 1 << 30, "need": 2 << 30, "fits": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "params", [{"sort": "size"}, {"limit": "0"}, {"limit": "51"}, {"owner": "a/b"}, {"owner": ""}, {"text": "a\nb"}]
+)
+async def test_browse_nonsense(user: httpx2.AsyncClient, params: dict[str, str]) -> None:
+    """What makes no sense is 422 and does not reach the hub."""
+    answer = await user.get("/browse", params=params)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "E_SCHEMA")
+
+
+async def test_browse_offline(user: httpx2.AsyncClient, management: InMemoryManagement) -> None:
+    """Offline it is 503 with what there is instead."""
+    management.offline = True
+    answer = await user.get("/browse")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "E_OFFLINE")

@@ -198,3 +198,21 @@ async def test_the_file_to_load_is_put_back(library: Library) -> None:
     artifact = await add(library, "tiny")
     library.path_to_load(artifact).unlink()
     assert library.path_to_load(artifact).read_bytes() == a_gguf()
+
+
+async def test_what_lies_beside_the_weights_is_kept_with_them(library: Library) -> None:
+    """A template is no GGUF file, and a projector no shard."""
+    weights, projector = a_gguf(bytes(400)), a_gguf(bytes(800), architecture="clip")
+    names = {"tiny.gguf": weights, "mmproj-tiny.gguf": projector, "template": b"{{ .Prompt }}"}
+    artifact = await library.add_from_transfer(a_plan("tiny"), [put(library, names[name], name) for name in names])
+    folder = library.path_to_load(artifact).parent
+    assert set(names) == {path.name for path in folder.iterdir()}
+    assert (100, "llama") == (artifact.parameters, artifact.architecture)
+
+
+async def test_a_projector_has_to_be_what_it_says_too(library: Library) -> None:
+    """Native code would read it."""
+    files = [put(library, a_gguf()), put(library, b"no gguf", "mmproj-tiny.gguf")]
+    with pytest.raises(SchemaError, match="not a GGUF file"):
+        await library.add_from_transfer(a_plan("tiny"), files)
+    assert not library.blobs.has(files[0].digest)

@@ -1,7 +1,8 @@
 import pytest
 
+from roundhouse.core.browse import Memory
 from roundhouse.core.errors import NotFoundError, PolicyError, SchemaError
-from roundhouse.sources.choice import choose, quantization_of, variants
+from roundhouse.sources.choice import Scale, choose, files_of, quantization_of, reason, variants
 
 QUANTS = ["tiny-Q2_K.gguf", "tiny-Q4_K_M.gguf", "tiny-Q8_0.gguf", "README.md", "mmproj-F16.gguf"]
 SPLIT = ["Q4_K_M/big-Q4_K_M-00001-of-00002.gguf", "Q4_K_M/big-Q4_K_M-00002-of-00002.gguf", "big-Q8_0.gguf"]
@@ -98,3 +99,88 @@ def test_a_repository_without_gguf_is_refused_by_policy(paths: list[str]) -> Non
     """The embedded runtime serves nothing else now, and says so."""
     with pytest.raises(PolicyError, match="only GGUF"):
         choose(paths, None)
+
+
+GIB = 1 << 30
+
+
+def a_scale(limit: int, **sizes: int) -> Scale:
+    """A repository whose quantisations have these sizes, in gibibytes, and need twice as much."""
+    files = {f"m-{name}.gguf": size * GIB for name, size in sizes.items()}
+    return Scale(files, Memory(limit * GIB, lambda size, _: 2 * size), None)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(100, "Q8_0"), (16, "Q8_0"), (15, "Q5_K_M"), (9, "Q4_K_M"), (7, "Q3_K_L"), (4, "Q2_K")]
+)
+def test_the_largest_that_fits_is_taken(limit: int, expected: str) -> None:
+    """Not the whole weights, though there is room: nobody could tell the difference."""
+    scale = a_scale(limit, Q2_K=2, Q3_K_L=3, Q4_K_M=4, Q5_K_M=5, Q8_0=8, F16=16)
+    assert expected == choose(list(scale.sizes), None, scale).quantization
+
+
+@pytest.mark.parametrize(
+    ("limit", "sizes", "expected"),
+    [
+        (100, {"Q3_K_XL": 5, "Q4_K_M": 4}, "Q4_K_M"),
+        (100, {"Q2_K": 2, "F16": 16}, "F16"),
+        (100, {"Q4_0": 5, "Q4_K_M": 4}, "Q4_K_M"),
+        (1, {"Q2_K": 2, "Q4_K_M": 4, "Q8_0": 8}, "Q4_K_M"),
+    ],
+)
+def test_four_good_bits_come_before_what_is_merely_larger(limit: int, sizes: dict[str, int], expected: str) -> None:
+    """And where nothing fits it is the usual choice, whose plan says so."""
+    scale = a_scale(limit, **sizes)
+    assert expected == choose(list(scale.sizes), None, scale).quantization
+
+
+def test_what_was_asked_for_is_taken_whether_it_fits_or_not() -> None:
+    """It may be for another machine."""
+    scale = a_scale(1, Q4_K_M=4, Q8_0=8)
+    assert "Q8_0" == choose(list(scale.sizes), "Q8_0", scale).quantization
+
+
+def test_sizes_that_are_not_told_change_nothing() -> None:
+    """Then the usual choice is made."""
+    scale = Scale(dict.fromkeys(QUANTS), Memory(1, lambda size, _: size), None)
+    chosen = choose(QUANTS, None, scale)
+    assert "Q4_K_M" == chosen.quantization
+    assert reason(variants(QUANTS), chosen, scale, asked=False) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "wanted", "words"),
+    [
+        (
+            9,
+            None,
+            "Q4_K_M is the best that fits: it needs about 8.0 GiB of memory, and models may take 9.0 GiB here; Q8_0",
+        ),
+        (99, None, "Q8_0 is the best that fits: it needs about 16.0 GiB of memory, and models may take 99.0 GiB here"),
+        (9, "Q4_K_M", "Q4_K_M fits: it needs about 8.0 GiB"),
+        (9, "Q8_0", "Q8_0 needs about 16.0 GiB of memory, and models may take 9.0 GiB here"),
+        (1, None, "nothing in this repository would fit"),
+    ],
+)
+def test_a_choice_has_its_reason(limit: int, wanted: str | None, words: str) -> None:
+    """In figures."""
+    scale = a_scale(limit, Q4_K_M=4, Q8_0=8)
+    chosen = choose(list(scale.sizes), wanted, scale)
+    assert words in str(reason(variants(list(scale.sizes)), chosen, scale, asked=wanted is not None))
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["m-Q4_0.gguf"], None),
+        (["m-Q4_0.gguf", "mmproj-BF16.gguf", "mmproj-F16.gguf", "mmproj-F32.gguf"], "mmproj-F16.gguf"),
+        (["m-Q4_0.gguf", "m-mmproj-bf16.gguf"], "m-mmproj-bf16.gguf"),
+        (["a/m-Q4_0.gguf", "a/mmproj-F32.gguf", "mmproj-F16.gguf", "b/mmproj-F16.gguf"], "a/mmproj-F32.gguf"),
+        (["a/m-Q4_0.gguf", "b/mmproj-F16.gguf", "mmproj-x.gguf"], "mmproj-x.gguf"),
+        (["m-Q4_0.gguf", "mmproj-F16.json", "mtp-m-F16.gguf"], None),
+    ],
+)
+def test_what_reads_pictures_comes_along(paths: list[str], expected: str | None) -> None:
+    """One of them, from beside the weights, and after them."""
+    variant = choose(paths, None)
+    assert (*variant.paths, *([expected] if expected else [])) == files_of(paths, variant)

@@ -20,6 +20,14 @@ async def test_a_file_is_planned_under_its_own_name(tmp_path: Path) -> None:
     assert ("tiny-q4_0", 7, None) == (plan.model, plan.files[0].size, plan.files[0].digest)
 
 
+async def test_what_reads_pictures_comes_along(tmp_path: Path) -> None:
+    """When it lies beside the model."""
+    for name in ("tiny-Q4_0.gguf", "mmproj-tiny-F16.gguf"):
+        (tmp_path / name).write_bytes(b"weights")
+    plan = await FolderSource().resolve(f"file:{tmp_path}")
+    assert ("tiny-q4_0", ["tiny-Q4_0.gguf", "mmproj-tiny-F16.gguf"]) == (plan.model, [file.name for file in plan.files])
+
+
 async def test_a_folder_with_one_model_is_enough(tmp_path: Path) -> None:
     """Whatever else lies there."""
     (tmp_path / "tiny.gguf").write_bytes(b"weights")

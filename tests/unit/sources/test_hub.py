@@ -1,5 +1,6 @@
 import pytest
 
+from roundhouse.core.browse import Memory
 from roundhouse.core.errors import ConfigError, NotFoundError, SchemaError
 from roundhouse.sources.hub import HubSource
 from roundhouse.testing.hub import Hub
@@ -86,3 +87,15 @@ def test_a_token_does_not_travel_unencrypted() -> None:
     HubSource("http://127.0.0.1:9", token=TOKEN)
     with pytest.raises(ConfigError, match="unencrypted"):
         HubSource("http://hub.example", token=TOKEN)
+
+
+async def test_what_fits_is_chosen_and_the_plan_says_why() -> None:
+    """By this machine's memory, with the file that reads pictures."""
+    files = {"m-Q4_K_M.gguf": bytes(4), "m-Q8_0.gguf": bytes(8), "mmproj-F16.gguf": b"x"}
+    async with Hub() as hub:
+        hub.add("acme/m", files, context=4096)
+        plan = await HubSource(
+            hub.endpoint, memory=Memory(10, lambda size, context: size * ((context or 0) // 2048))
+        ).resolve("hf:acme/m")
+    assert ["m-Q4_K_M.gguf", "mmproj-F16.gguf"] == [file.name for file in plan.files]
+    assert "Q4_K_M is the best that fits" in (plan.reason or "")

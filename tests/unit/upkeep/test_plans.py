@@ -8,7 +8,7 @@ from roundhouse.core.errors import DiskError, SchemaError
 from roundhouse.testing.source import ScriptedSource
 from roundhouse.upkeep.plans import Plans
 
-PLAN = Plan("hf:a/b", "hf", "a/b:Q4_0", "c0ffee", (ScriptedSource(b"x").file(),), license="mit")
+PLAN = Plan("hf:a/b", "hf", "a/b:Q4_0", "c0ffee", (ScriptedSource(b"x").file(),), license="mit", reason="it fits")
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ async def test_a_source_that_is_not_known_is_named(bench: Bench) -> None:
         await bench.pulls.start("bundled:noise")
 
 
-@pytest.mark.parametrize("ref", ["hf:acme/tiny", "https://models.example/tiny.gguf?key=secret#sha256=0"])
+@pytest.mark.parametrize("ref", ["hf:acme/tiny", "ollama:tiny", "https://models.example/tiny.gguf?key=secret#sha256=0"])
 async def test_offline_refuses_what_needs_the_network(bench: Bench, ref: str) -> None:
     """Before anything is asked, and without showing a signature."""
     with pytest.raises(OfflineError) as caught:

@@ -13,6 +13,7 @@ from roundhouse.upkeep.references import checked_name, normal, origin, scheme_of
         ("https://models.example/tiny.gguf", "https"),
         ("http://127.0.0.1:1/tiny.gguf", "https"),
         ("file:/models/tiny.gguf", "file"),
+        ("ollama:tiny:1b", "ollama"),
         ("bundled:noise", "bundled"),
     ],
 )
@@ -55,6 +56,9 @@ def test_what_is_no_reference_is_refused(ref: str) -> None:
     [
         ("hf:acme/tiny", "hf:Acme/tiny@v2:Q4_0"),
         ("https://m.example/a.gguf#sha256=1", "https://m.example/a.gguf#sha256=2"),
+        ("ollama:acme/tiny:1b", "ollama:Acme/tiny:2b"),
+        ("ollama:tiny", "ollama:library/tiny:1b"),
+        ("ollama:oci.example:5000/a/b:t", "ollama:oci.example:5000/a/b@sha256:00"),
         ("file:/a.gguf", "file:/a.gguf"),
     ],
 )
@@ -66,6 +70,7 @@ def test_versions_of_one_model_have_one_origin(one: str, other: str) -> None:
 def test_different_places_have_different_origins() -> None:
     """Also when their files have the same name."""
     refs = ["hf:acme/tiny", "hf:other/tiny", "file:/a.gguf", "file:/b.gguf", "https://m.example/a.gguf#x"]
+    refs += ["ollama:a", "ollama:a/b", "ollama:oci.example:1/a/b", "ollama:oci.example:2/a/b"]
     assert len({origin(ref) for ref in refs}) == len(refs)
 
 

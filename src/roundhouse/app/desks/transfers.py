@@ -29,6 +29,7 @@ class TransferDesk:
             bytes_total=preview.bytes_total,
             bytes_needed=preview.bytes_needed,
             disk_free=preview.disk_free,
+            reason=plan.reason,
         )
 
     async def start_pull(self, ref: str, name: str | None) -> TransferView:

@@ -10,6 +10,7 @@ import click
 from roundhouse.cli import wording
 from roundhouse.cli.answers import Models
 from roundhouse.cli.client import PATIENT_S, Call, path_of
+from roundhouse.cli.commands.browse import browse
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
@@ -25,7 +26,10 @@ _SHORT = 16
 
 @click.group(cls=Group)
 def models() -> None:
-    """List, show, remove and verify models."""
+    """List, show, find, remove and verify models."""
+
+
+models.add_command(browse)
 
 
 @models.command(epilog=examples("roundhouse models ls", "roundhouse models ls --local", "roundhouse models ls --json"))

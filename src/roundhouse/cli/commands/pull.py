@@ -20,7 +20,7 @@ from roundhouse.core.errors import OfflineError
 from roundhouse.core.views import PullPlan, TransferView
 
 _PAUSE_S = 0.2
-_REMOTE = ("hf:", "https:", "http:")
+_REMOTE = ("hf:", "ollama:", "https:", "http:")
 _WORDS = {
     TransferState.QUEUED: "waiting",
     TransferState.RESOLVING: "looking it up",
@@ -40,6 +40,7 @@ class Wish:
     cls=Command,
     epilog=examples(
         "roundhouse pull hf:Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M",
+        "roundhouse pull ollama:qwen2.5:1.5b",
         "roundhouse pull https://example.org/model.gguf#sha256=…",
         "roundhouse pull ./model.gguf --name mine",
         "roundhouse pull hf:owner/repo --dry-run",
@@ -53,7 +54,8 @@ class Wish:
 def pull(invocation: Invocation, ref: str, name: str | None, *, dry_run: bool, detach: bool) -> int:
     """Get a model onto this machine.
 
-    REF is hf:owner/repo[@rev][:quant], an https address with #sha256=…, or a path.
+    REF is hf:owner/repo[@rev][:quant], ollama:[host/][owner/]name[:tag], an https
+    address with #sha256=…, or a path.
     What was interrupted goes on where it stopped: pull it again, or start Roundhouse.
     """
     wish = Wish(_absolute(ref), name)
@@ -102,10 +104,12 @@ def _show_plan(out: Output, client: Client, wish: Wish) -> None:
 
 def _plan_words(plan: PullPlan) -> list[str]:
     license_words = f", licence {plan.license}" if plan.license else ""
+    because = [plan.reason] if plan.reason else []
     return [
         f"would become {plan.model}, from {plan.source} at {plan.revision[:12]}{license_words}",
         f"to fetch: {wording.size(plan.bytes_needed)} of {wording.size(plan.bytes_total)}",
         f"free on disk: {wording.size(plan.disk_free)}",
+        *because,
     ]
 
 

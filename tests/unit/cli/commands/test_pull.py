@@ -62,6 +62,7 @@ def test_dry_run_shows_the_plan(run: Run, server: FakeServer) -> None:
     outcome = run("pull", REF, "--dry-run")
     assert [["model.gguf", "100000000", "to fetch"]] == outcome.rows[1:]
     assert "to fetch: 95.4 MiB of 95.4 MiB" in outcome.err
+    assert "Q4_K_M is the best that fits" in outcome.err
     assert [] == server.management.pulls
 
 
