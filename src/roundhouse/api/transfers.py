@@ -53,3 +53,18 @@ def add_transfers(router: APIRouter, desk: TransfersDesk) -> None:
     async def show_transfer(id: Name) -> TransferView:  # noqa: A002 - the field's word, and the contract's
         """Show one transfer with its speed."""
         return await desk.transfer(id)
+
+    @router.post("/api/v1/transfers/{id}/pause", tags=["transfers"], openapi_extra=needs(Permission.MODELS_MANAGE))
+    async def pause(id: Name) -> TransferView:  # noqa: A002 - the field's word
+        """Let a transfer wait, also across restarts, until it is resumed."""
+        return await desk.pause_transfer(id)
+
+    @router.post("/api/v1/transfers/{id}/resume", tags=["transfers"], openapi_extra=needs(Permission.MODELS_MANAGE))
+    async def resume(id: Name) -> TransferView:  # noqa: A002 - the field's word
+        """Let a paused transfer go on where it stopped."""
+        return await desk.resume_transfer(id)
+
+    @router.post("/api/v1/transfers/{id}/cancel", tags=["transfers"], openapi_extra=needs(Permission.MODELS_MANAGE))
+    async def cancel(id: Name) -> TransferView:  # noqa: A002 - the field's word
+        """End a transfer and keep nothing of it."""
+        return await desk.cancel_transfer(id)

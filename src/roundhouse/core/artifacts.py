@@ -135,8 +135,17 @@ class TransferState(StrEnum):
     RESOLVING = "resolving"
     DOWNLOADING = "downloading"
     REGISTERING = "registering"
+    #: Somebody wants it to wait, or there is no room for it.
+    PAUSED = "paused"
     DONE = "done"
     FAILED = "failed"
+    #: Somebody ended it, and nothing of it was kept.
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self in {TransferState.DONE, TransferState.FAILED, TransferState.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,15 @@ class TransfersDesk(Protocol):
     async def transfer(self, transfer_id: str) -> TransferView:
         """Show one. Raises NotFoundError."""
 
+    async def pause_transfer(self, transfer_id: str) -> TransferView:
+        """Let one wait until it is resumed. Raises NotFoundError; ConflictError when it is too late."""
+
+    async def resume_transfer(self, transfer_id: str) -> TransferView:
+        """Let a paused one go on. Raises NotFoundError; ConflictError when it is over."""
+
+    async def cancel_transfer(self, transfer_id: str) -> TransferView:
+        """End one and keep nothing of it. Raises NotFoundError; ConflictError when it is too late."""
+
 
 class BackendsDesk(Protocol):
     """Those who serve."""

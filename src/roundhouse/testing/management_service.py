@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
+from roundhouse.core.artifacts import TransferState
 from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
 from roundhouse.core.ledger import AttemptRecord, UsageRecord, UsageSummary
 from roundhouse.core.views import (
@@ -226,8 +227,8 @@ class InMemoryManagement:
         """Start, or join. Raises SchemaError."""
         model = name or _model_of(ref)
         for known in self.pulls:
-            if known.ref == ref and known.state in _RUNNING:
-                return known
+            if known.ref == ref and not TransferState(known.state).over:
+                return self._steer(known.id, "queued")
         started = replace(a_transfer(ref, state="queued", done=0), id=f"t-{len(self.pulls) + 1}", model=model)
         self.pulls.insert(0, started)
         return started
@@ -241,6 +242,31 @@ class InMemoryManagement:
         for known in self.pulls:
             if known.id == transfer_id:
                 return known
+        message = f"there is no transfer {transfer_id!r}"
+        raise NotFoundError(message, hint="list them with `roundhouse downloads ls`")
+
+    async def pause_transfer(self, transfer_id: str) -> TransferView:
+        """Let one wait. Raises NotFoundError, ConflictError."""
+        return self._steer(transfer_id, "paused")
+
+    async def resume_transfer(self, transfer_id: str) -> TransferView:
+        """Let one go on. Raises NotFoundError, ConflictError."""
+        return self._steer(transfer_id, "queued")
+
+    async def cancel_transfer(self, transfer_id: str) -> TransferView:
+        """End one. Raises NotFoundError, ConflictError."""
+        return self._steer(transfer_id, "cancelled")
+
+    def _steer(self, transfer_id: str, wanted: str) -> TransferView:
+        for position, known in enumerate(self.pulls):
+            if known.id == transfer_id:
+                if known.state == wanted or (wanted == "queued" and known.state in _RUNNING):
+                    return known
+                if TransferState(known.state).over or known.state == "registering":
+                    message = "too late to change that download"
+                    raise ConflictError(message, hint=f"begin again with `roundhouse pull {known.ref}`")
+                self.pulls[position] = replace(known, state=wanted, rate=None, eta_s=None, error=None)
+                return self.pulls[position]
         message = f"there is no transfer {transfer_id!r}"
         raise NotFoundError(message, hint="list them with `roundhouse downloads ls`")
 

@@ -2,5 +2,6 @@
 
 from roundhouse.transfers.fetch import Fetcher, FetchOptions, Landing, Watcher
 from roundhouse.transfers.retry import Patience, persist
+from roundhouse.transfers.settling import settled
 
-__all__ = ["FetchOptions", "Fetcher", "Landing", "Patience", "Watcher", "persist"]
+__all__ = ["FetchOptions", "Fetcher", "Landing", "Patience", "Watcher", "persist", "settled"]

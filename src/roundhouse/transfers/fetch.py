@@ -22,6 +22,7 @@ from roundhouse.core.errors import DiskError, NetworkError, RoundhouseError, Ver
 from roundhouse.core.ports import ByteStream, Source
 from roundhouse.transfers.partial import READ_BYTES, Partial, remove_leftovers
 from roundhouse.transfers.retry import Patience
+from roundhouse.transfers.settling import settled
 
 
 class Watcher(Protocol):
@@ -82,8 +83,16 @@ class Fetcher:
                     return present
                 async with self._partial(key) as partial:
                     await self._fill(partial, file, source, watcher)
-                    digest = await asyncio.to_thread(partial.finish, file.digest, self._landing.place)
+                    digest = await settled(asyncio.to_thread(partial.finish, file.digest, self._landing.place))
                     return ArtifactFile(file.name, partial.written, digest)
+
+    async def forget(self, file: PlannedFile, scheme: str) -> None:
+        """Remove what there is of *file*, unless somebody fetches it at this moment."""
+        key = _key(file, scheme)
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        if not turn.locked():
+            async with turn:
+                await settled(asyncio.to_thread(remove_leftovers, self._landing.partials, key))
 
     def _present(self, file: PlannedFile, key: str) -> ArtifactFile | None:
         """The file, if it is in place and still right: a name and a size prove nothing. Blocks."""
@@ -97,11 +106,16 @@ class Fetcher:
 
     @asynccontextmanager
     async def _partial(self, key: str) -> AsyncIterator[Partial]:
-        partial = await asyncio.to_thread(Partial, self._landing.partials, key, self._options.chunk_bytes)
+        opened: list[Partial] = []
         try:
-            yield partial
+            await settled(asyncio.to_thread(self._open, key, opened))
+            yield opened[0]
         finally:
-            await asyncio.shield(asyncio.to_thread(partial.close))
+            for partial in opened:
+                await settled(asyncio.to_thread(partial.close))
+
+    def _open(self, key: str, opened: list[Partial]) -> None:
+        opened.append(Partial(self._landing.partials, key, self._options.chunk_bytes))
 
     async def _fill(self, partial: Partial, file: PlannedFile, source: Source, watcher: Watcher) -> None:
         """Try until every byte is there or patience ends."""
@@ -127,14 +141,14 @@ class Fetcher:
             async with silence, source.open(file, partial.written) as stream:
                 _check_total(file, stream)
                 if stream.offset != partial.written:
-                    await asyncio.to_thread(_start_over, partial, stream)
+                    await settled(asyncio.to_thread(_start_over, partial, stream))
                 await self._pour(stream, partial, silence, watcher)
         except TimeoutError as error:
             message = f"{file.name}: not a byte for {self._options.stall_s:g} s"
             raise NetworkError(message) from error
         size = file.size if file.size is not None else stream.total
         if size is not None and partial.written > size:
-            await asyncio.to_thread(partial.discard)
+            await settled(asyncio.to_thread(partial.discard))
             raise _too_long(file, size)
         if size is not None and partial.written < size:
             message = f"{file.name}: the connection ended after {partial.written} of {size} bytes"
@@ -170,7 +184,7 @@ class _Writer:
 
     def __init__(self, partial: Partial) -> None:
         self._partial = partial
-        self._under_way: asyncio.Future[None] | None = None
+        self._under_way: asyncio.Task[None] | None = None
 
     async def write(self, block: bytearray) -> None:
         await self.drain()
@@ -179,14 +193,22 @@ class _Writer:
     async def drain(self) -> None:
         if self._under_way is not None:
             under_way, self._under_way = self._under_way, None
-            await under_way
+            await settled(_result(under_way))
+
+
+async def _result(task: asyncio.Task[None]) -> None:
+    await task
 
 
 def partial_key(file: PlannedFile, source: Source) -> str:
     """The name of the partial file: by content where the content is known, so that any later pull goes on with it."""
+    return _key(file, source.scheme)
+
+
+def _key(file: PlannedFile, scheme: str) -> str:
     if file.digest is not None:
         return f"sha256-{file.digest}"
-    return f"{source.scheme}-{hashlib.sha256(file.locator.encode()).hexdigest()}"
+    return f"{scheme}-{hashlib.sha256(file.locator.encode()).hexdigest()}"
 
 
 def hash_file(path: Path) -> Digest:

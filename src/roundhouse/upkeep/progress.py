@@ -13,11 +13,11 @@ from roundhouse.core.artifacts import Transfer, TransferState
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.ports import Transfers
+from roundhouse.transfers import settled
 
 #: Seconds that the rate is averaged over.
 RATE_WINDOW_S = 10.0
 WRITE_EVERY_S = 1.0
-OVER = frozenset({TransferState.DONE, TransferState.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,17 @@ class LiveTransfer:
         self._done = self._received = self._journaled = 0
         self._samples: deque[tuple[float, int]] = deque(maxlen=64)
         self._dirty = asyncio.Event()
+        self._writing = asyncio.Lock()
+
+    @property
+    def state(self) -> TransferState:
+        """Where it is."""
+        return self._transfer.state
+
+    @property
+    def stands(self) -> bool:
+        """Whether nothing of it should move: people want it to wait, or to end."""
+        return self.state in {TransferState.PAUSED, TransferState.CANCELLED}
 
     @property
     def id(self) -> str:
@@ -47,8 +58,8 @@ class LiveTransfer:
 
     @property
     def left(self) -> int:
-        """Bytes that this transfer will still put on the disk, as far as is known."""
-        return max(0, (self._transfer.bytes_total or 0) - self._done - self._received)
+        """Bytes that this transfer will still put on the disk, as far as is known; a paused one takes no room."""
+        return 0 if self.stands else max(0, (self._transfer.bytes_total or 0) - self._done - self._received)
 
     async def enter(self, state: TransferState, *, model: str | None = None, total: int | None = None) -> None:
         """Say durably that the transfer is in *state* now."""
@@ -61,6 +72,17 @@ class LiveTransfer:
         )
         await self._write()
 
+    async def become(self, state: TransferState) -> None:
+        """Say durably what people want it to be: paused, queued once more, or cancelled."""
+        self._samples.clear()
+        self._transfer = replace(self._transfer, state=state, error=None)
+        await self._write()
+
+    def begin(self) -> None:
+        """Count from nothing: the job runs from its beginning, and is told again what is here."""
+        self._done = self._received = self._journaled = 0
+        self._samples.clear()
+
     async def fail(self, error: RoundhouseError) -> None:
         """Say durably that it is over, and why."""
         self._transfer = replace(self._transfer, state=TransferState.FAILED, error=error.to_dict())
@@ -69,7 +91,7 @@ class LiveTransfer:
     def advanced(self, received: int, journaled: int) -> None:
         """Note how far the file under way is."""
         self._received, self._journaled = received, journaled
-        if self._transfer.error is not None:
+        if self._transfer.error is not None and not self.stands:
             self._transfer = replace(self._transfer, error=None)
         self._sample()
         self._dirty.set()
@@ -115,7 +137,9 @@ class LiveTransfer:
             await asyncio.sleep(WRITE_EVERY_S)
 
     async def _write(self) -> None:
-        self._dirty.clear()
-        done = max(self._transfer.bytes_done, self._done + self._journaled)
-        self._transfer = replace(self._transfer, bytes_done=done, updated_at=self._clock.now())
-        await self._transfers.put(self._transfer)
+        """Write the row; the next one waits, because what overtook it would be undone by it."""
+        async with self._writing:
+            self._dirty.clear()
+            done = max(self._transfer.bytes_done, self._done + self._journaled)
+            self._transfer = replace(self._transfer, bytes_done=done, updated_at=self._clock.now())
+            await settled(self._transfers.put(self._transfer))

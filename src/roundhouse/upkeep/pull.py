@@ -21,10 +21,11 @@ from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, DiskError, InternalError, OfflineError, RoundhouseError, SchemaError
 from roundhouse.core.ports import Source, Transfers
 from roundhouse.library import GgufHeader, Library
-from roundhouse.transfers import Fetcher, FetchOptions, Landing, persist
+from roundhouse.transfers import Fetcher, FetchOptions, Landing, persist, settled
 from roundhouse.upkeep.plans import Plans
-from roundhouse.upkeep.progress import OVER, LiveTransfer, Progress
+from roundhouse.upkeep.progress import LiveTransfer, Progress
 from roundhouse.upkeep.references import checked_name, normal, origin, scheme_of
+from roundhouse.upkeep.steering import Steering, is_news
 
 _log = structlog.get_logger("roundhouse.upkeep")
 
@@ -72,12 +73,15 @@ class Pulls:
         self._plans = Plans(library.root / "plans")
         self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of), self._settings.fetch)
         self._live: dict[str, LiveTransfer] = {}
+        self._wheels: dict[str, Steering] = {}
+        #: A row and its live transfer change hands under this.
+        self._entering = asyncio.Lock()
         #: Given to jobs by this process, and not over. A row that looks active without being here is nobody's.
         self._under_way: set[str] = set()
         self._starting = asyncio.Lock()
 
     async def start(self, ref: str, model: str | None = None) -> Transfer:
-        """Begin to pull *ref*, as *model* if given; a pull of the same that is under way is joined.
+        """Begin to pull *ref*, as *model* if given; one that is under way is joined, a paused one resumed.
 
         Raises SchemaError, OfflineError.
         """
@@ -85,8 +89,9 @@ class Pulls:
         self._source(ref)
         async with self._starting:
             for known in await self._transfers.list():
-                if known.id in self._under_way and known.ref == ref and (model is None or known.model == model):
-                    return (await self.progress(known.id)).transfer
+                if known.id in self._under_way and _fits(known, ref, model):
+                    joined = self.resume if known.state is TransferState.PAUSED else self.progress
+                    return (await joined(known.id)).transfer
             now = self._clock.now()
             transfer = Transfer(uuid4().hex, ref, TransferState.QUEUED, now, now, model)
             await self._transfers.put(transfer)
@@ -97,7 +102,7 @@ class Pulls:
     async def recover(self) -> None:
         """Start the jobs of transfers whose process died before their job was known; the others join theirs."""
         for known in await self._transfers.list():
-            if known.state not in OVER and known.id not in self._live:
+            if not known.state.over and known.id not in self._live:
                 self._under_way.add(known.id)
                 await self._start_job(known.id, _argument(known.ref, known.model))
 
@@ -137,33 +142,69 @@ class Pulls:
         known = await self._transfers.list(limit=limit)
         return [self._live[each.id].progress() if each.id in self._live else Progress(each) for each in known]
 
+    async def pause(self, transfer_id: str) -> Progress:
+        """Let a transfer wait, also across restarts, until it is resumed. Raises NotFoundError, ConflictError."""
+        return await self._steer(transfer_id, TransferState.PAUSED)
+
+    async def resume(self, transfer_id: str) -> Progress:
+        """Let a paused transfer go on where it stopped. Raises NotFoundError, ConflictError."""
+        return await self._steer(transfer_id, TransferState.QUEUED)
+
+    async def cancel(self, transfer_id: str) -> Progress:
+        """End a transfer and keep nothing of it. Raises NotFoundError, ConflictError."""
+        return await self._steer(transfer_id, TransferState.CANCELLED)
+
+    async def _steer(self, transfer_id: str, wanted: TransferState) -> Progress:
+        async with self._entering:
+            known = (await self.progress(transfer_id)).transfer
+            if is_news(known, wanted):
+                wheel = self._wheels.get(transfer_id)
+                if wheel is not None:
+                    await wheel.tell(wanted)
+                else:  # its job has not begun, and will read this
+                    await self._transfers.put(replace(known, state=wanted, error=None, updated_at=self._clock.now()))
+        return await self.progress(transfer_id)
+
     async def run(self, job_id: str, argument: str) -> None:
         """Do the job: the `JobBody`. What fails is in the transfer; cancelling leaves it to be run again."""
-        transfer = await self._transfers.get(job_id)
-        if transfer.state in OVER:
-            return
-        wish = json.loads(argument)
-        async with self._lively(transfer) as live:
+        async with self._lively(job_id) as live:
+            if live.state.over and live.state is not TransferState.CANCELLED:
+                return
+            wish = json.loads(argument)
             try:
-                await self._pull(live, wish["ref"], wish["model"])
+                await self._wheels[job_id].drive(lambda: self._pull(live, wish["ref"], wish["model"]))
             except RoundhouseError as error:
                 _log.warning("pull failed", transfer=job_id, code=error.code, reason=error.message)
                 await live.fail(error)
             except Exception:  # noqa: BLE001 (the job boundary: whatever it is, the user learns that it is over)
                 _log.exception("pull failed", transfer=job_id)
                 await live.fail(InternalError("the pull failed in a way that nobody foresaw"))
+            if live.state is TransferState.CANCELLED:
+                await self._sweep(job_id)
             await asyncio.to_thread(self._plans.remove, job_id)
 
     @asynccontextmanager
-    async def _lively(self, transfer: Transfer) -> AsyncIterator[LiveTransfer]:
-        live = self._live[transfer.id] = LiveTransfer(transfer, self._transfers, self._clock)
+    async def _lively(self, transfer_id: str) -> AsyncIterator[LiveTransfer]:
+        async with self._entering:
+            transfer = await self._transfers.get(transfer_id)
+            live = self._live[transfer_id] = LiveTransfer(transfer, self._transfers, self._clock)
+            self._wheels[transfer_id] = Steering(live)
         try:
             yield live
         finally:
-            del self._live[transfer.id]
-            self._under_way.discard(transfer.id)
+            del self._live[transfer_id], self._wheels[transfer_id]
+            self._under_way.discard(transfer_id)
+
+    async def _sweep(self, transfer_id: str) -> None:
+        """Remove what a cancelled transfer has left on the disk, as far as no other one needs it."""
+        plan = await asyncio.to_thread(self._plans.get, transfer_id)
+        if plan is not None:
+            for file in plan.files:
+                await self._fetcher.forget(file, plan.source)
+            await self._library.sweep([file.digest for file in plan.files if file.digest is not None])
 
     async def _pull(self, live: LiveTransfer, ref: str, model: str | None) -> None:
+        live.begin()
         await live.enter(TransferState.RESOLVING)
         plan = await self._plan(live.id, ref, model)
         await self._check_name(plan)
@@ -182,7 +223,7 @@ class Pulls:
         source = self._source(ref)
         plan = await persist(lambda: source.resolve(ref), self._settings.fetch.patience)
         plan = replace(plan, model=model or checked_name(plan.model))
-        await asyncio.to_thread(self._plans.put, transfer_id, plan)
+        await settled(asyncio.to_thread(self._plans.put, transfer_id, plan))
         return plan
 
     async def _fetch_and_register(self, live: LiveTransfer, plan: Plan, *, named: bool) -> Artifact:
@@ -228,6 +269,11 @@ class Pulls:
             )
             hint = f"free {lacking:,} bytes, or lower library.min_free"
             raise DiskError(message, hint=hint, details={"needed": preview.bytes_needed, "free": preview.disk_free})
+
+
+def _fits(known: Transfer, ref: str, model: str | None) -> bool:
+    """Whether *known* brings what is asked for."""
+    return not known.state.over and known.ref == ref and (model is None or known.model == model)
 
 
 def _argument(ref: str, model: str | None) -> str:

@@ -1,6 +1,7 @@
 """``/transfers``."""
 
 import httpx2
+import pytest
 
 from roundhouse.testing.management_service import InMemoryManagement, a_transfer
 
@@ -48,3 +49,25 @@ async def test_list(user: httpx2.AsyncClient, management: InMemoryManagement) ->
 async def test_show_unknown(user: httpx2.AsyncClient) -> None:
     """An unknown id is 404."""
     assert (await user.get("/transfers/nobody")).status_code == 404
+
+
+@pytest.mark.parametrize(("verb", "state"), [("pause", "paused"), ("resume", "downloading"), ("cancel", "cancelled")])
+async def test_steer(admin: httpx2.AsyncClient, management: InMemoryManagement, verb: str, state: str) -> None:
+    """The answer is the transfer as it is now, and asking twice is no error."""
+    management.pulls.append(a_transfer())
+    answers = [await admin.post(f"/transfers/t-1/{verb}") for _ in range(2)]
+    assert [(200, state)] * 2 == [(answer.status_code, answer.json()["state"]) for answer in answers]
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
+async def test_steer_too_late(admin: httpx2.AsyncClient, management: InMemoryManagement, verb: str) -> None:
+    """What is over is a conflict, what is unknown is not found."""
+    management.pulls.append(a_transfer(state="done"))
+    answers = [await admin.post(f"/transfers/{id_}/{verb}") for id_ in ("t-1", "nobody")]
+    assert ["E_CONFLICT", "E_NOTFOUND"] == [answer.json()["error"]["code"] for answer in answers]
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
+async def test_steer_needs_permission(user: httpx2.AsyncClient, verb: str) -> None:
+    """Only who may manage models."""
+    assert (await user.post(f"/transfers/t-1/{verb}")).status_code == 403

@@ -43,6 +43,18 @@ class TransferDesk:
         """Show one. Raises NotFoundError."""
         return _view(await self._rooms.pulls.progress(transfer_id))
 
+    async def pause_transfer(self, transfer_id: str) -> TransferView:
+        """Let one wait until it is resumed. Raises NotFoundError, ConflictError."""
+        return _view(await self._rooms.pulls.pause(transfer_id))
+
+    async def resume_transfer(self, transfer_id: str) -> TransferView:
+        """Let a paused one go on. Raises NotFoundError, ConflictError."""
+        return _view(await self._rooms.pulls.resume(transfer_id))
+
+    async def cancel_transfer(self, transfer_id: str) -> TransferView:
+        """End one and keep nothing of it. Raises NotFoundError, ConflictError."""
+        return _view(await self._rooms.pulls.cancel(transfer_id))
+
 
 def _view(progress: Progress) -> TransferView:
     transfer = progress.transfer

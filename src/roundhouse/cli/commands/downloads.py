@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from shlex import quote
 
 import click
 
 from roundhouse.cli import wording
 from roundhouse.cli.answers import Transfers
-from roundhouse.cli.client import Call
+from roundhouse.cli.client import Call, path_of
 from roundhouse.cli.commands.models import FIRST_MODEL
+from roundhouse.cli.completion import complete_transfer
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
 from roundhouse.cli.output import Cell, Column, Table
 from roundhouse.core.artifacts import TransferState
+from roundhouse.core.errors import ConflictError
 from roundhouse.core.views import TransferView
 
-_STYLES = {TransferState.DONE: "ok", TransferState.FAILED: "fail"}
+_STYLES = {TransferState.DONE: "ok", TransferState.FAILED: "fail", TransferState.CANCELLED: "dim"}
 _COLUMNS = (
     Column("model"),
     Column("state"),
@@ -31,7 +35,7 @@ _COLUMNS = (
 
 @click.group(cls=Group)
 def downloads() -> None:
-    """See what is being pulled."""
+    """See what is being pulled, and steer it."""
 
 
 @downloads.command(epilog=examples("roundhouse downloads ls", "roundhouse downloads ls --active --json"))
@@ -40,7 +44,7 @@ def downloads() -> None:
 def ls(invocation: Invocation, *, active: bool) -> None:
     """List downloads, newest first."""
     reply = invocation.client().ask(Call("GET", "/transfers"), Transfers)
-    listed = [one for one in reply.view.transfers if not active or one.state not in _STYLES]
+    listed = [one for one in reply.view.transfers if not active or not TransferState(one.state).over]
     ids = [one.id for one in listed]
     data = reply.data
     if active and isinstance(data, dict):
@@ -54,6 +58,59 @@ def ls(invocation: Invocation, *, active: bool) -> None:
     if not listed:
         invocation.out.say("nothing is being pulled" if active else "nothing was pulled yet")
         invocation.out.then("pull a model", f"roundhouse pull {FIRST_MODEL}")
+
+
+@downloads.command(epilog=examples("roundhouse downloads pause Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M"))
+@click.argument("names", metavar="DOWNLOAD...", nargs=-1, required=True, shell_complete=complete_transfer)
+@click.pass_obj
+def pause(invocation: Invocation, names: tuple[str, ...]) -> None:
+    """Let downloads wait until they are resumed.
+
+    DOWNLOAD is an id, the beginning of one, a model or a reference. What has arrived is kept; a paused download
+    stays paused when Roundhouse is started again.
+    """
+    _steer(invocation, names, "pause")
+    invocation.out.then("let it go on", f"roundhouse downloads resume {quote(names[0])}")
+
+
+@downloads.command(epilog=examples("roundhouse downloads resume 4f2a"))
+@click.argument("names", metavar="DOWNLOAD...", nargs=-1, required=True, shell_complete=complete_transfer)
+@click.pass_obj
+def resume(invocation: Invocation, names: tuple[str, ...]) -> None:
+    """Let paused downloads go on where they stopped."""
+    _steer(invocation, names, "resume")
+    invocation.out.then("see how far it is", "roundhouse downloads ls --active")
+
+
+@downloads.command(epilog=examples("roundhouse downloads cancel 4f2a"))
+@click.argument("names", metavar="DOWNLOAD...", nargs=-1, required=True, shell_complete=complete_transfer)
+@click.pass_obj
+def cancel(invocation: Invocation, names: tuple[str, ...]) -> None:
+    """End downloads and keep nothing of them."""
+    _steer(invocation, names, "cancel")
+
+
+def _steer(invocation: Invocation, names: tuple[str, ...], verb: str) -> None:
+    """Do *verb* to each of *names*, and show what became of them."""
+    client = invocation.client()
+    known = client.ask(Call("GET", "/transfers"), Transfers).view.transfers
+    chosen = [_chosen(known, name) for name in names]
+    replies = [client.ask(Call("POST", path_of("/transfers", id_, f"/{verb}")), TransferView) for id_ in chosen]
+    rows = [_row(reply.view, invocation.clock.now()) for reply in replies]
+    data = {"transfers": [reply.data for reply in replies]}
+    invocation.out.result(data, [Table(_COLUMNS, rows)], chosen)
+
+
+def _chosen(known: Sequence[TransferView], name: str) -> str:
+    """The id that *name* means, those under way first. Raises ConflictError when it means several."""
+    fits = [
+        one for one in known if one.id == name or (name and one.id.startswith(name)) or name in {one.model, one.ref}
+    ]
+    moving = [one for one in fits if not TransferState(one.state).over] or fits[:1]
+    if len(moving) > 1:
+        message = f"{name} fits several downloads: {', '.join(one.id for one in moving)}"
+        raise ConflictError(message, hint="name one of these ids")
+    return moving[0].id if moving else name
 
 
 def _row(one: TransferView, now: datetime) -> list[Cell | str]:

@@ -35,3 +35,41 @@ def test_ls_active_is_what_moves(run: Run) -> None:
 def test_an_empty_ls_names_the_next_command(run: Run) -> None:
     """Nothing pulled yet: how to pull."""
     assert "roundhouse pull hf:" in run("downloads", "ls").err
+
+
+@pytest.mark.parametrize(("verb", "state"), [("pause", "paused"), ("resume", "downloading"), ("cancel", "cancelled")])
+def test_steering_by_model_id_or_reference(run: Run, busy: FakeServer, verb: str, state: str) -> None:
+    """Whatever names a download will do; the state that it has now is shown."""
+    for name in ("t-1", "c/d", "hf:c/d"):
+        outcome = run("downloads", verb, name)
+        assert (0, state) == (outcome.code, outcome.rows[1][1])
+    assert state == busy.management.pulls[0].state
+
+
+def test_steering_several_and_as_json(run: Run, busy: FakeServer) -> None:
+    """Each is told, and each is answered."""
+    busy.management.pulls[1] = replace(a_transfer("hf:a/b"), id="t-9")
+    outcome = run("downloads", "pause", "c/d", "a/b", "--json")
+    assert ["paused", "paused"] == [one["state"] for one in outcome.json["transfers"]]
+
+
+@pytest.mark.usefixtures("busy")
+def test_steering_what_is_over(run: Run) -> None:
+    """E_CONFLICT, with what to do instead."""
+    outcome = run("downloads", "resume", "a/b")
+    assert 1 == outcome.code
+    assert "roundhouse pull hf:a/b" in outcome.err
+
+
+@pytest.mark.usefixtures("busy")
+def test_steering_what_is_unknown(run: Run) -> None:
+    """E_NOTFOUND is exit 3."""
+    assert 3 == run("downloads", "pause", "nobody").code
+
+
+def test_steering_by_a_name_that_fits_several(run: Run, busy: FakeServer) -> None:
+    """Nobody guesses which was meant."""
+    busy.management.pulls[1] = replace(a_transfer("hf:a/b"), id="t-9")
+    outcome = run("downloads", "cancel", "t-")
+    assert (1, "downloading") == (outcome.code, busy.management.pulls[0].state)
+    assert "t-1, t-9" in outcome.err

@@ -1,0 +1,82 @@
+"""What people want of a running transfer: that it waits, goes on, or ends. Knows nothing about what the work is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from roundhouse.core.artifacts import Transfer, TransferState
+from roundhouse.core.errors import ConflictError
+from roundhouse.upkeep.progress import LiveTransfer
+
+_REFUSALS = {
+    TransferState.DONE: "it is here already",
+    TransferState.FAILED: "it has failed",
+    TransferState.CANCELLED: "it was cancelled",
+    TransferState.REGISTERING: "all its bytes are here, and it is being registered",
+}
+
+
+class Steering:
+    """The wheel of one transfer: work stops within an instant, and begins again when it is wanted again."""
+
+    def __init__(self, live: LiveTransfer) -> None:
+        self._live = live
+        self._work: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._told = asyncio.Event()
+
+    async def tell(self, wanted: TransferState) -> None:
+        """Have it be ``PAUSED``, ``QUEUED`` once more, or ``CANCELLED``; durable when this returns.
+
+        The work is told to stop, and nobody waits here for it to let go of its files.
+        """
+        if self._work is not None and not self._stopping and wanted is not TransferState.QUEUED:
+            self._stopping = True
+            self._work.cancel()
+        self._told.set()
+        await self._live.become(wanted)
+
+    async def drive(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Do *work*, from its beginning whenever it is wanted again. Raises what it raises; returns when cancelled."""
+        while self._live.state is not TransferState.CANCELLED:
+            self._told.clear()
+            if self._live.state is TransferState.PAUSED:
+                await self._told.wait()
+            elif await self._finished(work):
+                return
+
+    async def _finished(self, work: Callable[[], Coroutine[None, None, None]]) -> bool:
+        """Do *work* until it ends or is told to stop; whether it has ended."""
+        self._stopping = False
+        task = self._work = asyncio.ensure_future(work())
+        try:
+            await asyncio.wait([task])
+        finally:
+            self._work = None
+            if not task.done():
+                if not self._stopping:  # a second time would keep it from writing down what it has
+                    task.cancel()
+                await asyncio.wait([task])
+        if self._stopping and (task.cancelled() or task.exception() is not None):
+            return False
+        task.result()
+        return True
+
+
+def is_news(transfer: Transfer, wanted: TransferState) -> bool:
+    """Whether *transfer* is not yet as it is *wanted*. Raises ConflictError when it is too late for that."""
+    if transfer.state is wanted:
+        return False
+    if transfer.state is TransferState.REGISTERING and wanted is TransferState.QUEUED:
+        return False
+    if transfer.state in _REFUSALS:
+        message = f"too late to change that download: {_REFUSALS[transfer.state]}"
+        raise ConflictError(message, hint=_hint(transfer))
+    return wanted is not TransferState.QUEUED or transfer.state is TransferState.PAUSED
+
+
+def _hint(transfer: Transfer) -> str:
+    if transfer.state in {TransferState.FAILED, TransferState.CANCELLED}:
+        return f"begin again with `roundhouse pull {transfer.ref.partition('?')[0]}`"
+    return f"take the model away with `roundhouse models rm {transfer.model}`"

@@ -1,0 +1,190 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+from tests.unit.upkeep.conftest import Bench
+
+from roundhouse.core.artifacts import TransferState
+from roundhouse.core.errors import ConflictError, NetworkError, NotFoundError
+from roundhouse.testing.builders import a_transfer
+from roundhouse.testing.source import Connection
+from roundhouse.upkeep import Progress, Pulls
+from roundhouse.upkeep.steering import is_news
+
+PAUSED, QUEUED, CANCELLED = TransferState.PAUSED, TransferState.QUEUED, TransferState.CANCELLED
+CUT = 9_000
+
+
+async def silent(bench: Bench) -> str:
+    """A pull whose connection has gone silent after some bytes; its id."""
+    bench.source._script = [Connection(stall_after=CUT)]
+    transfer = await bench.pulls.start("file:/tiny")
+    await bench.source.silent.wait()
+    return transfer.id
+
+
+def leftovers(bench: Bench) -> list[str]:
+    """Files of the library's folder."""
+    return [path.name for path in bench.library.root.rglob("*") if path.is_file()]
+
+
+async def test_a_paused_pull_waits(bench: Bench) -> None:
+    """The row says so before the answer does, and nothing is asked for."""
+    paused = await bench.pulls.pause(await silent(bench))
+    assert (PAUSED, None) == (paused.transfer.state, paused.rate)
+    assert paused.transfer.state is (await bench.transfers.get(paused.transfer.id)).state
+    assert [0] == bench.source.opened
+
+
+async def test_a_resumed_pull_goes_on_where_it_stopped(bench: Bench) -> None:
+    """What had arrived is kept and not asked for again."""
+    transfer_id = await silent(bench)
+    await bench.pulls.pause(transfer_id)
+    await bench.pulls.resume(transfer_id)
+    await bench.jobs.wait(transfer_id)
+    assert TransferState.DONE is (await bench.pulls.progress(transfer_id)).transfer.state
+    assert [0, CUT] == bench.source.opened
+
+
+async def test_a_paused_pull_stays_paused_after_a_restart(bench: Bench) -> None:
+    """It is run again, and waits again; then it can be resumed."""
+    transfer_id = await silent(bench)
+    await bench.pulls.pause(transfer_id)
+    await bench.jobs.close()
+    bench.jobs._tasks.clear()
+    await bench.make().recover()
+    assert PAUSED is (await bench.pulls.pause(transfer_id)).transfer.state
+    await bench.pulls.resume(transfer_id)
+    await bench.jobs.wait(transfer_id)
+    assert [0, CUT] == bench.source.opened
+
+
+async def test_a_cancelled_pull_leaves_nothing(bench: Bench) -> None:
+    """No partial file, no plan, no model."""
+    transfer_id = await silent(bench)
+    cancelled = await bench.pulls.cancel(transfer_id)
+    await bench.jobs.wait(transfer_id)
+    assert (CANCELLED, [], []) == (cancelled.transfer.state, leftovers(bench), list(await bench.library.list()))
+
+
+async def test_a_paused_pull_can_be_cancelled(bench: Bench) -> None:
+    """Its job ends, and nothing is left either."""
+    transfer_id = await silent(bench)
+    await bench.pulls.pause(transfer_id)
+    await bench.pulls.cancel(transfer_id)
+    await bench.jobs.wait(transfer_id)
+    assert (CANCELLED, []) == ((await bench.pulls.progress(transfer_id)).transfer.state, leftovers(bench))
+
+
+async def test_a_cancel_that_a_kill_cut_short_is_swept_up_later(bench: Bench) -> None:
+    """The row says cancelled, the files are still there: the next run removes them."""
+    transfer_id = await silent(bench)
+    await bench.jobs.close()
+    known = await bench.transfers.get(transfer_id)
+    await bench.transfers.put(replace(known, state=CANCELLED))
+    assert leftovers(bench) != []
+    await bench.make().run(transfer_id, '{"ref": "file:/tiny", "model": null}')
+    assert [] == leftovers(bench)
+
+
+async def test_cancelling_spares_what_another_pull_is_fetching(bench: Bench) -> None:
+    """Two references to the same bytes share one partial file."""
+    first = await silent(bench)
+    other = await bench.pulls.start("file:/tiny", "other")
+    await bench.pulls.cancel(other.id)
+    await bench.jobs.wait(other.id)
+    assert [name for name in leftovers(bench) if name.endswith(".part")] != []
+    await bench.pulls.cancel(first)
+
+
+@pytest.mark.parametrize("verb", [Pulls.pause, Pulls.resume, Pulls.cancel])
+async def test_what_is_over_cannot_be_steered(bench: Bench, verb: Callable[..., Awaitable[Progress]]) -> None:
+    """E_CONFLICT that says what it is."""
+    done = await bench.pull()
+    with pytest.raises(ConflictError, match="here already"):
+        await verb(bench.pulls, done.transfer.id)
+
+
+@pytest.mark.parametrize("verb", [Pulls.pause, Pulls.resume, Pulls.cancel])
+async def test_what_is_unknown_cannot_be_steered(bench: Bench, verb: Callable[..., Awaitable[Progress]]) -> None:
+    """E_NOTFOUND."""
+    with pytest.raises(NotFoundError):
+        await verb(bench.pulls, "nobody")
+
+
+async def test_a_pull_that_has_not_begun_can_be_paused(bench: Bench) -> None:
+    """Its job reads the row when it begins."""
+    transfer = await bench.pulls.start("file:/tiny")
+    await bench.pulls.pause(transfer.id)
+    assert PAUSED is (await bench.pulls.progress(transfer.id)).transfer.state
+    assert [] == bench.source.opened
+    await bench.pulls.resume(transfer.id)
+    await bench.jobs.wait(transfer.id)
+    assert TransferState.DONE is (await bench.pulls.progress(transfer.id)).transfer.state
+
+
+async def test_pulling_it_again_resumes_it(bench: Bench) -> None:
+    """Somebody wants it now."""
+    transfer_id = await silent(bench)
+    await bench.pulls.pause(transfer_id)
+    assert (transfer_id, QUEUED) == ((joined := await bench.pulls.start("file:/tiny")).id, joined.state)
+    await bench.jobs.wait(transfer_id)
+
+
+async def test_a_cancelled_pull_is_not_joined(bench: Bench) -> None:
+    """Pulling it again begins anew."""
+    transfer_id = await silent(bench)
+    await bench.pulls.cancel(transfer_id)
+    again = await bench.pull()
+    assert (True, TransferState.DONE) == (again.transfer.id != transfer_id, again.transfer.state)
+
+
+async def test_a_failure_while_pausing_is_met_again_later(bench: Bench) -> None:
+    """What was paused is paused, whatever the work said on its way out."""
+    ran: list[str] = []
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        ran.append("once more")
+        begun.set()
+        if len(ran) == 1:
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            message = "cut"
+            raise NetworkError(message)
+
+    transfer_id = await silent(bench)
+    wheel = bench.pulls._wheels[transfer_id]
+    driving = asyncio.ensure_future(wheel.drive(work))
+    await begun.wait()
+    await wheel.tell(PAUSED)
+    await wheel.tell(QUEUED)
+    await driving
+    assert 2 == len(ran)
+
+
+@pytest.mark.parametrize("wanted", [PAUSED, CANCELLED])
+def test_registering_is_too_late(wanted: TransferState) -> None:
+    """Everything is here; the hint says how to get rid of it."""
+    with pytest.raises(ConflictError, match="registered") as caught:
+        is_news(replace(a_transfer(), state=TransferState.REGISTERING), wanted)
+    assert "models rm" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "expected"),
+    [
+        (QUEUED, QUEUED, False),
+        (TransferState.DOWNLOADING, QUEUED, False),
+        (TransferState.REGISTERING, QUEUED, False),
+        (PAUSED, PAUSED, False),
+        (CANCELLED, CANCELLED, False),
+        (PAUSED, QUEUED, True),
+        (TransferState.RESOLVING, PAUSED, True),
+        (PAUSED, CANCELLED, True),
+    ],
+)
+def test_what_is_so_already_is_no_news(state: TransferState, wanted: TransferState, expected: bool) -> None:  # noqa: FBT001
+    """Asking twice is no error, and changes nothing."""
+    assert expected is is_news(replace(a_transfer(), state=state), wanted)
