@@ -150,3 +150,11 @@ async def test_nothing_was_used_yet(management: Management, by: str) -> None:
     """A house that served nobody has nothing to add up."""
     assert list(await management.usage(by, datetime(2026, 1, 1, tzinfo=UTC))) == []  # type: ignore[arg-type]
     assert list(await management.requests(10)) == []
+
+
+async def test_limits(management: Management) -> None:
+    """What was said last holds, and null lifts it."""
+    for limit in (1 << 20, None):
+        assert limit == (await management.limit_transfers(limit)).limit == (await management.bandwidth()).limit
+    with pytest.raises(NotFoundError):
+        await management.limit_transfer("nobody", 4096)

@@ -168,7 +168,7 @@ async def build_pulls(
         transfers,
         clock,
         jobs.start,
-        PullSettings(offline=downloads.offline, min_free=settings.library.min_free),
+        PullSettings(downloads.offline, settings.library.min_free, downloads.bandwidth or None),
     )
     await jobs.launch()
     stack.push_async_callback(jobs.close)

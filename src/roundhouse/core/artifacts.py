@@ -163,3 +163,5 @@ class Transfer:
     bytes_done: int = 0
     #: Why it waits or failed: ``{"code", "message", "hint"}``.
     error: dict[str, object] | None = None
+    #: Bytes per second that this one may take; ``None`` when only the common limit holds.
+    bandwidth: int | None = None

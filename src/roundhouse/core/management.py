@@ -11,6 +11,7 @@ from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
     BackendTest,
+    Bandwidth,
     Check,
     Dimension,
     Explanation,
@@ -74,6 +75,15 @@ class TransfersDesk(Protocol):
 
     async def cancel_transfer(self, transfer_id: str) -> TransferView:
         """End one and keep nothing of it. Raises NotFoundError; ConflictError when it is too late."""
+
+    async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
+        """Let one take so many bytes per second at most. Raises NotFoundError; ConflictError when it is over."""
+
+    async def bandwidth(self) -> Bandwidth:
+        """Tell how fast all of them together may be."""
+
+    async def limit_transfers(self, bandwidth: int | None) -> Bandwidth:
+        """Let all of them together take so many bytes per second at most, until the next start."""
 
 
 class BackendsDesk(Protocol):

@@ -111,6 +111,9 @@ class DownloadSettings:
     endpoint: Annotated[
         str, Key("https://huggingface.co", kinds.URL, "Hub that `hf:` references are looked up at", also="HF_ENDPOINT")
     ]
+    bandwidth: Annotated[
+        int | None, Key(None, kinds.SIZE, "What all downloads together may take; 0 is no limit", "bytes per second")
+    ]
     token_env: Annotated[str, Key("HF_TOKEN", kinds.VARIABLE, "Variable that holds the hub's token")]
     #: What that variable held.
     token: Secret | None = None

@@ -1,7 +1,19 @@
 """Bytes on their way in: fetched, hashed, journaled, verified, put in place."""
 
+from roundhouse.transfers.bandwidth import Bandwidth, Throttle, Throttles
 from roundhouse.transfers.fetch import Fetcher, FetchOptions, Landing, Watcher
 from roundhouse.transfers.retry import Patience, persist
 from roundhouse.transfers.settling import settled
 
-__all__ = ["FetchOptions", "Fetcher", "Landing", "Patience", "Watcher", "persist", "settled"]
+__all__ = [
+    "Bandwidth",
+    "FetchOptions",
+    "Fetcher",
+    "Landing",
+    "Patience",
+    "Throttle",
+    "Throttles",
+    "Watcher",
+    "persist",
+    "settled",
+]

@@ -13,7 +13,7 @@ from roundhouse.core.artifacts import Transfer, TransferState
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.ports import Transfers
-from roundhouse.transfers import settled
+from roundhouse.transfers import Bandwidth, settled
 
 #: Seconds that the rate is averaged over.
 RATE_WINDOW_S = 10.0
@@ -40,6 +40,8 @@ class LiveTransfer:
         self._samples: deque[tuple[float, int]] = deque(maxlen=64)
         self._dirty = asyncio.Event()
         self._writing = asyncio.Lock()
+        #: What this one alone may take.
+        self.bandwidth = Bandwidth(clock, transfer.bandwidth)
 
     @property
     def state(self) -> TransferState:
@@ -76,6 +78,12 @@ class LiveTransfer:
         """Say durably what people want it to be: paused, queued once more, or cancelled."""
         self._samples.clear()
         self._transfer = replace(self._transfer, state=state, error=None)
+        await self._write()
+
+    async def limit(self, bandwidth: int | None) -> None:
+        """Let it take so many bytes per second at most, and say so durably."""
+        self.bandwidth.limit = bandwidth
+        self._transfer = replace(self._transfer, bandwidth=bandwidth)
         await self._write()
 
     def begin(self) -> None:

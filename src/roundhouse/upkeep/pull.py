@@ -21,11 +21,11 @@ from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, DiskError, InternalError, OfflineError, RoundhouseError, SchemaError
 from roundhouse.core.ports import Source, Transfers
 from roundhouse.library import GgufHeader, Library
-from roundhouse.transfers import Fetcher, FetchOptions, Landing, persist, settled
+from roundhouse.transfers import Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
 from roundhouse.upkeep.plans import Plans
 from roundhouse.upkeep.progress import LiveTransfer, Progress
 from roundhouse.upkeep.references import checked_name, normal, origin, scheme_of
-from roundhouse.upkeep.steering import Steering, is_news
+from roundhouse.upkeep.steering import Steering, is_news, refuse_when_over
 
 _log = structlog.get_logger("roundhouse.upkeep")
 
@@ -40,6 +40,8 @@ class PullSettings:
     offline: bool = False
     #: Bytes that must stay free on the library's disk.
     min_free: int = 2 << 30
+    #: Bytes per second that all pulls together may take; ``None`` is as fast as it comes.
+    bandwidth: int | None = None
     fetch: FetchOptions = field(default_factory=FetchOptions)
 
 
@@ -72,6 +74,8 @@ class Pulls:
         self._settings = settings or PullSettings()
         self._plans = Plans(library.root / "plans")
         self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of), self._settings.fetch)
+        #: What all pulls together may take; it can be changed at any moment.
+        self.bandwidth = Bandwidth(clock, self._settings.bandwidth)
         self._live: dict[str, LiveTransfer] = {}
         self._wheels: dict[str, Steering] = {}
         #: A row and its live transfer change hands under this.
@@ -154,6 +158,18 @@ class Pulls:
         """End a transfer and keep nothing of it. Raises NotFoundError, ConflictError."""
         return await self._steer(transfer_id, TransferState.CANCELLED)
 
+    async def limit(self, transfer_id: str, bandwidth: int | None) -> Progress:
+        """Let a transfer take so many bytes per second at most, from now on. Raises NotFoundError, ConflictError."""
+        async with self._entering:
+            known = (await self.progress(transfer_id)).transfer
+            refuse_when_over(known)
+            live = self._live.get(transfer_id)
+            if live is not None:
+                await live.limit(bandwidth)
+            else:
+                await self._transfers.put(replace(known, bandwidth=bandwidth, updated_at=self._clock.now()))
+        return await self.progress(transfer_id)
+
     async def _steer(self, transfer_id: str, wanted: TransferState) -> Progress:
         async with self._entering:
             known = (await self.progress(transfer_id)).transfer
@@ -228,11 +244,12 @@ class Pulls:
 
     async def _fetch_and_register(self, live: LiveTransfer, plan: Plan, *, named: bool) -> Artifact:
         source = self._source(plan.ref)
+        throttle = Throttles(live.bandwidth, self.bandwidth) if plan.source in REMOTE else None
         files = []
         writing = asyncio.create_task(live.keep_written())
         try:
             for planned in plan.files:
-                files.append(await self._fetcher.fetch(planned, source, live))
+                files.append(await self._fetcher.fetch(planned, source, live, throttle))
                 live.file_done(files[-1].size)
         finally:
             writing.cancel()

@@ -70,13 +70,20 @@ def is_news(transfer: Transfer, wanted: TransferState) -> bool:
         return False
     if transfer.state is TransferState.REGISTERING and wanted is TransferState.QUEUED:
         return False
-    if transfer.state in _REFUSALS:
-        message = f"too late to change that download: {_REFUSALS[transfer.state]}"
-        raise ConflictError(message, hint=_hint(transfer))
+    if transfer.state is TransferState.REGISTERING:
+        raise _too_late(transfer)
+    refuse_when_over(transfer)
     return wanted is not TransferState.QUEUED or transfer.state is TransferState.PAUSED
 
 
-def _hint(transfer: Transfer) -> str:
+def refuse_when_over(transfer: Transfer) -> None:
+    """Raise ConflictError when nothing about *transfer* can be changed any more."""
+    if transfer.state.over:
+        raise _too_late(transfer)
+
+
+def _too_late(transfer: Transfer) -> ConflictError:
+    message = f"too late to change that download: {_REFUSALS[transfer.state]}"
     if transfer.state in {TransferState.FAILED, TransferState.CANCELLED}:
-        return f"begin again with `roundhouse pull {transfer.ref.partition('?')[0]}`"
-    return f"take the model away with `roundhouse models rm {transfer.model}`"
+        return ConflictError(message, hint=f"begin again with `roundhouse pull {transfer.ref.partition('?')[0]}`")
+    return ConflictError(message, hint=f"take the model away with `roundhouse models rm {transfer.model}`")

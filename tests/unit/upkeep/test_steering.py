@@ -188,3 +188,46 @@ def test_registering_is_too_late(wanted: TransferState) -> None:
 def test_what_is_so_already_is_no_news(state: TransferState, wanted: TransferState, expected: bool) -> None:  # noqa: FBT001
     """Asking twice is no error, and changes nothing."""
     assert expected is is_news(replace(a_transfer(), state=state), wanted)
+
+
+async def test_a_limit_is_durable_and_holds_at_once(bench: Bench) -> None:
+    """Also for a transfer that waits."""
+    transfer_id = await silent(bench)
+    await bench.pulls.limit(transfer_id, 4096)
+    assert (4096, 4096) == (
+        bench.pulls._live[transfer_id].bandwidth.limit,
+        (await bench.transfers.get(transfer_id)).bandwidth,
+    )
+    await bench.pulls.pause(transfer_id)
+    assert (await bench.pulls.limit(transfer_id, None)).transfer.bandwidth is None
+
+
+async def test_what_is_over_has_no_limit(bench: Bench) -> None:
+    """E_CONFLICT."""
+    done = await bench.pull()
+    with pytest.raises(ConflictError):
+        await bench.pulls.limit(done.transfer.id, 4096)
+
+
+async def wait_briefly(bench: Bench, transfer_id: str) -> None:
+    """Long enough for whatever does not have to wait."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await bench.jobs.wait(transfer_id)
+
+
+async def test_pulls_keep_the_common_limit_until_it_is_lifted(bench: Bench) -> None:
+    """The clock stands still, so nothing more is allowed; then it is."""
+    bench.source.scheme = "hf"
+    bench.make(bandwidth=1024)
+    transfer = await bench.pulls.start("hf:tiny")
+    await wait_briefly(bench, transfer.id)
+    bench.pulls.bandwidth.limit = None
+    await bench.jobs.wait(transfer.id)
+    assert TransferState.DONE is (await bench.pulls.progress(transfer.id)).transfer.state
+
+
+async def test_files_of_this_machine_are_not_limited(bench: Bench) -> None:
+    """The limit is about the network."""
+    bench.make(bandwidth=1024)
+    assert TransferState.DONE is (await bench.pull()).transfer.state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from shlex import quote
 
@@ -18,7 +18,8 @@ from roundhouse.cli.options import Group, examples
 from roundhouse.cli.output import Cell, Column, Table
 from roundhouse.core.artifacts import TransferState
 from roundhouse.core.errors import ConflictError
-from roundhouse.core.views import TransferView
+from roundhouse.core.views import Bandwidth, TransferView
+from roundhouse.settings.kinds import size_of
 
 _STYLES = {TransferState.DONE: "ok", TransferState.FAILED: "fail", TransferState.CANCELLED: "dim"}
 _COLUMNS = (
@@ -28,6 +29,7 @@ _COLUMNS = (
     Column("of", right=True),
     Column("rate", right=True, drop=2),
     Column("left", right=True, drop=1),
+    Column("limit", right=True, drop=5),
     Column("changed", drop=3),
     Column("id", drop=4),
 )
@@ -90,12 +92,59 @@ def cancel(invocation: Invocation, names: tuple[str, ...]) -> None:
     _steer(invocation, names, "cancel")
 
 
+@downloads.command(
+    epilog=examples(
+        "roundhouse downloads limit",
+        "roundhouse downloads limit 10MiB",
+        "roundhouse downloads limit 2MiB Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M",
+        "roundhouse downloads limit none",
+    )
+)
+@click.argument("rate", required=False)
+@click.argument("names", metavar="[DOWNLOAD]...", nargs=-1, shell_complete=complete_transfer)
+@click.pass_obj
+def limit(invocation: Invocation, rate: str | None, names: tuple[str, ...]) -> None:
+    """See or change how fast downloads may be.
+
+    RATE is bytes per second, such as 10MiB, or none. It holds at once: for all downloads together until the next
+    start (downloads.bandwidth in the settings holds for good), or for each DOWNLOAD that is named, for good.
+    """
+    if names:
+        _change(invocation, names, lambda id_: Call("PUT", path_of("/transfers", id_, "/bandwidth"), body=_rate(rate)))
+        return
+    call = Call("GET", "/bandwidth") if rate is None else Call("PUT", "/bandwidth", body=_rate(rate))
+    reply = invocation.client().ask(call, Bandwidth)
+    words = {"limit": reply.view.limit, "configured": reply.view.configured}
+    rows: list[list[Cell | str]] = [[name, Cell(_rate_words(value), value or "")] for name, value in words.items()]
+    invocation.out.result(reply.data, [Table((Column("which"), Column("rate", right=True)), rows)], [])
+
+
+def _rate(text: str | None) -> dict[str, object]:
+    """The body that asks for a limit. Raises click's error for what is no rate."""
+    if text is None or text.lower() in {"none", "0"}:
+        return {"bandwidth": None}
+    try:
+        return {"bandwidth": size_of(text.removesuffix("/s"))}
+    except ValueError as error:
+        message = f"{text!r} is no rate: {error}, or none"
+        raise click.BadParameter(message) from error
+
+
+def _rate_words(value: int | None) -> str:
+    return "-" if value is None else f"{wording.size(value)}/s"
+
+
 def _steer(invocation: Invocation, names: tuple[str, ...], verb: str) -> None:
     """Do *verb* to each of *names*, and show what became of them."""
+    _change(invocation, names, lambda id_: Call("POST", path_of("/transfers", id_, f"/{verb}")))
+
+
+def _change(invocation: Invocation, names: Sequence[str], call: Callable[[str], Call]) -> None:
+    """Make a *call* for the id of each of *names*, and show what became of them."""
     client = invocation.client()
     known = client.ask(Call("GET", "/transfers"), Transfers).view.transfers
     chosen = [_chosen(known, name) for name in names]
-    replies = [client.ask(Call("POST", path_of("/transfers", id_, f"/{verb}")), TransferView) for id_ in chosen]
+    replies = [client.ask(call(id_), TransferView) for id_ in chosen]
     rows = [_row(reply.view, invocation.clock.now()) for reply in replies]
     data = {"transfers": [reply.data for reply in replies]}
     invocation.out.result(data, [Table(_COLUMNS, rows)], chosen)
@@ -121,6 +170,7 @@ def _row(one: TransferView, now: datetime) -> list[Cell | str]:
         Cell(wording.size(one.bytes_total), one.bytes_total or ""),
         Cell("-" if one.rate is None else f"{wording.size(one.rate)}/s", one.rate or ""),
         Cell(wording.duration(one.eta_s), one.eta_s or ""),
+        Cell(_rate_words(one.bandwidth), one.bandwidth or ""),
         Cell(wording.ago(one.updated_at, now), one.updated_at),
         one.id,
     ]

@@ -73,3 +73,24 @@ def test_steering_by_a_name_that_fits_several(run: Run, busy: FakeServer) -> Non
     outcome = run("downloads", "cancel", "t-")
     assert (1, "downloading") == (outcome.code, busy.management.pulls[0].state)
     assert "t-1, t-9" in outcome.err
+
+
+def test_limit_shows_and_changes_what_holds_for_all(run: Run, server: FakeServer) -> None:
+    """Sizes as everywhere, with or without the second; none lifts it."""
+    assert [["limit", ""], ["configured", ""]] == run("downloads", "limit").rows[1:]
+    assert ["limit", str(10 << 20)] == run("downloads", "limit", "10MiB/s").rows[1]
+    run("downloads", "limit", "none")
+    assert server.management.limit is None
+
+
+def test_limit_for_one(run: Run, busy: FakeServer) -> None:
+    """Named as for the other verbs."""
+    assert str(2 << 20) in run("downloads", "limit", "2MiB", "c/d").rows[1]
+    assert (None, 2 << 20) == (busy.management.limit, busy.management.pulls[0].bandwidth)
+
+
+@pytest.mark.usefixtures("server")
+def test_limit_that_is_no_rate(run: Run) -> None:
+    """Usage, not a guess."""
+    outcome = run("downloads", "limit", "fast")
+    assert (2, True) == (outcome.code, "no rate" in outcome.err)

@@ -1,0 +1,21 @@
+"""What people may say about a transfer: how fast it may be."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add it; nothing is said about the transfers that are there."""
+    with op.batch_alter_table("transfers") as table:
+        table.add_column(sa.Column("bandwidth", sa.BigInteger))
+
+
+def downgrade() -> None:
+    """Forget it."""
+    with op.batch_alter_table("transfers") as table:
+        table.drop_column("bandwidth")
