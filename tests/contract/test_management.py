@@ -158,3 +158,5 @@ async def test_limits(management: Management) -> None:
         assert limit == (await management.limit_transfers(limit)).limit == (await management.bandwidth()).limit
     with pytest.raises(NotFoundError):
         await management.limit_transfer("nobody", 4096)
+    with pytest.raises(NotFoundError):
+        await management.prioritize_transfer("nobody", 1)

@@ -27,6 +27,7 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.source = ScriptedSource(a_gguf(bytes(20_000)), *[Connection(stall_after=3_000)] * 100)
+        self.source.scheme = "hf"
         self._library = Library(root, MemoryArtifacts(), Events(), FakeClock())
         self._transfers = MemoryTransfers()
         #: What a durable engine of jobs would run again.
@@ -36,8 +37,8 @@ class Machine:
 
     def _open(self) -> None:
         self.jobs = MemoryJobs(self._perform)
-        settings = PullSettings(min_free=0, fetch=FetchOptions(chunk_bytes=4096, block_bytes=1024))
-        sources = {"file": self.source}
+        settings = PullSettings(min_free=0, max_concurrent=1, fetch=FetchOptions(chunk_bytes=4096, block_bytes=1024))
+        sources = {"hf": self.source}
         self.pulls = Pulls(sources, self._library, self._transfers, FakeClock(), self.jobs.start, settings)
 
     async def _perform(self, job_id: str, argument: str) -> None:
@@ -58,7 +59,7 @@ class Machine:
                 await asyncio.sleep(0)
         elif word == "pull":
             joins = self.expected in {"moving", "paused"}
-            started = await self.pulls.start("file:/tiny")
+            started = await self.pulls.start("hf:tiny")
             assert joins == (started.id == self.transfer_id)
             self.transfer_id, self.expected = started.id, "moving"
         elif self.transfer_id:
@@ -93,7 +94,7 @@ class Machine:
         for job_id in list(self._pending):
             await self.jobs.wait(job_id)
         models = [artifact.model for artifact in await self._library.list()]
-        assert (["tiny"] if self.expected in {"moving", "paused"} else []) == models
+        assert (["tiny:Q4_K_M"] if self.expected in {"moving", "paused"} else []) == models
         assert [] == [*self._library.root.glob("partials/*"), *self._library.root.glob("plans/*")]
 
 

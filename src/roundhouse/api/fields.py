@@ -55,6 +55,14 @@ class LimitRequest(BaseModel):
     bandwidth: int | None = Field(ge=1024, le=1 << 50, description="bytes per second; null is no limit")
 
 
+class PriorityRequest(BaseModel):
+    """How urgent a download is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    priority: int = Field(ge=-1000, le=1000, description="among those that wait, the highest is next")
+
+
 class TrialRequest(BaseModel):
     """How hard to try a backend."""
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 
 from roundhouse.access.permissions import Permission
-from roundhouse.api.fields import LimitRequest, Name, PullRequest
+from roundhouse.api.fields import LimitRequest, Name, PriorityRequest, PullRequest
 from roundhouse.api.guard import needs
 from roundhouse.core.management import TransfersDesk
 from roundhouse.core.views import Bandwidth, PullPlan, TransferView
@@ -77,6 +77,11 @@ def add_steering(router: APIRouter, desk: TransfersDesk) -> None:
     async def limit_transfer(id: Name, request: LimitRequest) -> TransferView:  # noqa: A002 - the field's word
         """Let one transfer take so many bytes per second at most, from now on."""
         return await desk.limit_transfer(id, request.bandwidth)
+
+    @router.put("/api/v1/transfers/{id}/priority", tags=["transfers"], openapi_extra=needs(Permission.MODELS_MANAGE))
+    async def prioritize(id: Name, request: PriorityRequest) -> TransferView:  # noqa: A002 - the field's word
+        """Let one transfer be sooner or later than others that wait."""
+        return await desk.prioritize_transfer(id, request.priority)
 
 
 def add_bandwidth(router: APIRouter, desk: TransfersDesk) -> None:

@@ -165,3 +165,5 @@ class Transfer:
     error: dict[str, object] | None = None
     #: Bytes per second that this one may take; ``None`` when only the common limit holds.
     bandwidth: int | None = None
+    #: Among those that wait, the highest is next.
+    priority: int = 0

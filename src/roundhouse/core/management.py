@@ -79,6 +79,9 @@ class TransfersDesk(Protocol):
     async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
         """Let one take so many bytes per second at most. Raises NotFoundError; ConflictError when it is over."""
 
+    async def prioritize_transfer(self, transfer_id: str, priority: int) -> TransferView:
+        """Let one be sooner or later than others that wait. Raises NotFoundError; ConflictError when it is over."""
+
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
 

@@ -194,6 +194,8 @@ class TransferView:
     updated_at: datetime
     #: Bytes per second that it may take at most; ``None`` when only the common limit holds.
     bandwidth: int | None = None
+    #: Among those that wait, the highest is next.
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ transfers = sa.Table(
     sa.Column("bytes_done", sa.BigInteger, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
     sa.Column("bandwidth", sa.BigInteger),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
 )
 
 usage = sa.Table(

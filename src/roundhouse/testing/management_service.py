@@ -263,6 +263,13 @@ class InMemoryManagement:
         self.pulls[position] = replace(self.pulls[position], bandwidth=bandwidth)
         return self.pulls[position]
 
+    async def prioritize_transfer(self, transfer_id: str, priority: int) -> TransferView:
+        """Let one be sooner or later. Raises NotFoundError, ConflictError."""
+        position = self._position(transfer_id)
+        _refuse_when_over(self.pulls[position])
+        self.pulls[position] = replace(self.pulls[position], priority=priority)
+        return self.pulls[position]
+
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
         return Bandwidth(self.limit, None)

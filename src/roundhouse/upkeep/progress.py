@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from roundhouse.core.artifacts import Transfer, TransferState
 from roundhouse.core.clock import Clock
@@ -30,13 +32,30 @@ class Progress:
     eta_s: float | None = None
 
 
+class FileProgress:
+    """One file of a running transfer: the engine's `Watcher`."""
+
+    def __init__(self, owner: LiveTransfer) -> None:
+        self._owner = owner
+        #: Bytes that are here, and how many of them are safe.
+        self.received = self.journaled = 0
+
+    def advanced(self, received: int, journaled: int) -> None:
+        """Note how far it is."""
+        self.received, self.journaled = received, journaled
+        self._owner.moved()
+
+    def waiting(self, error: RoundhouseError, delay_s: float) -> None:
+        """Note that the source failed and is tried again."""
+        self._owner.waiting(error, delay_s)
+
+
 class LiveTransfer:
     """One transfer while its job runs."""
 
     def __init__(self, transfer: Transfer, transfers: Transfers, clock: Clock) -> None:
         self._transfer, self._transfers, self._clock = transfer, transfers, clock
-        #: Bytes of the files that are done, and of the one under way: received, and safe.
-        self._done = self._received = self._journaled = 0
+        self._files: list[FileProgress] = []
         self._samples: deque[tuple[float, int]] = deque(maxlen=64)
         self._dirty = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -61,7 +80,20 @@ class LiveTransfer:
     @property
     def left(self) -> int:
         """Bytes that this transfer will still put on the disk, as far as is known; a paused one takes no room."""
-        return 0 if self.stands else max(0, (self._transfer.bytes_total or 0) - self._done - self._received)
+        return (
+            0
+            if self.stands
+            else max(0, (self._transfer.bytes_total or 0) - max(self._transfer.bytes_done, self._received))
+        )
+
+    @property
+    def rank(self) -> tuple[int, datetime, str]:
+        """Where it stands among those that wait: the most urgent first, then the oldest."""
+        return (-self._transfer.priority, self._transfer.created_at, self.id)
+
+    @property
+    def _received(self) -> int:
+        return sum(file.received for file in self._files)
 
     async def enter(self, state: TransferState, *, model: str | None = None, total: int | None = None) -> None:
         """Say durably that the transfer is in *state* now."""
@@ -80,25 +112,29 @@ class LiveTransfer:
         self._transfer = replace(self._transfer, state=state, error=None)
         await self._write()
 
-    async def limit(self, bandwidth: int | None) -> None:
-        """Let it take so many bytes per second at most, and say so durably."""
-        self.bandwidth.limit = bandwidth
-        self._transfer = replace(self._transfer, bandwidth=bandwidth)
+    async def adjust(self, change: Callable[[Transfer], Transfer]) -> None:
+        """Let its limit or its priority be another one from now on, and say so durably."""
+        self._transfer = change(self._transfer)
+        self.bandwidth.limit = self._transfer.bandwidth
         await self._write()
 
     def begin(self) -> None:
         """Count from nothing: the job runs from its beginning, and is told again what is here."""
-        self._done = self._received = self._journaled = 0
+        self._files.clear()
         self._samples.clear()
+
+    def watch(self) -> FileProgress:
+        """One more file."""
+        self._files.append(FileProgress(self))
+        return self._files[-1]
 
     async def fail(self, error: RoundhouseError) -> None:
         """Say durably that it is over, and why."""
         self._transfer = replace(self._transfer, state=TransferState.FAILED, error=error.to_dict())
         await self._write()
 
-    def advanced(self, received: int, journaled: int) -> None:
-        """Note how far the file under way is."""
-        self._received, self._journaled = received, journaled
+    def moved(self) -> None:
+        """Note that a file has come further."""
         if self._transfer.error is not None and not self.stands:
             self._transfer = replace(self._transfer, error=None)
         self._sample()
@@ -110,21 +146,16 @@ class LiveTransfer:
         self._transfer = replace(self._transfer, error=shown)
         self._dirty.set()
 
-    def file_done(self, size: int) -> None:
-        """Note that the file under way is in its place."""
-        self._done += size
-        self._received = self._journaled = 0
-
     def _sample(self) -> None:
         now = self._clock.monotonic()
         if not self._samples or now - self._samples[-1][0] >= RATE_WINDOW_S / 50:
-            self._samples.append((now, self._done + self._received))
+            self._samples.append((now, self._received))
         while now - self._samples[0][0] > RATE_WINDOW_S:
             self._samples.popleft()
 
     def progress(self) -> Progress:
         """How it stands at this moment."""
-        done = max(self._transfer.bytes_done, self._done + self._received)
+        done = max(self._transfer.bytes_done, self._received)
         rate = self._rate()
         eta_s = self.left / rate if rate and self._transfer.bytes_total else None
         return Progress(replace(self._transfer, bytes_done=done), rate, eta_s)
@@ -148,6 +179,6 @@ class LiveTransfer:
         """Write the row; the next one waits, because what overtook it would be undone by it."""
         async with self._writing:
             self._dirty.clear()
-            done = max(self._transfer.bytes_done, self._done + self._journaled)
+            done = max(self._transfer.bytes_done, sum(file.journaled for file in self._files))
             self._transfer = replace(self._transfer, bytes_done=done, updated_at=self._clock.now())
             await settled(self._transfers.put(self._transfer))

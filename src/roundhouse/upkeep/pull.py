@@ -16,14 +16,15 @@ from uuid import uuid4
 
 import structlog
 
-from roundhouse.core.artifacts import Artifact, Plan, PlannedFile, Transfer, TransferState
+from roundhouse.core.artifacts import Artifact, ArtifactFile, Plan, PlannedFile, Transfer, TransferState
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, DiskError, InternalError, OfflineError, RoundhouseError, SchemaError
 from roundhouse.core.ports import Source, Transfers
 from roundhouse.library import GgufHeader, Library
 from roundhouse.transfers import Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
 from roundhouse.upkeep.plans import Plans
-from roundhouse.upkeep.progress import LiveTransfer, Progress
+from roundhouse.upkeep.progress import FileProgress, LiveTransfer, Progress
+from roundhouse.upkeep.queue import Queue
 from roundhouse.upkeep.references import checked_name, normal, origin, scheme_of
 from roundhouse.upkeep.steering import Steering, is_news, refuse_when_over
 
@@ -42,6 +43,9 @@ class PullSettings:
     min_free: int = 2 << 30
     #: Bytes per second that all pulls together may take; ``None`` is as fast as it comes.
     bandwidth: int | None = None
+    #: Pulls over the network that work at a time, and files of one pull that come at a time.
+    max_concurrent: int = 3
+    files_at_once: int = 3
     fetch: FetchOptions = field(default_factory=FetchOptions)
 
 
@@ -76,6 +80,7 @@ class Pulls:
         self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of), self._settings.fetch)
         #: What all pulls together may take; it can be changed at any moment.
         self.bandwidth = Bandwidth(clock, self._settings.bandwidth)
+        self._queue = Queue(self._settings.max_concurrent)
         self._live: dict[str, LiveTransfer] = {}
         self._wheels: dict[str, Steering] = {}
         #: A row and its live transfer change hands under this.
@@ -160,14 +165,21 @@ class Pulls:
 
     async def limit(self, transfer_id: str, bandwidth: int | None) -> Progress:
         """Let a transfer take so many bytes per second at most, from now on. Raises NotFoundError, ConflictError."""
+        return await self._adjust(transfer_id, lambda transfer: replace(transfer, bandwidth=bandwidth))
+
+    async def prioritize(self, transfer_id: str, priority: int) -> Progress:
+        """Let a transfer be sooner or later than others that wait. Raises NotFoundError, ConflictError."""
+        return await self._adjust(transfer_id, lambda transfer: replace(transfer, priority=priority))
+
+    async def _adjust(self, transfer_id: str, change: Callable[[Transfer], Transfer]) -> Progress:
         async with self._entering:
             known = (await self.progress(transfer_id)).transfer
             refuse_when_over(known)
             live = self._live.get(transfer_id)
             if live is not None:
-                await live.limit(bandwidth)
+                await live.adjust(change)
             else:
-                await self._transfers.put(replace(known, bandwidth=bandwidth, updated_at=self._clock.now()))
+                await self._transfers.put(replace(change(known), updated_at=self._clock.now()))
         return await self.progress(transfer_id)
 
     async def _steer(self, transfer_id: str, wanted: TransferState) -> Progress:
@@ -188,7 +200,7 @@ class Pulls:
                 return
             wish = json.loads(argument)
             try:
-                await self._wheels[job_id].drive(lambda: self._pull(live, wish["ref"], wish["model"]))
+                await self._wheels[job_id].drive(lambda: self._take_turn(live, wish["ref"], wish["model"]))
             except RoundhouseError as error:
                 _log.warning("pull failed", transfer=job_id, code=error.code, reason=error.message)
                 await live.fail(error)
@@ -219,8 +231,17 @@ class Pulls:
                 await self._fetcher.forget(file, plan.source)
             await self._library.sweep([file.digest for file in plan.files if file.digest is not None])
 
-    async def _pull(self, live: LiveTransfer, ref: str, model: str | None) -> None:
+    async def _take_turn(self, live: LiveTransfer, ref: str, model: str | None) -> None:
+        """Pull when there is a place; what is on this machine needs none."""
         live.begin()
+        if scheme_of(ref) not in REMOTE:
+            return await self._pull(live, ref, model)
+        if live.state is not TransferState.QUEUED:
+            await live.enter(TransferState.QUEUED)
+        async with self._queue.place(live):
+            return await self._pull(live, ref, model)
+
+    async def _pull(self, live: LiveTransfer, ref: str, model: str | None) -> None:
         await live.enter(TransferState.RESOLVING)
         plan = await self._plan(live.id, ref, model)
         await self._check_name(plan)
@@ -243,19 +264,32 @@ class Pulls:
         return plan
 
     async def _fetch_and_register(self, live: LiveTransfer, plan: Plan, *, named: bool) -> Artifact:
-        source = self._source(plan.ref)
-        throttle = Throttles(live.bandwidth, self.bandwidth) if plan.source in REMOTE else None
-        files = []
         writing = asyncio.create_task(live.keep_written())
         try:
-            for planned in plan.files:
-                files.append(await self._fetcher.fetch(planned, source, live, throttle))
-                live.file_done(files[-1].size)
+            files = await self._fetch(live, plan)
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
         await live.enter(TransferState.REGISTERING)
         return await self._library.add_from_transfer(plan, files, _final_name(plan, named=named))
+
+    async def _fetch(self, live: LiveTransfer, plan: Plan) -> Sequence[ArtifactFile]:
+        """Bring all files, several at a time. Raises the first error; the others are stopped then."""
+        source, places = self._source(plan.ref), asyncio.Semaphore(self._settings.files_at_once)
+        throttle = Throttles(live.bandwidth, self.bandwidth) if plan.source in REMOTE else None
+
+        async def bring(file: PlannedFile, watch: FileProgress) -> ArtifactFile:
+            async with places:
+                brought = await self._fetcher.fetch(file, source, watch, throttle)
+                watch.advanced(brought.size, brought.size)
+                return brought
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(bring(file, live.watch())) for file in plan.files]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return [task.result() for task in tasks]
 
     def _source(self, ref: str) -> Source:
         scheme = scheme_of(ref)

@@ -24,6 +24,7 @@ CONTRACT = {
     "POST /api/v1/transfers": "models.manage",
     "GET /api/v1/transfers": "models.read",
     "GET /api/v1/transfers/{id}": "models.read",
+    "PUT /api/v1/transfers/{id}/priority": "models.manage",
     "PUT /api/v1/transfers/{id}/bandwidth": "models.manage",
     "GET /api/v1/bandwidth": "models.read",
     "PUT /api/v1/bandwidth": "models.manage",

@@ -42,7 +42,7 @@ async def test_list(user: httpx2.AsyncClient, management: InMemoryManagement) ->
     assert (transfer["bytes_done"], transfer["bytes_total"], transfer["rate"]) == (40_000_000, 100_000_000, 25e6)
     assert set(transfer) == {
         "id", "ref", "model", "state", "bytes_total", "bytes_done", "rate", "eta_s", "error",
-        "created_at", "updated_at", "bandwidth",
+        "created_at", "updated_at", "bandwidth", "priority",
     }  # fmt: skip
 
 
@@ -92,3 +92,10 @@ async def test_limit_one(admin: httpx2.AsyncClient, management: InMemoryManageme
 async def test_limit_nonsense(admin: httpx2.AsyncClient, body: dict[str, object]) -> None:
     """So slow that nothing would come, or no number at all."""
     assert (await admin.put("/bandwidth", json=body)).status_code == 422
+
+
+async def test_prioritize(admin: httpx2.AsyncClient, management: InMemoryManagement) -> None:
+    """The transfer says so from then on; numbers have bounds."""
+    management.pulls.append(a_transfer())
+    assert (await admin.put("/transfers/t-1/priority", json={"priority": -3})).json()["priority"] == -3
+    assert (await admin.put("/transfers/t-1/priority", json={"priority": 1001})).status_code == 422

@@ -8,6 +8,7 @@ from tests.unit.upkeep.conftest import Bench
 from roundhouse.core.artifacts import TransferState
 from roundhouse.core.errors import ConflictError, NetworkError, NotFoundError
 from roundhouse.testing.builders import a_transfer
+from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.source import Connection
 from roundhouse.upkeep import Progress, Pulls
 from roundhouse.upkeep.steering import is_news
@@ -230,4 +231,53 @@ async def test_pulls_keep_the_common_limit_until_it_is_lifted(bench: Bench) -> N
 async def test_files_of_this_machine_are_not_limited(bench: Bench) -> None:
     """The limit is about the network."""
     bench.make(bandwidth=1024)
+    assert TransferState.DONE is (await bench.pull()).transfer.state
+
+
+async def queued(bench: Bench, count: int) -> list[str]:
+    """Pulls over the network, of which only the first has a place; their ids."""
+    bench.source.scheme = "hf"
+    bench.make(max_concurrent=1)
+    bench.source._script = [Connection(stall_after=CUT)]
+    first = await bench.pulls.start("hf:tiny0")
+    await bench.source.silent.wait()
+    return [first.id, *[(await bench.pulls.start(f"hf:tiny{number}")).id for number in range(1, count)]]
+
+
+async def test_no_more_pulls_than_allowed_work_at_a_time(bench: Bench) -> None:
+    """The others are queued, and ask for nothing."""
+    ids = await queued(bench, 3)
+    states = [(await bench.pulls.progress(each)).transfer.state for each in ids]
+    assert [TransferState.DOWNLOADING, QUEUED, QUEUED] == states
+    assert [0] == bench.source.opened
+
+
+async def test_a_pause_makes_room_for_the_most_urgent(bench: Bench) -> None:
+    """Priorities count when a place falls free, whenever they were given."""
+    first, second, third = await queued(bench, 3)
+    bench.source._script = [Connection(stall_after=CUT)]
+    bench.source.silent.clear()
+    assert (
+        5 == (await bench.pulls.prioritize(third, 5)).transfer.priority == (await bench.transfers.get(third)).priority
+    )
+    await bench.pulls.pause(first)
+    await bench.source.silent.wait()
+    states = [(await bench.pulls.progress(each)).transfer.state for each in (first, second, third)]
+    assert [PAUSED, QUEUED, TransferState.DOWNLOADING] == states
+
+
+async def test_a_queued_pull_can_be_paused_and_cancelled(bench: Bench) -> None:
+    """It leaves the queue at once."""
+    _, second, third = await queued(bench, 3)
+    await bench.pulls.pause(second)
+    await bench.pulls.cancel(third)
+    await bench.jobs.wait(third)
+    assert CANCELLED is (await bench.pulls.progress(third)).transfer.state
+
+
+async def test_what_is_on_this_machine_does_not_queue(bench: Bench) -> None:
+    """A full queue of downloads keeps nobody from adding a file."""
+    await queued(bench, 3)
+    bench.source.data = a_gguf(bytes(80))
+    bench.source.plan_files = (bench.source.file(),)
     assert TransferState.DONE is (await bench.pull()).transfer.state

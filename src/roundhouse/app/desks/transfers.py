@@ -59,6 +59,10 @@ class TransferDesk:
         """Let one take so many bytes per second at most. Raises NotFoundError, ConflictError."""
         return _view(await self._rooms.pulls.limit(transfer_id, bandwidth))
 
+    async def prioritize_transfer(self, transfer_id: str, priority: int) -> TransferView:
+        """Let one be sooner or later than others that wait. Raises NotFoundError, ConflictError."""
+        return _view(await self._rooms.pulls.prioritize(transfer_id, priority))
+
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
         return Bandwidth(self._rooms.pulls.bandwidth.limit, self._rooms.settings.downloads.bandwidth or None)
@@ -84,4 +88,5 @@ def _view(progress: Progress) -> TransferView:
         created_at=transfer.created_at,
         updated_at=transfer.updated_at,
         bandwidth=transfer.bandwidth,
+        priority=transfer.priority,
     )

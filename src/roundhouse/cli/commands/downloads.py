@@ -30,6 +30,7 @@ _COLUMNS = (
     Column("rate", right=True, drop=2),
     Column("left", right=True, drop=1),
     Column("limit", right=True, drop=5),
+    Column("priority", right=True, drop=6),
     Column("changed", drop=3),
     Column("id", drop=4),
 )
@@ -90,6 +91,25 @@ def resume(invocation: Invocation, names: tuple[str, ...]) -> None:
 def cancel(invocation: Invocation, names: tuple[str, ...]) -> None:
     """End downloads and keep nothing of them."""
     _steer(invocation, names, "cancel")
+
+
+@downloads.command(
+    epilog=examples("roundhouse downloads prioritize 4f2a", "roundhouse downloads prioritize 4f2a --priority -1")
+)
+@click.argument("names", metavar="DOWNLOAD...", nargs=-1, required=True, shell_complete=complete_transfer)
+@click.option("--priority", type=click.IntRange(-1000, 1000), help="The highest is next [default: above all others].")
+@click.pass_obj
+def prioritize(invocation: Invocation, names: tuple[str, ...], priority: int | None) -> None:
+    """Let downloads be sooner or later than others that wait.
+
+    What runs already is not sent back to the queue: pause it to make room.
+    """
+    if priority is None:
+        waiting = invocation.client().ask(Call("GET", "/transfers"), Transfers).view.transfers
+        highest = max((one.priority for one in waiting if not TransferState(one.state).over), default=0)
+        priority = min(1000, highest + 1)
+    body = {"priority": priority}
+    _change(invocation, names, lambda id_: Call("PUT", path_of("/transfers", id_, "/priority"), body=body))
 
 
 @downloads.command(
@@ -171,6 +191,7 @@ def _row(one: TransferView, now: datetime) -> list[Cell | str]:
         Cell("-" if one.rate is None else f"{wording.size(one.rate)}/s", one.rate or ""),
         Cell(wording.duration(one.eta_s), one.eta_s or ""),
         Cell(_rate_words(one.bandwidth), one.bandwidth or ""),
+        Cell(str(one.priority), one.priority),
         Cell(wording.ago(one.updated_at, now), one.updated_at),
         one.id,
     ]

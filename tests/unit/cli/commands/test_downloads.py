@@ -94,3 +94,12 @@ def test_limit_that_is_no_rate(run: Run) -> None:
     """Usage, not a guess."""
     outcome = run("downloads", "limit", "fast")
     assert (2, True) == (outcome.code, "no rate" in outcome.err)
+
+
+def test_prioritize_puts_it_before_the_others(run: Run, busy: FakeServer) -> None:
+    """One more than the highest of those under way, or what is asked for."""
+    busy.management.pulls[1] = replace(a_transfer("hf:a/b"), id="t-9", priority=4)
+    run("downloads", "prioritize", "c/d")
+    assert 5 == busy.management.pulls[0].priority
+    run("downloads", "prioritize", "c/d", "--priority", "-2")
+    assert -2 == busy.management.pulls[0].priority
