@@ -24,6 +24,9 @@ from roundhouse.transfers.partial import READ_BYTES, Partial, remove_leftovers
 from roundhouse.transfers.retry import Patience
 from roundhouse.transfers.settling import settled
 
+#: The reason in the details of a `DiskError` that more room would cure.
+NO_SPACE = "no_space"
+
 
 class Watcher(Protocol):
     """Who is told how a file is coming along."""
@@ -268,6 +271,6 @@ def _disk_errors() -> Iterator[None]:
         yield
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        hint = "free some space and pull again: it goes on where it stopped" if full else None
+        hint = "free some space: it goes on where it stopped" if full else None
         message = f"the disk refused: {error.strerror or error}"
-        raise DiskError(message, hint=hint) from error
+        raise DiskError(message, hint=hint, details={"reason": NO_SPACE} if full else {}) from error

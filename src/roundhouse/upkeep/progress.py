@@ -68,6 +68,16 @@ class LiveTransfer:
         return self._transfer.state
 
     @property
+    def lacks_room(self) -> bool:
+        """Whether it is paused because the disk is full, and goes on by itself."""
+        return self.state is TransferState.PAUSED and self._transfer.error is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether some of its bytes are here."""
+        return self._transfer.bytes_done > 0
+
+    @property
     def stands(self) -> bool:
         """Whether nothing of it should move: people want it to wait, or to end."""
         return self.state in {TransferState.PAUSED, TransferState.CANCELLED}
@@ -106,10 +116,10 @@ class LiveTransfer:
         )
         await self._write()
 
-    async def become(self, state: TransferState) -> None:
-        """Say durably what people want it to be: paused, queued once more, or cancelled."""
+    async def become(self, state: TransferState, reason: RoundhouseError | None = None) -> None:
+        """Say durably what it has to be from outside: paused (for a *reason*), queued once more, or cancelled."""
         self._samples.clear()
-        self._transfer = replace(self._transfer, state=state, error=None)
+        self._transfer = replace(self._transfer, state=state, error=None if reason is None else reason.to_dict())
         await self._write()
 
     async def adjust(self, change: Callable[[Transfer], Transfer]) -> None:

@@ -21,7 +21,7 @@ from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, DiskError, InternalError, OfflineError, RoundhouseError, SchemaError
 from roundhouse.core.ports import Source, Transfers
 from roundhouse.library import GgufHeader, Library
-from roundhouse.transfers import Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
+from roundhouse.transfers import NO_SPACE, Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
 from roundhouse.upkeep.plans import Plans
 from roundhouse.upkeep.progress import FileProgress, LiveTransfer, Progress
 from roundhouse.upkeep.queue import Queue
@@ -46,6 +46,8 @@ class PullSettings:
     #: Pulls over the network that work at a time, and files of one pull that come at a time.
     max_concurrent: int = 3
     files_at_once: int = 3
+    #: Seconds between two looks whether a full disk has room again.
+    room_look_s: float = 20.0
     fetch: FetchOptions = field(default_factory=FetchOptions)
 
 
@@ -216,7 +218,7 @@ class Pulls:
         async with self._entering:
             transfer = await self._transfers.get(transfer_id)
             live = self._live[transfer_id] = LiveTransfer(transfer, self._transfers, self._clock)
-            self._wheels[transfer_id] = Steering(live)
+            self._wheels[transfer_id] = Steering(live, lambda: self._has_room(live), self._settings.room_look_s)
         try:
             yield live
         finally:
@@ -308,8 +310,21 @@ class Pulls:
                 message = f"a model called {plan.model} is here already, from {known.ref}"
                 raise ConflictError(message, hint="choose another name with --name, or remove that one first")
 
+    async def _has_room(self, live: LiveTransfer) -> bool:
+        """Whether what *live* still needs fits on the disk now."""
+        plan = await asyncio.to_thread(self._plans.get, live.id)
+        try:
+            if plan is not None:
+                await self._check_disk(live, plan)
+        except DiskError:
+            return False
+        return True
+
     async def _check_disk(self, live: LiveTransfer, plan: Plan) -> None:
-        """Refuse what would fill the disk, counting what other pulls still need. Raises DiskError."""
+        """Refuse what would fill the disk, counting what other pulls still need; what has begun waits for room instead.
+
+        Raises DiskError.
+        """
         preview = await asyncio.to_thread(self._preview, plan)
         others = sum(other.left for other in self._live.values() if other.id != live.id)
         reserve = max(self._settings.min_free, preview.bytes_needed // 20)
@@ -319,7 +334,8 @@ class Pulls:
                 f"{preview.bytes_needed:,} bytes are needed, {preview.disk_free:,} are free, {reserve:,} must stay free"
             )
             hint = f"free {lacking:,} bytes, or lower library.min_free"
-            raise DiskError(message, hint=hint, details={"needed": preview.bytes_needed, "free": preview.disk_free})
+            details: dict[str, object] = {"needed": preview.bytes_needed, "free": preview.disk_free}
+            raise DiskError(message, hint=hint, details=details | ({"reason": NO_SPACE} if live.begun else {}))
 
 
 def _fits(known: Transfer, ref: str, model: str | None) -> bool:

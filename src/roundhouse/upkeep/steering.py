@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+
+import structlog
 
 from roundhouse.core.artifacts import Transfer, TransferState
-from roundhouse.core.errors import ConflictError
+from roundhouse.core.errors import ConflictError, DiskError
+from roundhouse.transfers import NO_SPACE
 from roundhouse.upkeep.progress import LiveTransfer
+
+_log = structlog.get_logger("roundhouse.upkeep")
 
 _REFUSALS = {
     TransferState.DONE: "it is here already",
@@ -20,8 +25,8 @@ _REFUSALS = {
 class Steering:
     """The wheel of one transfer: work stops within an instant, and begins again when it is wanted again."""
 
-    def __init__(self, live: LiveTransfer) -> None:
-        self._live = live
+    def __init__(self, live: LiveTransfer, has_room: Callable[[], Awaitable[bool]], look_s: float) -> None:
+        self._live, self._has_room, self._look_s = live, has_room, look_s
         self._work: asyncio.Task[None] | None = None
         self._stopping = False
         self._told = asyncio.Event()
@@ -41,10 +46,29 @@ class Steering:
         """Do *work*, from its beginning whenever it is wanted again. Raises what it raises; returns when cancelled."""
         while self._live.state is not TransferState.CANCELLED:
             self._told.clear()
-            if self._live.state is TransferState.PAUSED:
+            if self._live.lacks_room:
+                await self._wait_for_room()
+            elif self._live.state is TransferState.PAUSED:
                 await self._told.wait()
             elif await self._finished(work):
                 return
+
+    async def _wait_for_room(self) -> None:
+        """Look once whether there is room again, unless somebody says something before."""
+        try:
+            async with asyncio.timeout(self._look_s):
+                await self._told.wait()
+        except TimeoutError:
+            if await self._has_room() and self._live.lacks_room:
+                await self._live.become(TransferState.QUEUED)
+
+    async def _run_out(self, error: DiskError) -> None:
+        _log.warning("a download waits for room", transfer=self._live.id, reason=error.message)
+        try:
+            await self._live.become(TransferState.PAUSED, error)
+        except DiskError:
+            # The database may be on the same disk. The row is stale then, and the next start finds out by itself.
+            _log.warning("that could not be written down", transfer=self._live.id)
 
     async def _finished(self, work: Callable[[], Coroutine[None, None, None]]) -> bool:
         """Do *work* until it ends or is told to stop; whether it has ended."""
@@ -60,6 +84,10 @@ class Steering:
                 await asyncio.wait([task])
         if self._stopping and (task.cancelled() or task.exception() is not None):
             return False
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, DiskError) and error.details.get("reason") == NO_SPACE:
+            await self._run_out(error)
+            return False
         task.result()
         return True
 
@@ -67,7 +95,7 @@ class Steering:
 def is_news(transfer: Transfer, wanted: TransferState) -> bool:
     """Whether *transfer* is not yet as it is *wanted*. Raises ConflictError when it is too late for that."""
     if transfer.state is wanted:
-        return False
+        return transfer.state is TransferState.PAUSED and transfer.error is not None  # it would go on by itself
     if transfer.state is TransferState.REGISTERING and wanted is TransferState.QUEUED:
         return False
     if transfer.state is TransferState.REGISTERING:

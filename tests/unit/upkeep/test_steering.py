@@ -1,15 +1,18 @@
 import asyncio
+import errno
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 from tests.unit.upkeep.conftest import Bench
 
-from roundhouse.core.artifacts import TransferState
+from roundhouse.core.artifacts import Transfer, TransferState
 from roundhouse.core.errors import ConflictError, NetworkError, NotFoundError
 from roundhouse.testing.builders import a_transfer
 from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.source import Connection
+from roundhouse.transfers.partial import Partial
 from roundhouse.upkeep import Progress, Pulls
 from roundhouse.upkeep.steering import is_news
 
@@ -281,3 +284,87 @@ async def test_what_is_on_this_machine_does_not_queue(bench: Bench) -> None:
     bench.source.data = a_gguf(bytes(80))
     bench.source.plan_files = (bench.source.file(),)
     assert TransferState.DONE is (await bench.pull()).transfer.state
+
+
+class FullDisk:
+    """A disk that is full after some bytes, until it is told otherwise."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self.room, self.free, self.ran_out = room, 0, asyncio.Event()
+        self._loop, write = asyncio.get_running_loop(), Partial.write
+        usage = shutil.disk_usage("/")
+
+        def writing(partial: Partial, block: bytes | bytearray) -> None:
+            if partial.written + len(block) > self.room:
+                self._loop.call_soon_threadsafe(self.ran_out.set)
+                raise OSError(errno.ENOSPC, "No space left on device")
+            write(partial, block)
+
+        monkeypatch.setattr(Partial, "write", writing)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=self.free))
+
+    def empty(self) -> None:
+        """Make room."""
+        self.room = self.free = 1 << 40
+
+
+async def run_out(bench: Bench, disk: FullDisk) -> str:
+    """A pull that has met the full disk; its id."""
+    disk.free = 1 << 40
+    transfer = await bench.pulls.start("file:/tiny")
+    await disk.ran_out.wait()
+    disk.free = 0
+    return transfer.id
+
+
+async def shown(bench: Bench, transfer_id: str, state: TransferState) -> Transfer:
+    """The transfer, once it is in *state*."""
+    async with asyncio.timeout(10):
+        while (now := (await bench.pulls.progress(transfer_id)).transfer).state is not state:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+    return now
+
+
+async def test_a_full_disk_pauses_with_a_reason(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a failure, and no storm of tries: nothing is asked for until there is room."""
+    disk = FullDisk(monkeypatch, 20_000)
+    bench.make(room_look_s=0.001)
+    transfer_id = await run_out(bench, disk)
+    error = (await shown(bench, transfer_id, PAUSED)).error or {}
+    assert ("E_DISK", {"reason": "no_space"}) == (error["code"], error["details"])
+    await wait_briefly(bench, transfer_id)
+    assert [0] == bench.source.opened
+
+
+async def test_it_goes_on_when_there_is_room(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself, from where it stopped."""
+    disk = FullDisk(monkeypatch, 20_000)
+    bench.make(room_look_s=0.001)
+    transfer_id = await run_out(bench, disk)
+    await shown(bench, transfer_id, PAUSED)
+    disk.empty()
+    await bench.jobs.wait(transfer_id)
+    assert TransferState.DONE is (await bench.pulls.progress(transfer_id)).transfer.state
+    assert [0, 20_000] == bench.source.opened
+
+
+async def test_resuming_without_room_pauses_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has begun is never failed for want of room."""
+    disk = FullDisk(monkeypatch, 20_000)
+    transfer_id = await run_out(bench, disk)
+    await shown(bench, transfer_id, PAUSED)
+    await bench.pulls.resume(transfer_id)
+    error = (await shown(bench, transfer_id, PAUSED)).error or {}
+    assert "must stay free" in str(error["message"])
+
+
+async def test_a_person_s_pause_outlasts_the_room(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paused by hand, it does not go on by itself."""
+    disk = FullDisk(monkeypatch, 20_000)
+    bench.make(room_look_s=0.001)
+    transfer_id = await run_out(bench, disk)
+    await shown(bench, transfer_id, PAUSED)
+    await bench.pulls.pause(transfer_id)
+    disk.empty()
+    await wait_briefly(bench, transfer_id)
+    assert PAUSED is (await bench.pulls.progress(transfer_id)).transfer.state

@@ -143,6 +143,8 @@ def _attend(invocation: Invocation, client: Client, reply: Reply[TransferView]) 
 
 def _draw(bar: Bar, view: TransferView) -> None:
     words = _WORDS.get(TransferState(view.state), progress_words(view))
+    if view.state == TransferState.PAUSED and view.error:
+        words = f"{words}: {view.error.get('message')}"
     bar.update(words, view.bytes_done, view.bytes_total)
 
 
