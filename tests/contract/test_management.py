@@ -1,6 +1,8 @@
 """What every `Management` promises to the API and the pages. A house under test has `NAME` in its library."""
 
+import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from roundhouse.app import open_roundhouse
 from roundhouse.core.browse import Query
-from roundhouse.core.errors import NotFoundError, OfflineError, SchemaError
+from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.core.management import Management
 from roundhouse.core.views import RouteQuestion
@@ -32,6 +34,14 @@ async def management(
         yield roundhouse.management
 
 
+@pytest.fixture
+async def gone() -> AsyncIterator[str]:
+    """A reference whose hub takes a connection and says nothing."""
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}/silent.gguf#sha256={'ab' * 32}"
+
+
 def a_question(model: str) -> RouteQuestion:
     """Ask where a short chat would go."""
     return RouteQuestion(model, Operation.CHAT, {"model": model, "messages": [{"role": "user", "content": "hi"}]}, 80)
@@ -53,6 +63,9 @@ async def test_unknown_names(management: Management, name: str) -> None:
         management.remove_model(name, dry_run=True),
         management.verify_model(name),
         management.transfer(name),
+        management.pause_transfer(name),
+        management.resume_transfer(name),
+        management.cancel_transfer(name),
         management.test_backend(name, prompt=False),
     ):
         with pytest.raises(NotFoundError):
@@ -82,6 +95,22 @@ async def test_nonsense_is_not_pulled(management: Management) -> None:
     with pytest.raises(SchemaError):
         await management.plan_pull("nonsense", None)
     assert "nonsense" not in {transfer.ref for transfer in await management.transfers()}
+
+
+async def test_a_pull_is_paused_resumed_and_cancelled(management: Management, gone: str) -> None:
+    """Each answer is the state from now on; after the last one nothing can be changed."""
+    started = await management.start_pull(gone, None)
+    steps = (
+        management.pause_transfer,
+        management.resume_transfer,
+        management.pause_transfer,
+        management.cancel_transfer,
+    )
+    states = [(await step(started.id)).state for step in steps]
+    assert [states[0], *states[2:]] == ["paused", "paused", "cancelled"]
+    assert states[1] in {"queued", "resolving", "downloading"}
+    with pytest.raises(ConflictError):
+        await management.resume_transfer(started.id)
 
 
 async def test_status_counts(management: Management) -> None:
@@ -130,3 +159,13 @@ async def test_browsing_offline_says_so(management: Management) -> None:
         management.offline = True
     with pytest.raises(OfflineError, match="needs the network"):
         await management.browse(Query())
+
+
+async def test_limits(management: Management) -> None:
+    """What was said last holds, and null lifts it."""
+    for limit in (1 << 20, None):
+        assert limit == (await management.limit_transfers(limit)).limit == (await management.bandwidth()).limit
+    with pytest.raises(NotFoundError):
+        await management.limit_transfer("nobody", 4096)
+    with pytest.raises(NotFoundError):
+        await management.prioritize_transfer("nobody", 1)

@@ -1,4 +1,7 @@
-"""Pulls one reference with real storage and real jobs, says how it ended, and may be killed anywhere before."""
+"""Pulls one reference with real storage and real jobs, says how it ended, and may be killed anywhere before.
+
+Told to ``pause``, ``resume`` or ``cancel``, it does so once bytes have come, says what it was answered, and goes on.
+"""
 
 import asyncio
 import sys
@@ -17,7 +20,15 @@ from roundhouse.transfers import FetchOptions
 from roundhouse.upkeep import Pulls, PullSettings
 
 
-async def main(url: str, root: str, endpoint: str, ref: str) -> None:
+async def steer(pulls: Pulls, transfer_id: str, verb: str) -> None:
+    """Say *verb* and what the answer was."""
+    while verb != "resume" and not (await pulls.progress(transfer_id)).transfer.bytes_done:  # noqa: ASYNC110 - a program that nobody tells
+        await asyncio.sleep(0.01)
+    said = {"pause": pulls.pause, "resume": pulls.resume, "cancel": pulls.cancel}[verb]
+    print("said", (await said(transfer_id)).transfer.state, flush=True)
+
+
+async def main(url: str, root: str, endpoint: str, ref: str, verb: str = "") -> None:
     """Go on with the pull that an earlier run began, or begin it, and wait for its end."""
     database = Database.open(url)
     library = Library(Path(root), SqlArtifacts(database), Events(), SystemClock())
@@ -31,7 +42,9 @@ async def main(url: str, root: str, endpoint: str, ref: str) -> None:
     await jobs.launch()
     await pulls.recover()
     transfer = (await pulls.list())[0].transfer if await pulls.list() else await pulls.start(ref)
-    print("started", flush=True)
+    print("started", (await pulls.progress(transfer.id)).transfer.state, flush=True)
+    if verb:
+        await steer(pulls, transfer.id, verb)
     await jobs.wait(transfer.id)
     over = (await pulls.progress(transfer.id)).transfer
     print("over", over.state, (over.error or {}).get("code"), flush=True)

@@ -20,7 +20,7 @@ from roundhouse.api.guard import GuardedRoute, needs
 from roundhouse.api.models import add_browse, add_models
 from roundhouse.api.route import add_route
 from roundhouse.api.status import add_status
-from roundhouse.api.transfers import add_transfers
+from roundhouse.api.transfers import add_bandwidth, add_steering, add_transfers
 from roundhouse.api.usage import add_usage
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.management import Management
@@ -65,6 +65,8 @@ def _add_routes(api: FastAPI, management: Management) -> None:
     add_models(api.router, management)
     add_browse(api.router, management)
     add_transfers(api.router, management)
+    add_steering(api.router, management)
+    add_bandwidth(api.router, management)
     add_backends(api.router, management)
     add_route(api.router, management)
     add_usage(api.router, management)

@@ -49,6 +49,22 @@ class PullRequest(BaseModel):
     dry_run: bool = Field(default=False, description="resolve and plan, but fetch nothing")
 
 
+class LimitRequest(BaseModel):
+    """How fast downloads may be."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    bandwidth: int | None = Field(ge=1024, le=1 << 50, description="bytes per second; null is no limit")
+
+
+class PriorityRequest(BaseModel):
+    """How urgent a download is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    priority: int = Field(ge=-1000, le=1000, description="among those that wait, the highest is next")
+
+
 class TrialRequest(BaseModel):
     """How hard to try a backend."""
 

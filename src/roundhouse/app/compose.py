@@ -198,7 +198,12 @@ async def build_pulls(
         transfers,
         clock,
         jobs.start,
-        PullSettings(offline=downloads.offline, min_free=settings.library.min_free),
+        PullSettings(
+            offline=downloads.offline,
+            min_free=settings.library.min_free,
+            bandwidth=downloads.bandwidth or None,
+            max_concurrent=downloads.max_concurrent,
+        ),
     )
     await jobs.launch()
     stack.push_async_callback(jobs.close)

@@ -137,8 +137,17 @@ class TransferState(StrEnum):
     RESOLVING = "resolving"
     DOWNLOADING = "downloading"
     REGISTERING = "registering"
+    #: Somebody wants it to wait, or there is no room for it.
+    PAUSED = "paused"
     DONE = "done"
     FAILED = "failed"
+    #: Somebody ended it, and nothing of it was kept.
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self in {TransferState.DONE, TransferState.FAILED, TransferState.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +165,7 @@ class Transfer:
     bytes_done: int = 0
     #: Why it waits or failed: ``{"code", "message", "hint"}``.
     error: dict[str, object] | None = None
+    #: Bytes per second that this one may take; ``None`` when only the common limit holds.
+    bandwidth: int | None = None
+    #: Among those that wait, the highest is next.
+    priority: int = 0

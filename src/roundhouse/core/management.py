@@ -12,6 +12,7 @@ from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
     BackendTest,
+    Bandwidth,
     Check,
     Dimension,
     Explanation,
@@ -73,6 +74,27 @@ class TransfersDesk(Protocol):
 
     async def transfer(self, transfer_id: str) -> TransferView:
         """Show one. Raises NotFoundError."""
+
+    async def pause_transfer(self, transfer_id: str) -> TransferView:
+        """Let one wait until it is resumed. Raises NotFoundError; ConflictError when it is too late."""
+
+    async def resume_transfer(self, transfer_id: str) -> TransferView:
+        """Let a paused one go on. Raises NotFoundError; ConflictError when it is over."""
+
+    async def cancel_transfer(self, transfer_id: str) -> TransferView:
+        """End one and keep nothing of it. Raises NotFoundError; ConflictError when it is too late."""
+
+    async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
+        """Let one take so many bytes per second at most. Raises NotFoundError; ConflictError when it is over."""
+
+    async def prioritize_transfer(self, transfer_id: str, priority: int) -> TransferView:
+        """Let one be sooner or later than others that wait. Raises NotFoundError; ConflictError when it is over."""
+
+    async def bandwidth(self) -> Bandwidth:
+        """Tell how fast all of them together may be."""
+
+    async def limit_transfers(self, bandwidth: int | None) -> Bandwidth:
+        """Let all of them together take so many bytes per second at most, until the next start."""
 
 
 class BackendsDesk(Protocol):

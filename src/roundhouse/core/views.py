@@ -192,6 +192,20 @@ class TransferView:
     error: Mapping[str, object] | None
     created_at: datetime
     updated_at: datetime
+    #: Bytes per second that it may take at most; ``None`` when only the common limit holds.
+    bandwidth: int | None = None
+    #: Among those that wait, the highest is next.
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bandwidth:
+    """How fast all downloads together may be."""
+
+    #: Bytes per second; ``None`` is no limit.
+    limit: int | None
+    #: What the settings say, and the next start begins with.
+    configured: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,11 @@ class Library:
             self._leased.subtract(digests)
             self._leased = +self._leased
 
+    async def sweep(self, digests: Collection[Digest]) -> int:
+        """Delete those blobs of *digests* that no model and no transfer needs; bytes freed."""
+        async with self._change:
+            return await self._collect(digests)
+
     async def _collect(self, candidates: Collection[Digest], *, own: int = 0) -> int:
         """Delete those of *candidates* that no model and no transfer needs, *own* leases aside; bytes freed."""
         leased = {digest for digest, count in self._leased.items() if count > own}

@@ -116,6 +116,10 @@ class DownloadSettings:
     registry: Annotated[
         str, Key("https://registry.ollama.ai", kinds.URL, "Registry that `ollama:` references are looked up at")
     ]
+    bandwidth: Annotated[
+        int | None, Key(None, kinds.SIZE, "What all downloads together may take; 0 is no limit", "bytes per second")
+    ]
+    max_concurrent: Annotated[int, Key(3, kinds.whole(1, 64), "Downloads that run at a time; the others wait")]
     token_env: Annotated[str, Key("HF_TOKEN", kinds.VARIABLE, "Variable that holds the hub's token")]
     #: What that variable held.
     token: Secret | None = None

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 #: The revision that these tables are; the newest file in ``migrations/versions``.
-REVISION = "0001"
+REVISION = "0002"
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -81,6 +81,8 @@ transfers = sa.Table(
     sa.Column("bytes_total", sa.BigInteger),
     sa.Column("bytes_done", sa.BigInteger, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("bandwidth", sa.BigInteger),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
 )
 
 usage = sa.Table(

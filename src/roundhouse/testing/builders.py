@@ -48,6 +48,8 @@ def a_transfer(transfer_id: str = "t1", *, after_s: float = 0.0) -> Transfer:
         model="acme/tiny:Q4_K_M",
         bytes_total=1024,
         bytes_done=512,
+        bandwidth=1 << 20,
+        priority=2,
     )
 
 

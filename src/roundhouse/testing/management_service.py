@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
+from roundhouse.core.artifacts import TransferState
 from roundhouse.core.browse import Browsing, Offer, OfferedVariant, Query
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.ledger import AttemptRecord, UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
     BackendTest,
+    Bandwidth,
     CandidateView,
     Check,
     Dimension,
@@ -171,6 +173,8 @@ class InMemoryManagement:
     database: str = "sqlite"
     offers: list[Offer] = field(default_factory=list)
     offline: bool = False
+    #: Bytes per second for all downloads together.
+    limit: int | None = None
 
     async def status(self) -> Status:
         """Tell the state at a glance."""
@@ -252,8 +256,8 @@ class InMemoryManagement:
         """Start, or join. Raises SchemaError."""
         model = name or _model_of(ref)
         for known in self.pulls:
-            if known.ref == ref and known.state in _RUNNING:
-                return known
+            if known.ref == ref and not TransferState(known.state).over:
+                return self._steer(known.id, "queued")
         started = replace(a_transfer(ref, state="queued", done=0), id=f"t-{len(self.pulls) + 1}", model=model)
         self.pulls.insert(0, started)
         return started
@@ -264,9 +268,56 @@ class InMemoryManagement:
 
     async def transfer(self, transfer_id: str) -> TransferView:
         """Show one. Raises NotFoundError."""
-        for known in self.pulls:
+        return self.pulls[self._position(transfer_id)]
+
+    async def pause_transfer(self, transfer_id: str) -> TransferView:
+        """Let one wait. Raises NotFoundError, ConflictError."""
+        return self._steer(transfer_id, "paused")
+
+    async def resume_transfer(self, transfer_id: str) -> TransferView:
+        """Let one go on. Raises NotFoundError, ConflictError."""
+        return self._steer(transfer_id, "queued")
+
+    async def cancel_transfer(self, transfer_id: str) -> TransferView:
+        """End one. Raises NotFoundError, ConflictError."""
+        return self._steer(transfer_id, "cancelled")
+
+    async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
+        """Limit one. Raises NotFoundError, ConflictError."""
+        position = self._position(transfer_id)
+        _refuse_when_over(self.pulls[position])
+        self.pulls[position] = replace(self.pulls[position], bandwidth=bandwidth)
+        return self.pulls[position]
+
+    async def prioritize_transfer(self, transfer_id: str, priority: int) -> TransferView:
+        """Let one be sooner or later. Raises NotFoundError, ConflictError."""
+        position = self._position(transfer_id)
+        _refuse_when_over(self.pulls[position])
+        self.pulls[position] = replace(self.pulls[position], priority=priority)
+        return self.pulls[position]
+
+    async def bandwidth(self) -> Bandwidth:
+        """Tell how fast all of them together may be."""
+        return Bandwidth(self.limit, None)
+
+    async def limit_transfers(self, bandwidth: int | None) -> Bandwidth:
+        """Limit all of them together."""
+        self.limit = bandwidth
+        return await self.bandwidth()
+
+    def _steer(self, transfer_id: str, wanted: str) -> TransferView:
+        position = self._position(transfer_id)
+        known = self.pulls[position]
+        if known.state == wanted or (wanted == "queued" and known.state in _RUNNING):
+            return known
+        _refuse_when_over(known)
+        self.pulls[position] = replace(known, state=wanted, rate=None, eta_s=None, error=None)
+        return self.pulls[position]
+
+    def _position(self, transfer_id: str) -> int:
+        for position, known in enumerate(self.pulls):
             if known.id == transfer_id:
-                return known
+                return position
         message = f"there is no transfer {transfer_id!r}"
         raise NotFoundError(message, hint="list them with `roundhouse downloads ls`")
 
@@ -309,6 +360,12 @@ class InMemoryManagement:
     async def requests(self, limit: int) -> Sequence[UsageRecord]:
         """List the latest, newest first."""
         return sorted(self.records, key=lambda record: record.at, reverse=True)[:limit]
+
+
+def _refuse_when_over(known: TransferView) -> None:
+    if TransferState(known.state).over or known.state == "registering":
+        message = "too late to change that download"
+        raise ConflictError(message, hint=f"begin again with `roundhouse pull {known.ref}`")
 
 
 def _model_of(ref: str) -> str:

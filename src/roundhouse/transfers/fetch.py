@@ -1,7 +1,6 @@
 """The engine that brings one file from a source to its place. Knows nothing about HTTP, hubs or models.
 
-Bytes are hashed and written in threads while the next ones arrive; at most two blocks are in memory. Parallel ranges
-and a limiter will stand between `_pour` and the source's stream.
+Bytes are hashed and written in threads while the next ones arrive; at most two blocks are in memory.
 """
 
 from __future__ import annotations
@@ -20,8 +19,13 @@ from weakref import WeakValueDictionary
 from roundhouse.core.artifacts import ArtifactFile, Digest, PlannedFile
 from roundhouse.core.errors import DiskError, NetworkError, RoundhouseError, VerifyError
 from roundhouse.core.ports import ByteStream, Source
+from roundhouse.transfers.bandwidth import Throttle, Throttles
 from roundhouse.transfers.partial import READ_BYTES, Partial, remove_leftovers
 from roundhouse.transfers.retry import Patience
+from roundhouse.transfers.settling import settled
+
+#: The reason in the details of a `DiskError` that more room would cure.
+NO_SPACE = "no_space"
 
 
 class Watcher(Protocol):
@@ -32,6 +36,16 @@ class Watcher(Protocol):
 
     def waiting(self, error: RoundhouseError, delay_s: float) -> None:
         """The source failed; it is tried again after *delay_s*."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """One file that is being brought: what, from where, who is told, and how fast it may come."""
+
+    file: PlannedFile
+    source: Source
+    watcher: Watcher
+    throttle: Throttle
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +80,10 @@ class Fetcher:
         self._jitter = jitter
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def fetch(self, file: PlannedFile, source: Source, watcher: Watcher) -> ArtifactFile:
-        """Bring *file* to its place, going on where an earlier try stopped.
+    async def fetch(
+        self, file: PlannedFile, source: Source, watcher: Watcher, throttle: Throttle | None = None
+    ) -> ArtifactFile:
+        """Bring *file* to its place, going on where an earlier try stopped, as fast as *throttle* allows.
 
         Raises VerifyError when the bytes are not the promised ones, DiskError, and what the source raises
         once patience has ended.
@@ -81,9 +97,17 @@ class Fetcher:
                     watcher.advanced(present.size, present.size)
                     return present
                 async with self._partial(key) as partial:
-                    await self._fill(partial, file, source, watcher)
-                    digest = await asyncio.to_thread(partial.finish, file.digest, self._landing.place)
+                    await self._fill(partial, _Errand(file, source, watcher, throttle or Throttles()))
+                    digest = await settled(asyncio.to_thread(partial.finish, file.digest, self._landing.place))
                     return ArtifactFile(file.name, partial.written, digest)
+
+    async def forget(self, file: PlannedFile, scheme: str) -> None:
+        """Remove what there is of *file*, unless somebody fetches it at this moment."""
+        key = _key(file, scheme)
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        if not turn.locked():
+            async with turn:
+                await settled(asyncio.to_thread(remove_leftovers, self._landing.partials, key))
 
     def _present(self, file: PlannedFile, key: str) -> ArtifactFile | None:
         """The file, if it is in place and still right: a name and a size prove nothing. Blocks."""
@@ -97,60 +121,67 @@ class Fetcher:
 
     @asynccontextmanager
     async def _partial(self, key: str) -> AsyncIterator[Partial]:
-        partial = await asyncio.to_thread(Partial, self._landing.partials, key, self._options.chunk_bytes)
+        opened: list[Partial] = []
         try:
-            yield partial
+            await settled(asyncio.to_thread(self._open, key, opened))
+            yield opened[0]
         finally:
-            await asyncio.shield(asyncio.to_thread(partial.close))
+            for partial in opened:
+                await settled(asyncio.to_thread(partial.close))
 
-    async def _fill(self, partial: Partial, file: PlannedFile, source: Source, watcher: Watcher) -> None:
+    def _open(self, key: str, opened: list[Partial]) -> None:
+        opened.append(Partial(self._landing.partials, key, self._options.chunk_bytes))
+
+    async def _fill(self, partial: Partial, errand: _Errand) -> None:
         """Try until every byte is there or patience ends."""
         failures = 0
-        while partial.written != file.size:
+        while partial.written != errand.file.size:
             before = partial.written
             try:
-                await self._attempt(partial, file, source, watcher)
+                await self._attempt(partial, errand)
             except RoundhouseError as error:
                 failures = 1 if partial.written > before else failures + 1
                 delay_s = self._options.patience.delay_s(error, failures, self._jitter())
                 if delay_s is None:
                     raise
-                watcher.waiting(error, delay_s)
+                errand.watcher.waiting(error, delay_s)
                 await asyncio.sleep(delay_s)
             else:
                 return
 
-    async def _attempt(self, partial: Partial, file: PlannedFile, source: Source, watcher: Watcher) -> None:
+    async def _attempt(self, partial: Partial, errand: _Errand) -> None:
         """One connection, poured out to its end. Raises NetworkError when it ends early or goes silent."""
+        file = errand.file
         silence = asyncio.timeout(self._options.stall_s)
         try:
-            async with silence, source.open(file, partial.written) as stream:
+            async with silence, errand.source.open(file, partial.written) as stream:
                 _check_total(file, stream)
                 if stream.offset != partial.written:
-                    await asyncio.to_thread(_start_over, partial, stream)
-                await self._pour(stream, partial, silence, watcher)
+                    await settled(asyncio.to_thread(_start_over, partial, stream))
+                await self._pour(stream, partial, silence, errand)
         except TimeoutError as error:
             message = f"{file.name}: not a byte for {self._options.stall_s:g} s"
             raise NetworkError(message) from error
         size = file.size if file.size is not None else stream.total
         if size is not None and partial.written > size:
-            await asyncio.to_thread(partial.discard)
+            await settled(asyncio.to_thread(partial.discard))
             raise _too_long(file, size)
         if size is not None and partial.written < size:
             message = f"{file.name}: the connection ended after {partial.written} of {size} bytes"
             raise NetworkError(message)
 
-    async def _pour(self, stream: ByteStream, partial: Partial, silence: asyncio.Timeout, watcher: Watcher) -> None:
-        loop = asyncio.get_running_loop()
+    async def _pour(self, stream: ByteStream, partial: Partial, silence: asyncio.Timeout, errand: _Errand) -> None:
+        loop, watcher = asyncio.get_running_loop(), errand.watcher
         writer = _Writer(partial)
         block, received = bytearray(), partial.written
         try:
             async for piece in stream.chunks:
                 block += piece
-                received += len(piece)
-                watcher.advanced(received, partial.journaled)
+                silence.reschedule(None)  # waiting for our own limit, or for the disk, is not the source's silence
+                async for paid in _paid(len(piece), errand.throttle):
+                    received += paid
+                    watcher.advanced(received, partial.journaled)
                 if len(block) >= self._options.block_bytes:
-                    silence.reschedule(None)  # waiting for the disk is not the source's silence
                     await writer.write(block)
                     block = bytearray()
                     if stream.total is not None and received > stream.total:
@@ -170,7 +201,7 @@ class _Writer:
 
     def __init__(self, partial: Partial) -> None:
         self._partial = partial
-        self._under_way: asyncio.Future[None] | None = None
+        self._under_way: asyncio.Task[None] | None = None
 
     async def write(self, block: bytearray) -> None:
         await self.drain()
@@ -179,14 +210,31 @@ class _Writer:
     async def drain(self) -> None:
         if self._under_way is not None:
             under_way, self._under_way = self._under_way, None
-            await under_way
+            await settled(_result(under_way))
+
+
+async def _paid(count: int, throttle: Throttle) -> AsyncIterator[int]:
+    """Pay for *count* bytes, part by part."""
+    while count:
+        part = min(count, throttle.grain)
+        await throttle.take(part)
+        yield part
+        count -= part
+
+
+async def _result(task: asyncio.Task[None]) -> None:
+    await task
 
 
 def partial_key(file: PlannedFile, source: Source) -> str:
     """The name of the partial file: by content where the content is known, so that any later pull goes on with it."""
+    return _key(file, source.scheme)
+
+
+def _key(file: PlannedFile, scheme: str) -> str:
     if file.digest is not None:
         return f"sha256-{file.digest}"
-    return f"{source.scheme}-{hashlib.sha256(file.locator.encode()).hexdigest()}"
+    return f"{scheme}-{hashlib.sha256(file.locator.encode()).hexdigest()}"
 
 
 def hash_file(path: Path) -> Digest:
@@ -223,6 +271,6 @@ def _disk_errors() -> Iterator[None]:
         yield
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        hint = "free some space and pull again: it goes on where it stopped" if full else None
+        hint = "free some space: it goes on where it stopped" if full else None
         message = f"the disk refused: {error.strerror or error}"
-        raise DiskError(message, hint=hint) from error
+        raise DiskError(message, hint=hint, details={"reason": NO_SPACE} if full else {}) from error

@@ -16,15 +16,17 @@ from uuid import uuid4
 
 import structlog
 
-from roundhouse.core.artifacts import Artifact, Plan, PlannedFile, Transfer, TransferState
+from roundhouse.core.artifacts import Artifact, ArtifactFile, Plan, PlannedFile, Transfer, TransferState
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, DiskError, InternalError, OfflineError, RoundhouseError, SchemaError
 from roundhouse.core.ports import Source, Transfers
 from roundhouse.library import GgufHeader, Library
-from roundhouse.transfers import Fetcher, FetchOptions, Landing, persist
+from roundhouse.transfers import NO_SPACE, Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
 from roundhouse.upkeep.plans import Plans
-from roundhouse.upkeep.progress import OVER, LiveTransfer, Progress
+from roundhouse.upkeep.progress import FileProgress, LiveTransfer, Progress
+from roundhouse.upkeep.queue import Queue
 from roundhouse.upkeep.references import checked_name, normal, origin, scheme_of
+from roundhouse.upkeep.steering import Steering, is_news, refuse_when_over
 
 _log = structlog.get_logger("roundhouse.upkeep")
 
@@ -39,6 +41,13 @@ class PullSettings:
     offline: bool = False
     #: Bytes that must stay free on the library's disk.
     min_free: int = 2 << 30
+    #: Bytes per second that all pulls together may take; ``None`` is as fast as it comes.
+    bandwidth: int | None = None
+    #: Pulls over the network that work at a time, and files of one pull that come at a time.
+    max_concurrent: int = 3
+    files_at_once: int = 3
+    #: Seconds between two looks whether a full disk has room again.
+    room_look_s: float = 20.0
     fetch: FetchOptions = field(default_factory=FetchOptions)
 
 
@@ -71,13 +80,19 @@ class Pulls:
         self._settings = settings or PullSettings()
         self._plans = Plans(library.root / "plans")
         self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of), self._settings.fetch)
+        #: What all pulls together may take; it can be changed at any moment.
+        self.bandwidth = Bandwidth(clock, self._settings.bandwidth)
+        self._queue = Queue(self._settings.max_concurrent)
         self._live: dict[str, LiveTransfer] = {}
+        self._wheels: dict[str, Steering] = {}
+        #: A row and its live transfer change hands under this.
+        self._entering = asyncio.Lock()
         #: Given to jobs by this process, and not over. A row that looks active without being here is nobody's.
         self._under_way: set[str] = set()
         self._starting = asyncio.Lock()
 
     async def start(self, ref: str, model: str | None = None) -> Transfer:
-        """Begin to pull *ref*, as *model* if given; a pull of the same that is under way is joined.
+        """Begin to pull *ref*, as *model* if given; one that is under way is joined, a paused one resumed.
 
         Raises SchemaError, OfflineError.
         """
@@ -85,8 +100,9 @@ class Pulls:
         self._source(ref)
         async with self._starting:
             for known in await self._transfers.list():
-                if known.id in self._under_way and known.ref == ref and (model is None or known.model == model):
-                    return (await self.progress(known.id)).transfer
+                if known.id in self._under_way and _fits(known, ref, model):
+                    joined = self.resume if known.state is TransferState.PAUSED else self.progress
+                    return (await joined(known.id)).transfer
             now = self._clock.now()
             transfer = Transfer(uuid4().hex, ref, TransferState.QUEUED, now, now, model)
             await self._transfers.put(transfer)
@@ -97,7 +113,7 @@ class Pulls:
     async def recover(self) -> None:
         """Start the jobs of transfers whose process died before their job was known; the others join theirs."""
         for known in await self._transfers.list():
-            if known.state not in OVER and known.id not in self._live:
+            if not known.state.over and known.id not in self._live:
                 self._under_way.add(known.id)
                 await self._start_job(known.id, _argument(known.ref, known.model))
 
@@ -137,31 +153,95 @@ class Pulls:
         known = await self._transfers.list(limit=limit)
         return [self._live[each.id].progress() if each.id in self._live else Progress(each) for each in known]
 
+    async def pause(self, transfer_id: str) -> Progress:
+        """Let a transfer wait, also across restarts, until it is resumed. Raises NotFoundError, ConflictError."""
+        return await self._steer(transfer_id, TransferState.PAUSED)
+
+    async def resume(self, transfer_id: str) -> Progress:
+        """Let a paused transfer go on where it stopped. Raises NotFoundError, ConflictError."""
+        return await self._steer(transfer_id, TransferState.QUEUED)
+
+    async def cancel(self, transfer_id: str) -> Progress:
+        """End a transfer and keep nothing of it. Raises NotFoundError, ConflictError."""
+        return await self._steer(transfer_id, TransferState.CANCELLED)
+
+    async def limit(self, transfer_id: str, bandwidth: int | None) -> Progress:
+        """Let a transfer take so many bytes per second at most, from now on. Raises NotFoundError, ConflictError."""
+        return await self._adjust(transfer_id, lambda transfer: replace(transfer, bandwidth=bandwidth))
+
+    async def prioritize(self, transfer_id: str, priority: int) -> Progress:
+        """Let a transfer be sooner or later than others that wait. Raises NotFoundError, ConflictError."""
+        return await self._adjust(transfer_id, lambda transfer: replace(transfer, priority=priority))
+
+    async def _adjust(self, transfer_id: str, change: Callable[[Transfer], Transfer]) -> Progress:
+        async with self._entering:
+            known = (await self.progress(transfer_id)).transfer
+            refuse_when_over(known)
+            live = self._live.get(transfer_id)
+            if live is not None:
+                await live.adjust(change)
+            else:
+                await self._transfers.put(replace(change(known), updated_at=self._clock.now()))
+        return await self.progress(transfer_id)
+
+    async def _steer(self, transfer_id: str, wanted: TransferState) -> Progress:
+        async with self._entering:
+            known = (await self.progress(transfer_id)).transfer
+            if is_news(known, wanted):
+                wheel = self._wheels.get(transfer_id)
+                if wheel is not None:
+                    await wheel.tell(wanted)
+                else:  # its job has not begun, and will read this
+                    await self._transfers.put(replace(known, state=wanted, error=None, updated_at=self._clock.now()))
+        return await self.progress(transfer_id)
+
     async def run(self, job_id: str, argument: str) -> None:
         """Do the job: the `JobBody`. What fails is in the transfer; cancelling leaves it to be run again."""
-        transfer = await self._transfers.get(job_id)
-        if transfer.state in OVER:
-            return
-        wish = json.loads(argument)
-        async with self._lively(transfer) as live:
+        async with self._lively(job_id) as live:
+            if live.state.over and live.state is not TransferState.CANCELLED:
+                return
+            wish = json.loads(argument)
             try:
-                await self._pull(live, wish["ref"], wish["model"])
+                await self._wheels[job_id].drive(lambda: self._take_turn(live, wish["ref"], wish["model"]))
             except RoundhouseError as error:
                 _log.warning("pull failed", transfer=job_id, code=error.code, reason=error.message)
                 await live.fail(error)
             except Exception:  # noqa: BLE001 (the job boundary: whatever it is, the user learns that it is over)
                 _log.exception("pull failed", transfer=job_id)
                 await live.fail(InternalError("the pull failed in a way that nobody foresaw"))
+            if live.state is TransferState.CANCELLED:
+                await self._sweep(job_id)
             await asyncio.to_thread(self._plans.remove, job_id)
 
     @asynccontextmanager
-    async def _lively(self, transfer: Transfer) -> AsyncIterator[LiveTransfer]:
-        live = self._live[transfer.id] = LiveTransfer(transfer, self._transfers, self._clock)
+    async def _lively(self, transfer_id: str) -> AsyncIterator[LiveTransfer]:
+        async with self._entering:
+            transfer = await self._transfers.get(transfer_id)
+            live = self._live[transfer_id] = LiveTransfer(transfer, self._transfers, self._clock)
+            self._wheels[transfer_id] = Steering(live, lambda: self._has_room(live), self._settings.room_look_s)
         try:
             yield live
         finally:
-            del self._live[transfer.id]
-            self._under_way.discard(transfer.id)
+            del self._live[transfer_id], self._wheels[transfer_id]
+            self._under_way.discard(transfer_id)
+
+    async def _sweep(self, transfer_id: str) -> None:
+        """Remove what a cancelled transfer has left on the disk, as far as no other one needs it."""
+        plan = await asyncio.to_thread(self._plans.get, transfer_id)
+        if plan is not None:
+            for file in plan.files:
+                await self._fetcher.forget(file, plan.source)
+            await self._library.sweep([file.digest for file in plan.files if file.digest is not None])
+
+    async def _take_turn(self, live: LiveTransfer, ref: str, model: str | None) -> None:
+        """Pull when there is a place; what is on this machine needs none."""
+        live.begin()
+        if scheme_of(ref) not in REMOTE:
+            return await self._pull(live, ref, model)
+        if live.state is not TransferState.QUEUED:
+            await live.enter(TransferState.QUEUED)
+        async with self._queue.place(live):
+            return await self._pull(live, ref, model)
 
     async def _pull(self, live: LiveTransfer, ref: str, model: str | None) -> None:
         await live.enter(TransferState.RESOLVING)
@@ -182,22 +262,36 @@ class Pulls:
         source = self._source(ref)
         plan = await persist(lambda: source.resolve(ref), self._settings.fetch.patience)
         plan = replace(plan, model=model or checked_name(plan.model))
-        await asyncio.to_thread(self._plans.put, transfer_id, plan)
+        await settled(asyncio.to_thread(self._plans.put, transfer_id, plan))
         return plan
 
     async def _fetch_and_register(self, live: LiveTransfer, plan: Plan, *, named: bool) -> Artifact:
-        source = self._source(plan.ref)
-        files = []
         writing = asyncio.create_task(live.keep_written())
         try:
-            for planned in plan.files:
-                files.append(await self._fetcher.fetch(planned, source, live))
-                live.file_done(files[-1].size)
+            files = await self._fetch(live, plan)
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
         await live.enter(TransferState.REGISTERING)
         return await self._library.add_from_transfer(plan, files, _final_name(plan, named=named))
+
+    async def _fetch(self, live: LiveTransfer, plan: Plan) -> Sequence[ArtifactFile]:
+        """Bring all files, several at a time. Raises the first error; the others are stopped then."""
+        source, places = self._source(plan.ref), asyncio.Semaphore(self._settings.files_at_once)
+        throttle = Throttles(live.bandwidth, self.bandwidth) if plan.source in REMOTE else None
+
+        async def bring(file: PlannedFile, watch: FileProgress) -> ArtifactFile:
+            async with places:
+                brought = await self._fetcher.fetch(file, source, watch, throttle)
+                watch.advanced(brought.size, brought.size)
+                return brought
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(bring(file, live.watch())) for file in plan.files]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return [task.result() for task in tasks]
 
     def _source(self, ref: str) -> Source:
         scheme = scheme_of(ref)
@@ -216,8 +310,21 @@ class Pulls:
                 message = f"a model called {plan.model} is here already, from {known.ref}"
                 raise ConflictError(message, hint="choose another name with --name, or remove that one first")
 
+    async def _has_room(self, live: LiveTransfer) -> bool:
+        """Whether what *live* still needs fits on the disk now."""
+        plan = await asyncio.to_thread(self._plans.get, live.id)
+        try:
+            if plan is not None:
+                await self._check_disk(live, plan)
+        except DiskError:
+            return False
+        return True
+
     async def _check_disk(self, live: LiveTransfer, plan: Plan) -> None:
-        """Refuse what would fill the disk, counting what other pulls still need. Raises DiskError."""
+        """Refuse what would fill the disk, counting what other pulls still need; what has begun waits for room instead.
+
+        Raises DiskError.
+        """
         preview = await asyncio.to_thread(self._preview, plan)
         others = sum(other.left for other in self._live.values() if other.id != live.id)
         reserve = max(self._settings.min_free, preview.bytes_needed // 20)
@@ -227,7 +334,13 @@ class Pulls:
                 f"{preview.bytes_needed:,} bytes are needed, {preview.disk_free:,} are free, {reserve:,} must stay free"
             )
             hint = f"free {lacking:,} bytes, or lower library.min_free"
-            raise DiskError(message, hint=hint, details={"needed": preview.bytes_needed, "free": preview.disk_free})
+            details: dict[str, object] = {"needed": preview.bytes_needed, "free": preview.disk_free}
+            raise DiskError(message, hint=hint, details=details | ({"reason": NO_SPACE} if live.begun else {}))
+
+
+def _fits(known: Transfer, ref: str, model: str | None) -> bool:
+    """Whether *known* brings what is asked for."""
+    return not known.state.over and known.ref == ref and (model is None or known.model == model)
 
 
 def _argument(ref: str, model: str | None) -> str:

@@ -11,6 +11,7 @@ from roundhouse.core.management import Management
 from roundhouse.core.views import Explanation, Found, Model, Status, TransferView
 from roundhouse.web.plan import HousePlan, draw
 
+_GONE = frozenset({"done", "cancelled"})
 _MOST_MODELS, _MOST_REQUESTS, _MOST_TRANSFERS = 50, 20, 5
 
 
@@ -57,7 +58,7 @@ async def overview(management: Management, *, may_see_requests: bool) -> Overvie
     """Ask for all that the first page shows."""
     status = await management.status()
     models = sorted(await management.models(), key=lambda model: (not model.local, model.name))
-    transfers = [transfer for transfer in await management.transfers() if transfer.state != "done"]
+    transfers = [transfer for transfer in await management.transfers() if transfer.state not in _GONE]
     requests = await _requests(management) if may_see_requests else []
     served = next((item.record.model for item in requests if item.record.model), None)
     known = {backend.url for backend in status.backends} | {backend.name for backend in status.backends}

@@ -236,3 +236,23 @@ def test_partial_files_are_named_by_content_where_it_is_known() -> None:
 def partial_name(file: PlannedFile) -> str:
     """The name of its partial file."""
     return partial_key(file, ScriptedSource(DATA))
+
+
+class Meter:
+    """A throttle that lets everything through and counts."""
+
+    grain = 700
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+
+    async def take(self, count: int) -> None:
+        """Count it."""
+        self.taken.append(count)
+
+
+async def test_every_byte_is_paid_for(fetcher: Fetcher) -> None:
+    """In parts no larger than the throttle likes, also after a cut."""
+    source, meter = ScriptedSource(DATA, Connection(cut_after=9_000)), Meter()
+    await fetcher.fetch(source.file(), source, Notes(), meter)
+    assert (len(DATA), True) == (sum(meter.taken), max(meter.taken) <= 700)

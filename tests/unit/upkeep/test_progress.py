@@ -32,7 +32,8 @@ async def test_a_state_is_written_at_once(parts: Live) -> None:
 async def test_what_is_shown_runs_ahead_of_what_is_written(parts: Live) -> None:
     """Received bytes are shown, safe ones are written."""
     live, transfers, _ = parts
-    live.advanced(300, 200)
+    file = live.watch()
+    file.advanced(300, 200)
     await live.enter(TransferState.DOWNLOADING)
     assert (300, 200) == (live.progress().transfer.bytes_done, (await transfers.get("t1")).bytes_done)
 
@@ -40,9 +41,10 @@ async def test_what_is_shown_runs_ahead_of_what_is_written(parts: Live) -> None:
 async def test_rate_and_time_left_come_from_the_last_seconds(parts: Live) -> None:
     """A hundred bytes in a second, eight hundred to go."""
     live, _, clock = parts
-    live.advanced(100, 0)
+    file = live.watch()
+    file.advanced(100, 0)
     clock.advance(1)
-    live.advanced(200, 0)
+    file.advanced(200, 0)
     progress = live.progress()
     assert (100.0, 8.0) == (progress.rate, progress.eta_s)
 
@@ -50,28 +52,30 @@ async def test_rate_and_time_left_come_from_the_last_seconds(parts: Live) -> Non
 async def test_a_stalled_transfer_has_no_rate(parts: Live) -> None:
     """What happened long ago says nothing about now."""
     live, _, clock = parts
-    live.advanced(100, 0)
+    file = live.watch()
+    file.advanced(100, 0)
     clock.advance(1)
-    live.advanced(200, 0)
+    file.advanced(200, 0)
     clock.advance(60)
     assert (None, None) == (live.progress().rate, live.progress().eta_s)
 
 
 async def test_files_add_up(parts: Live) -> None:
-    """The second file begins where the first ended."""
+    """Also while several come at once."""
     live, _, _ = parts
-    live.advanced(400, 400)
-    live.file_done(400)
-    live.advanced(100, 0)
+    file = live.watch()
+    file.advanced(400, 400)
+    live.watch().advanced(100, 0)
     assert (500, 500) == (live.progress().transfer.bytes_done, live.left)
 
 
 async def test_bytes_never_go_back(parts: Live) -> None:
     """Starting a file over is not shown as losing what people saw."""
     live, transfers, _ = parts
-    live.advanced(400, 400)
+    file = live.watch()
+    file.advanced(400, 400)
     await live.enter(TransferState.DOWNLOADING)
-    live.advanced(0, 0)
+    file.advanced(0, 0)
     await live.enter(TransferState.DOWNLOADING)
     assert (await transfers.get("t1")).bytes_done == 400
 
@@ -79,15 +83,17 @@ async def test_bytes_never_go_back(parts: Live) -> None:
 async def test_why_it_waits_is_shown_until_it_moves(parts: Live) -> None:
     """The error of the last try, with when the next one is."""
     live, _, _ = parts
-    live.waiting(NetworkError("cut"), 2.5)
+    file = live.watch()
+    file.waiting(NetworkError("cut"), 2.5)
     waiting = live.progress().transfer.error or {}
-    live.advanced(1, 0)
+    file.advanced(1, 0)
     assert ("E_NET", 2.5, None) == (waiting["code"], waiting["retry_in_s"], live.progress().transfer.error)
 
 
 async def test_changes_are_written_on_the_way(parts: Live) -> None:
     """Without anybody asking."""
     live, transfers, _ = parts
+    file = live.watch()
     written = asyncio.Event()
     put = transfers.put
 
@@ -97,7 +103,7 @@ async def test_changes_are_written_on_the_way(parts: Live) -> None:
 
     transfers.put = noting  # type: ignore[method-assign]
     writing = asyncio.ensure_future(live.keep_written())
-    live.advanced(300, 200)
+    file.advanced(300, 200)
     await asyncio.wait_for(written.wait(), 5)
     writing.cancel()
     assert (await transfers.get("t1")).bytes_done == 200

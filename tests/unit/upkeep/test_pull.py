@@ -282,3 +282,28 @@ async def test_an_unknown_transfer_is_not_found(bench: Bench) -> None:
     """E_NOTFOUND."""
     with pytest.raises(RoundhouseError, match="nothing"):
         await bench.pulls.progress("nothing")
+
+
+async def test_files_of_one_model_come_at_once(bench: Bench) -> None:
+    """The second is asked for while the first is still coming."""
+    bench.source.data = a_gguf(bytes(4000), split__count=2)
+    first = bench.source.file("m-00001-of-00002.gguf")
+    other = replace(first, name=FileName("m-00002-of-00002.gguf"), digest=None, locator="second")
+    bench.source.plan_files = (first, other)
+    bench.source._script = [Connection(stall_after=1000), Connection(stall_after=2000)]
+    transfer = await bench.pulls.start("file:/tiny")
+    async with asyncio.timeout(10):
+        while (await bench.pulls.progress(transfer.id)).transfer.bytes_done < 3000:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+    assert [0, 0] == bench.source.opened
+
+
+async def test_a_file_that_fails_stops_the_others(bench: Bench) -> None:
+    """Its error is the pull's; nobody waits for what is of no use any more."""
+    bench.source.data = a_gguf(bytes(4000), split__count=2)
+    first = bench.source.file("m-00001-of-00002.gguf")
+    other = replace(first, name=FileName("m-00002-of-00002.gguf"), digest=None, locator="second")
+    bench.source.plan_files = (first, other)
+    bench.source._script = [Connection(stall_after=1000), Connection(error=NotFoundError("gone"))]
+    failed = (await bench.pull()).transfer
+    assert (TransferState.FAILED, "E_NOTFOUND") == (failed.state, (failed.error or {})["code"])

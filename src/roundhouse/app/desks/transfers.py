@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from roundhouse.app.rooms import Rooms
-from roundhouse.core.views import PullFile, PullPlan, TransferView
+from roundhouse.core.views import Bandwidth, PullFile, PullPlan, TransferView
 from roundhouse.upkeep.progress import Progress
 
 
@@ -44,6 +44,35 @@ class TransferDesk:
         """Show one. Raises NotFoundError."""
         return _view(await self._rooms.pulls.progress(transfer_id))
 
+    async def pause_transfer(self, transfer_id: str) -> TransferView:
+        """Let one wait until it is resumed. Raises NotFoundError, ConflictError."""
+        return _view(await self._rooms.pulls.pause(transfer_id))
+
+    async def resume_transfer(self, transfer_id: str) -> TransferView:
+        """Let a paused one go on. Raises NotFoundError, ConflictError."""
+        return _view(await self._rooms.pulls.resume(transfer_id))
+
+    async def cancel_transfer(self, transfer_id: str) -> TransferView:
+        """End one and keep nothing of it. Raises NotFoundError, ConflictError."""
+        return _view(await self._rooms.pulls.cancel(transfer_id))
+
+    async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
+        """Let one take so many bytes per second at most. Raises NotFoundError, ConflictError."""
+        return _view(await self._rooms.pulls.limit(transfer_id, bandwidth))
+
+    async def prioritize_transfer(self, transfer_id: str, priority: int) -> TransferView:
+        """Let one be sooner or later than others that wait. Raises NotFoundError, ConflictError."""
+        return _view(await self._rooms.pulls.prioritize(transfer_id, priority))
+
+    async def bandwidth(self) -> Bandwidth:
+        """Tell how fast all of them together may be."""
+        return Bandwidth(self._rooms.pulls.bandwidth.limit, self._rooms.settings.downloads.bandwidth or None)
+
+    async def limit_transfers(self, bandwidth: int | None) -> Bandwidth:
+        """Let all of them together take so many bytes per second at most, until the next start."""
+        self._rooms.pulls.bandwidth.limit = bandwidth
+        return await self.bandwidth()
+
 
 def _view(progress: Progress) -> TransferView:
     transfer = progress.transfer
@@ -59,4 +88,6 @@ def _view(progress: Progress) -> TransferView:
         error=transfer.error,
         created_at=transfer.created_at,
         updated_at=transfer.updated_at,
+        bandwidth=transfer.bandwidth,
+        priority=transfer.priority,
     )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from shlex import quote
 
 import click
 
 from roundhouse.cli import wording
 from roundhouse.cli.answers import Transfers
-from roundhouse.cli.client import Call
+from roundhouse.cli.client import Call, path_of
 from roundhouse.cli.commands.models import FIRST_MODEL
+from roundhouse.cli.completion import complete_transfer
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
 from roundhouse.cli.output import Cell, Column, Table
 from roundhouse.core.artifacts import TransferState
-from roundhouse.core.views import TransferView
+from roundhouse.core.errors import ConflictError
+from roundhouse.core.views import Bandwidth, TransferView
+from roundhouse.settings.kinds import size_of
 
-_STYLES = {TransferState.DONE: "ok", TransferState.FAILED: "fail"}
+_STYLES = {TransferState.DONE: "ok", TransferState.FAILED: "fail", TransferState.CANCELLED: "dim"}
 _COLUMNS = (
     Column("model"),
     Column("state"),
@@ -24,6 +29,8 @@ _COLUMNS = (
     Column("of", right=True),
     Column("rate", right=True, drop=2),
     Column("left", right=True, drop=1),
+    Column("limit", right=True, drop=5),
+    Column("priority", right=True, drop=6),
     Column("changed", drop=3),
     Column("id", drop=4),
 )
@@ -31,7 +38,7 @@ _COLUMNS = (
 
 @click.group(cls=Group)
 def downloads() -> None:
-    """See what is being pulled."""
+    """See what is being pulled, and steer it."""
 
 
 @downloads.command(epilog=examples("roundhouse downloads ls", "roundhouse downloads ls --active --json"))
@@ -40,7 +47,7 @@ def downloads() -> None:
 def ls(invocation: Invocation, *, active: bool) -> None:
     """List downloads, newest first."""
     reply = invocation.client().ask(Call("GET", "/transfers"), Transfers)
-    listed = [one for one in reply.view.transfers if not active or one.state not in _STYLES]
+    listed = [one for one in reply.view.transfers if not active or not TransferState(one.state).over]
     ids = [one.id for one in listed]
     data = reply.data
     if active and isinstance(data, dict):
@@ -56,6 +63,125 @@ def ls(invocation: Invocation, *, active: bool) -> None:
         invocation.out.then("pull a model", f"roundhouse pull {FIRST_MODEL}")
 
 
+@downloads.command(epilog=examples("roundhouse downloads pause Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M"))
+@click.argument("names", metavar="DOWNLOAD...", nargs=-1, required=True, shell_complete=complete_transfer)
+@click.pass_obj
+def pause(invocation: Invocation, names: tuple[str, ...]) -> None:
+    """Let downloads wait until they are resumed.
+
+    DOWNLOAD is an id, the beginning of one, a model or a reference. What has arrived is kept; a paused download
+    stays paused when Roundhouse is started again.
+    """
+    _steer(invocation, names, "pause")
+    invocation.out.then("let it go on", f"roundhouse downloads resume {quote(names[0])}")
+
+
+@downloads.command(epilog=examples("roundhouse downloads resume 4f2a"))
+@click.argument("names", metavar="DOWNLOAD...", nargs=-1, required=True, shell_complete=complete_transfer)
+@click.pass_obj
+def resume(invocation: Invocation, names: tuple[str, ...]) -> None:
+    """Let paused downloads go on where they stopped."""
+    _steer(invocation, names, "resume")
+    invocation.out.then("see how far it is", "roundhouse downloads ls --active")
+
+
+@downloads.command(epilog=examples("roundhouse downloads cancel 4f2a"))
+@click.argument("names", metavar="DOWNLOAD...", nargs=-1, required=True, shell_complete=complete_transfer)
+@click.pass_obj
+def cancel(invocation: Invocation, names: tuple[str, ...]) -> None:
+    """End downloads and keep nothing of them."""
+    _steer(invocation, names, "cancel")
+
+
+@downloads.command(
+    epilog=examples("roundhouse downloads prioritize 4f2a", "roundhouse downloads prioritize 4f2a --priority -1")
+)
+@click.argument("names", metavar="DOWNLOAD...", nargs=-1, required=True, shell_complete=complete_transfer)
+@click.option("--priority", type=click.IntRange(-1000, 1000), help="The highest is next [default: above all others].")
+@click.pass_obj
+def prioritize(invocation: Invocation, names: tuple[str, ...], priority: int | None) -> None:
+    """Let downloads be sooner or later than others that wait.
+
+    What runs already is not sent back to the queue: pause it to make room.
+    """
+    if priority is None:
+        waiting = invocation.client().ask(Call("GET", "/transfers"), Transfers).view.transfers
+        highest = max((one.priority for one in waiting if not TransferState(one.state).over), default=0)
+        priority = min(1000, highest + 1)
+    body = {"priority": priority}
+    _change(invocation, names, lambda id_: Call("PUT", path_of("/transfers", id_, "/priority"), body=body))
+
+
+@downloads.command(
+    epilog=examples(
+        "roundhouse downloads limit",
+        "roundhouse downloads limit 10MiB",
+        "roundhouse downloads limit 2MiB Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M",
+        "roundhouse downloads limit none",
+    )
+)
+@click.argument("rate", required=False)
+@click.argument("names", metavar="[DOWNLOAD]...", nargs=-1, shell_complete=complete_transfer)
+@click.pass_obj
+def limit(invocation: Invocation, rate: str | None, names: tuple[str, ...]) -> None:
+    """See or change how fast downloads may be.
+
+    RATE is bytes per second, such as 10MiB, or none. It holds at once: for all downloads together until the next
+    start (downloads.bandwidth in the settings holds for good), or for each DOWNLOAD that is named, for good.
+    """
+    if names:
+        _change(invocation, names, lambda id_: Call("PUT", path_of("/transfers", id_, "/bandwidth"), body=_rate(rate)))
+        return
+    call = Call("GET", "/bandwidth") if rate is None else Call("PUT", "/bandwidth", body=_rate(rate))
+    reply = invocation.client().ask(call, Bandwidth)
+    words = {"limit": reply.view.limit, "configured": reply.view.configured}
+    rows: list[list[Cell | str]] = [[name, Cell(_rate_words(value), value or "")] for name, value in words.items()]
+    invocation.out.result(reply.data, [Table((Column("which"), Column("rate", right=True)), rows)], [])
+
+
+def _rate(text: str | None) -> dict[str, object]:
+    """The body that asks for a limit. Raises click's error for what is no rate."""
+    if text is None or text.lower() in {"none", "0"}:
+        return {"bandwidth": None}
+    try:
+        return {"bandwidth": size_of(text.removesuffix("/s"))}
+    except ValueError as error:
+        message = f"{text!r} is no rate: {error}, or none"
+        raise click.BadParameter(message) from error
+
+
+def _rate_words(value: int | None) -> str:
+    return "-" if value is None else f"{wording.size(value)}/s"
+
+
+def _steer(invocation: Invocation, names: tuple[str, ...], verb: str) -> None:
+    """Do *verb* to each of *names*, and show what became of them."""
+    _change(invocation, names, lambda id_: Call("POST", path_of("/transfers", id_, f"/{verb}")))
+
+
+def _change(invocation: Invocation, names: Sequence[str], call: Callable[[str], Call]) -> None:
+    """Make a *call* for the id of each of *names*, and show what became of them."""
+    client = invocation.client()
+    known = client.ask(Call("GET", "/transfers"), Transfers).view.transfers
+    chosen = [_chosen(known, name) for name in names]
+    replies = [client.ask(call(id_), TransferView) for id_ in chosen]
+    rows = [_row(reply.view, invocation.clock.now()) for reply in replies]
+    data = {"transfers": [reply.data for reply in replies]}
+    invocation.out.result(data, [Table(_COLUMNS, rows)], chosen)
+
+
+def _chosen(known: Sequence[TransferView], name: str) -> str:
+    """The id that *name* means, those under way first. Raises ConflictError when it means several."""
+    fits = [
+        one for one in known if one.id == name or (name and one.id.startswith(name)) or name in {one.model, one.ref}
+    ]
+    moving = [one for one in fits if not TransferState(one.state).over] or fits[:1]
+    if len(moving) > 1:
+        message = f"{name} fits several downloads: {', '.join(one.id for one in moving)}"
+        raise ConflictError(message, hint="name one of these ids")
+    return moving[0].id if moving else name
+
+
 def _row(one: TransferView, now: datetime) -> list[Cell | str]:
     return [
         one.model or one.ref,
@@ -64,6 +190,8 @@ def _row(one: TransferView, now: datetime) -> list[Cell | str]:
         Cell(wording.size(one.bytes_total), one.bytes_total or ""),
         Cell("-" if one.rate is None else f"{wording.size(one.rate)}/s", one.rate or ""),
         Cell(wording.duration(one.eta_s), one.eta_s or ""),
+        Cell(_rate_words(one.bandwidth), one.bandwidth or ""),
+        Cell(str(one.priority), one.priority),
         Cell(wording.ago(one.updated_at, now), one.updated_at),
         one.id,
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from time import sleep
 
 import click
@@ -16,15 +17,18 @@ from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Command, examples
 from roundhouse.cli.output import Bar, Cell, Column, Mode, Output, Table
 from roundhouse.core.artifacts import TransferState
-from roundhouse.core.errors import OfflineError
+from roundhouse.core.errors import AbortedError, OfflineError
 from roundhouse.core.views import PullPlan, TransferView
 
 _PAUSE_S = 0.2
 _REMOTE = ("hf:", "ollama:", "https:", "http:")
+#: How long after Ctrl-C a second one is waited for.
+_SECOND_S = 2.0
 _WORDS = {
     TransferState.QUEUED: "waiting",
     TransferState.RESOLVING: "looking it up",
     TransferState.REGISTERING: "checking and registering",
+    TransferState.PAUSED: "paused",
 }
 
 
@@ -124,15 +128,18 @@ def _attend(invocation: Invocation, client: Client, reply: Reply[TransferView]) 
     started = invocation.clock.monotonic()
     try:
         with invocation.out.progress("pulling") as bar:
-            while reply.view.state not in {TransferState.DONE, TransferState.FAILED}:
+            while not TransferState(reply.view.state).over:
                 _draw(bar, reply.view)
                 sleep(_PAUSE_S)
                 reply = client.ask(Call("GET", path_of("/transfers", reply.view.id)), TransferView)
     except KeyboardInterrupt:
-        return _leave(invocation, reply.view)
+        return _leave(invocation, client, reply.view)
     view = reply.view
     if view.state == TransferState.FAILED:
         raise rebuilt(view.error or {})
+    if view.state == TransferState.CANCELLED:
+        message = "the download was cancelled"
+        raise AbortedError(message, hint=f"begin again with `{_again(view)}`")
     took = wording.duration(invocation.clock.monotonic() - started)
     _show_end(invocation.out, reply, took)
     return 0
@@ -140,6 +147,8 @@ def _attend(invocation: Invocation, client: Client, reply: Reply[TransferView]) 
 
 def _draw(bar: Bar, view: TransferView) -> None:
     words = _WORDS.get(TransferState(view.state), progress_words(view))
+    if view.state == TransferState.PAUSED and view.error:
+        words = f"{words}: {view.error.get('message')}"
     bar.update(words, view.bytes_done, view.bytes_total)
 
 
@@ -157,15 +166,26 @@ def progress_words(view: TransferView) -> str:
     return ", ".join(parts)
 
 
-def _leave(invocation: Invocation, view: TransferView) -> int:
-    """Ctrl-C: a server goes on; what runs in this process stops, and resumes later."""
+def _leave(invocation: Invocation, client: Client, view: TransferView) -> int:
+    """Ctrl-C: a server goes on; what runs in this process stops, and resumes later. A second one cancels."""
     if invocation.url is not None:
         invocation.out.say(f"the download goes on in the background ({progress_words(view)})")
-        invocation.out.then("see how far it is", "roundhouse downloads ls")
+        invocation.out.then("watch it again", _again(view))
     else:
         invocation.out.say(f"stopped ({progress_words(view)}); what is there is kept")
-        invocation.out.then("go on", f"roundhouse pull {view.ref}")
+        invocation.out.then("go on", _again(view))
+    invocation.out.say("press Ctrl-C once more to cancel it, and keep nothing")
+    try:
+        sleep(_SECOND_S)
+    except KeyboardInterrupt:
+        client.ask(Call("POST", path_of("/transfers", view.id, "/cancel")), TransferView)
+        invocation.out.say("cancelled: nothing of it is kept")
     return INTERRUPTED
+
+
+def _again(view: TransferView) -> str:
+    """Join the transfer, or begin it again: a pull of the same reference does both."""
+    return f"roundhouse pull {quote(view.ref)}"
 
 
 def _show_end(out: Output, reply: Reply[TransferView], took: str) -> None:

@@ -35,3 +35,71 @@ def test_ls_active_is_what_moves(run: Run) -> None:
 def test_an_empty_ls_names_the_next_command(run: Run) -> None:
     """Nothing pulled yet: how to pull."""
     assert "roundhouse pull hf:" in run("downloads", "ls").err
+
+
+@pytest.mark.parametrize(("verb", "state"), [("pause", "paused"), ("resume", "downloading"), ("cancel", "cancelled")])
+def test_steering_by_model_id_or_reference(run: Run, busy: FakeServer, verb: str, state: str) -> None:
+    """Whatever names a download will do; the state that it has now is shown."""
+    for name in ("t-1", "c/d", "hf:c/d"):
+        outcome = run("downloads", verb, name)
+        assert (0, state) == (outcome.code, outcome.rows[1][1])
+    assert state == busy.management.pulls[0].state
+
+
+def test_steering_several_and_as_json(run: Run, busy: FakeServer) -> None:
+    """Each is told, and each is answered."""
+    busy.management.pulls[1] = replace(a_transfer("hf:a/b"), id="t-9")
+    outcome = run("downloads", "pause", "c/d", "a/b", "--json")
+    assert ["paused", "paused"] == [one["state"] for one in outcome.json["transfers"]]
+
+
+@pytest.mark.usefixtures("busy")
+def test_steering_what_is_over(run: Run) -> None:
+    """E_CONFLICT, with what to do instead."""
+    outcome = run("downloads", "resume", "a/b")
+    assert 1 == outcome.code
+    assert "roundhouse pull hf:a/b" in outcome.err
+
+
+@pytest.mark.usefixtures("busy")
+def test_steering_what_is_unknown(run: Run) -> None:
+    """E_NOTFOUND is exit 3."""
+    assert 3 == run("downloads", "pause", "nobody").code
+
+
+def test_steering_by_a_name_that_fits_several(run: Run, busy: FakeServer) -> None:
+    """Nobody guesses which was meant."""
+    busy.management.pulls[1] = replace(a_transfer("hf:a/b"), id="t-9")
+    outcome = run("downloads", "cancel", "t-")
+    assert (1, "downloading") == (outcome.code, busy.management.pulls[0].state)
+    assert "t-1, t-9" in outcome.err
+
+
+def test_limit_shows_and_changes_what_holds_for_all(run: Run, server: FakeServer) -> None:
+    """Sizes as everywhere, with or without the second; none lifts it."""
+    assert [["limit", ""], ["configured", ""]] == run("downloads", "limit").rows[1:]
+    assert ["limit", str(10 << 20)] == run("downloads", "limit", "10MiB/s").rows[1]
+    run("downloads", "limit", "none")
+    assert server.management.limit is None
+
+
+def test_limit_for_one(run: Run, busy: FakeServer) -> None:
+    """Named as for the other verbs."""
+    assert str(2 << 20) in run("downloads", "limit", "2MiB", "c/d").rows[1]
+    assert (None, 2 << 20) == (busy.management.limit, busy.management.pulls[0].bandwidth)
+
+
+@pytest.mark.usefixtures("server")
+def test_limit_that_is_no_rate(run: Run) -> None:
+    """Usage, not a guess."""
+    outcome = run("downloads", "limit", "fast")
+    assert (2, True) == (outcome.code, "no rate" in outcome.err)
+
+
+def test_prioritize_puts_it_before_the_others(run: Run, busy: FakeServer) -> None:
+    """One more than the highest of those under way, or what is asked for."""
+    busy.management.pulls[1] = replace(a_transfer("hf:a/b"), id="t-9", priority=4)
+    run("downloads", "prioritize", "c/d")
+    assert 5 == busy.management.pulls[0].priority
+    run("downloads", "prioritize", "c/d", "--priority", "-2")
+    assert -2 == busy.management.pulls[0].priority

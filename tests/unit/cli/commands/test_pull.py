@@ -100,15 +100,38 @@ def test_what_is_no_path_stays(ref: str) -> None:
     assert ref == pull._absolute(ref)
 
 
+def interrupts(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Press Ctrl-C in each of the first *times* waits."""
+    left = [KeyboardInterrupt()] * times
+
+    def sleep(_: float) -> None:
+        if left:
+            raise left.pop()
+
+    monkeypatch.setattr("roundhouse.cli.commands.pull.sleep", sleep)
+
+
 def test_interrupting_leaves_the_server_at_work(run: Run, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C is 130 and says how to look at it."""
-
-    def interrupted(_: float) -> None:
-        raise KeyboardInterrupt
-
+    """Ctrl-C is 130 and says how to come back to it."""
     server.management.steps = [{"state": "downloading"}]
-    monkeypatch.setattr("roundhouse.cli.commands.pull.sleep", interrupted)
+    interrupts(monkeypatch, 1)
+    outcome = run("pull", REF)
+    assert (130, "queued") == (outcome.code, server.management.pulls[0].state)
+    assert "goes on in the background" in outcome.err
+    assert f"roundhouse pull {REF}" in outcome.err
+
+
+def test_a_second_interrupt_cancels(run: Run, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server keeps nothing of it."""
+    interrupts(monkeypatch, 2)
+    outcome = run("pull", REF)
+    assert (130, "cancelled") == (outcome.code, server.management.pulls[0].state)
+    assert "nothing of it is kept" in outcome.err
+
+
+def test_a_pull_that_somebody_cancelled_ends(run: Run, server: FakeServer) -> None:
+    """E_CANCELLED, and how to begin again."""
+    server.management.steps = [{"state": "cancelled"}]
     outcome = run("pull", REF)
     assert 130 == outcome.code
-    assert "goes on in the background" in outcome.err
-    assert "roundhouse downloads ls" in outcome.err
+    assert f"begin again with `roundhouse pull {REF}`" in outcome.err
