@@ -20,6 +20,12 @@ from roundhouse.testing.management_service import InMemoryManagement, a_model
 NAME = "roundhouse/noise"
 
 
+@pytest.fixture
+def offline() -> bool:
+    """Ask for a house that must not reach out."""
+    return True
+
+
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def management(
     request: pytest.FixtureRequest, home: Path, new_url: Callable[[str], str]
@@ -29,7 +35,11 @@ async def management(
         yield InMemoryManagement(catalog=[a_model(NAME)])
         return
     (home / "run").mkdir()
-    flags = {"storage.database_url": new_url(request.param), "discovery.enabled": False, "downloads.offline": True}
+    flags = {
+        "storage.database_url": new_url(request.param),
+        "discovery.enabled": False,
+        "downloads.offline": "offline" in request.fixturenames,
+    }
     async with open_roundhouse(load(home=home, flags=flags), url="http://127.0.0.1:8484") as roundhouse:
         yield roundhouse.management
 
@@ -153,10 +163,10 @@ async def test_nothing_was_used_yet(management: Management, by: str) -> None:
     assert list(await management.requests(10)) == []
 
 
-async def test_browsing_offline_says_so(management: Management) -> None:
+async def test_browsing_offline_says_so(management: Management, *, offline: bool) -> None:
     """Before anybody is asked."""
     if isinstance(management, InMemoryManagement):
-        management.offline = True
+        management.offline = offline
     with pytest.raises(OfflineError, match="needs the network"):
         await management.browse(Query())
 
