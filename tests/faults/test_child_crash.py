@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Chunk
 from roundhouse.testing.asking import ask_chat
-from roundhouse.testing.runtime import Runtime, children
+from roundhouse.testing.runtime import LIMITS, Runtime, children
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +25,7 @@ ORPHANS = """
 import asyncio, json, os
 from roundhouse.core.inference import Chunk
 from roundhouse.testing.asking import ask_chat
-from roundhouse.testing.runtime import Runtime, children
+from roundhouse.testing.runtime import LIMITS, Runtime, children
 
 async def main():
     runtime = Runtime(dict(os.environ))
@@ -38,15 +39,15 @@ asyncio.run(main())
 
 @pytest.fixture
 async def runtime() -> AsyncIterator[Runtime]:
-    """The embedded runtime."""
-    started = Runtime(ENVIRON)
+    """The embedded runtime, with room for answers so long that a signal finds them under way."""
+    started = Runtime(ENVIRON, limits=replace(LIMITS, context=4096))
     yield started
     await started.backend.close()
 
 
 async def begin_to_answer(runtime: Runtime) -> AsyncGenerator[Chunk, None]:
     """Open a long stream and read its first word."""
-    request = ask_chat(stream=True, max_tokens=400, ignore_eos=True)
+    request = ask_chat(stream=True, max_tokens=4000, ignore_eos=True)
     chunks = runtime.backend.stream(request, await runtime.deployment())
     while not (await anext(chunks)).visible:
         pass
