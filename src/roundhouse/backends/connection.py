@@ -13,7 +13,7 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from roundhouse.backends.posting import STALE_WITHIN_S, Poster, reason_of
+from roundhouse.backends.posting import STALE_WITHIN_S, Poster, UnreachableError, reason_of
 from roundhouse.backends.wire.failures import failure
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
 
@@ -152,7 +152,7 @@ def unreachable(error: Exception) -> NetworkError:
     else:
         reason = str(error) or type(error).__name__
     message = f"it cannot be reached: {reason}"
-    return NetworkError(message, hint="is it running? see `roundhouse backends ls`")
+    return UnreachableError(message)
 
 
 def allow_silence(response: aiohttp.ClientResponse, idle_s: float) -> None:

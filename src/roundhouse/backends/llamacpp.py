@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
 from roundhouse.backends.child import Child
 from roundhouse.backends.memory import AUTO_SHARE
+from roundhouse.backends.posting import UnreachableError
 from roundhouse.backends.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.residents import Residents
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
@@ -42,6 +44,10 @@ def auto_memory() -> int:
     return int(psutil.virtual_memory().total * AUTO_SHARE)
 
 
+class _DiedBeforeError(BackendError):
+    """The child was gone before anything was sent to it: this request had no part in that, and may try another."""
+
+
 class LlamaCpp:
     """All models of the library, loaded when they are asked for."""
 
@@ -71,11 +77,10 @@ class LlamaCpp:
         resident = self._residents.enter(deployment.upstream, self._find)
         served = False
         try:
-            loaded = await self._loaded(resident, request.timeout_s)
             try:
-                answer = await loaded.client.answer(request, deployment)
-            except NetworkError as error:
-                raise await self._autopsy(error, loaded.child, resident) from error
+                answer = await self._once(resident, request, deployment)
+            except _DiedBeforeError:
+                answer = await self._once(resident, request, deployment)
             served = True
         finally:
             self._residents.leave(resident, served=served)
@@ -86,18 +91,37 @@ class LlamaCpp:
         resident = self._residents.enter(deployment.upstream, self._find)
         served = False
         try:
-            loaded = await self._loaded(resident, request.timeout_s)
-            chunks = loaded.client.stream(request, deployment)
-            try:
-                async for chunk in chunks:
-                    yield chunk
-                    served = served or chunk.final
-            except NetworkError as error:
-                raise await self._autopsy(error, loaded.child, resident) from error
-            finally:
-                await chunks.aclose()
+            for is_last in (False, True):
+                try:
+                    async with aclosing(self._stream_once(resident, request, deployment)) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
+                            served = served or chunk.final
+                except _DiedBeforeError:
+                    if is_last:
+                        raise
+                else:
+                    return
         finally:
             self._residents.leave(resident, served=served)
+
+    async def _once(self, resident: Resident, request: InferenceRequest, deployment: Deployment) -> Answer:
+        loaded = await self._loaded(resident, request.timeout_s)
+        try:
+            return await loaded.client.answer(request, deployment)
+        except NetworkError as error:
+            raise await self._autopsy(error, loaded.child, resident) from error
+
+    async def _stream_once(
+        self, resident: Resident, request: InferenceRequest, deployment: Deployment
+    ) -> AsyncGenerator[Chunk, None]:
+        loaded = await self._loaded(resident, request.timeout_s)
+        try:
+            async with aclosing(loaded.client.stream(request, deployment)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except NetworkError as error:
+            raise await self._autopsy(error, loaded.child, resident) from error
 
     async def health(self) -> BackendHealth:
         """Whether llama.cpp is installed, and how full it is."""
@@ -144,7 +168,8 @@ class LlamaCpp:
         except TimeoutError:
             return error
         message = f"{self.name}: llama.cpp was {child.ending} while it served {resident.model.name}"
-        return BackendError(message, hint="the next request starts it again", details={"ending": child.ending})
+        kind = _DiedBeforeError if isinstance(error, UnreachableError) else BackendError
+        return kind(message, hint="the next request starts it again", details={"ending": child.ending})
 
     def _deployment(self, model: LoadableModel, *, is_loaded: bool) -> Deployment:
         return Deployment(

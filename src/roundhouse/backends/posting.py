@@ -27,6 +27,12 @@ _MAX_IDLE = 256
 _INFORMATIONAL = 200
 
 
+class UnreachableError(NetworkError):
+    """There was no connection, so nothing was sent."""
+
+    hint = "is it running? see `roundhouse backends ls`"
+
+
 class CutError(Exception):
     """The connection ended before the answer did."""
 
@@ -225,7 +231,7 @@ class Poster:
         except OSError as error:  # a TimeoutError is one
             reason = reason_of(error) or f"no connection within {self._connect_s:g} s"
             message = f"it cannot be reached: {reason}"
-            raise NetworkError(message, hint="is it running? see `roundhouse backends ls`") from error
+            raise UnreachableError(message) from error
         return line
 
 
