@@ -10,7 +10,7 @@ import asyncio
 import errno
 import hashlib
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,8 @@ class Landing:
 
     partials: Path
     place: Callable[[Digest], Path]
+    #: Told the chunks of a file that has come to its place: offset, length, digest, in order and without a gap.
+    landed: Callable[[Digest, Sequence[tuple[int, int, Digest]]], None] = lambda _digest, _chunks: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Fetcher:
                 async with self._partial(key) as partial:
                     await self._fill(partial, file, source, watcher)
                     digest = await asyncio.to_thread(partial.finish, file.digest, self._landing.place)
+                    self._landing.landed(digest, [(each.offset, each.length, each.digest) for each in partial.chunks])
                     return ArtifactFile(file.name, partial.written, digest)
 
     def _present(self, file: PlannedFile, key: str) -> ArtifactFile | None:

@@ -70,7 +70,7 @@ class Pulls:
         self._start_job = start_job
         self._settings = settings or PullSettings()
         self._plans = Plans(library.root / "plans")
-        self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of), self._settings.fetch)
+        self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of, library.landed), self._settings.fetch)
         self._live: dict[str, LiveTransfer] = {}
         #: Given to jobs by this process, and not over. A row that looks active without being here is nobody's.
         self._under_way: set[str] = set()
