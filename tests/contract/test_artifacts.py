@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from roundhouse.core.artifacts import Artifact
+from roundhouse.core.artifacts import Artifact, Fingerprint
 from roundhouse.core.errors import NotFoundError
 from roundhouse.core.ports import Artifacts
 from roundhouse.storage.artifacts import SqlArtifacts
@@ -61,6 +61,37 @@ async def test_notes_when_every_byte_was_right(artifacts: Artifacts) -> None:
     await artifacts.add(an_artifact("m"))
     await artifacts.mark_verified("m", NOON)
     assert replace(an_artifact("m"), verified_at=NOON) == await artifacts.get("m")
+
+
+def a_fingerprint(name: str = "model.gguf", chunks: int = 3) -> Fingerprint:
+    """The chunks of one blob."""
+    digests = tuple(a_file(f"{name} {number}").digest for number in range(chunks))
+    return Fingerprint(a_file(name).digest, 2**40, 2**62, 2**39, digests)
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 7000])
+async def test_gives_back_fingerprints(artifacts: Artifacts, chunks: int) -> None:
+    """Every chunk in its place, and nothing about blobs that nobody has read."""
+    await artifacts.put_fingerprint(a_fingerprint(chunks=chunks))
+    assert a_fingerprint(chunks=chunks) == await artifacts.fingerprint(a_file().digest)
+    assert await artifacts.fingerprint(a_file("other").digest) is None
+
+
+async def test_a_fingerprint_takes_the_place_of_an_older_one(artifacts: Artifacts) -> None:
+    """The last one counts."""
+    await artifacts.put_fingerprint(a_fingerprint())
+    newer = replace(a_fingerprint(), modified_ns=1)
+    await artifacts.put_fingerprint(newer)
+    assert [newer] == list(await artifacts.fingerprints())
+
+
+async def test_fingerprints_are_dropped_one_by_one(artifacts: Artifacts) -> None:
+    """The others stay; what nobody knows is no error."""
+    for name in ("a", "b"):
+        await artifacts.put_fingerprint(a_fingerprint(name))
+    await artifacts.drop_fingerprints([a_file("a").digest, a_file("nobody").digest])
+    await artifacts.drop_fingerprints([])
+    assert [a_fingerprint("b")] == list(await artifacts.fingerprints())
 
 
 @pytest.mark.parametrize("call", ["get", "remove"])

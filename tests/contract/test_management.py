@@ -96,6 +96,7 @@ async def test_verify(management: Management) -> None:
     report = await management.verify_model(NAME)
     assert report.ok
     assert all(file.ok and file.actual == file.digest for file in report.files)
+    assert (await management.verify_model(NAME, quick=True)).ok
 
 
 async def test_nonsense_is_not_pulled(management: Management) -> None:

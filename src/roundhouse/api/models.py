@@ -43,9 +43,12 @@ def add_models(router: APIRouter, desk: ModelsDesk) -> None:
         return await desk.remove_model(name, dry_run=dry_run)
 
     @router.post("/api/v1/models/{name:path}/verify", tags=["models"], openapi_extra=needs(Permission.MODELS_MANAGE))
-    async def verify_model(name: Name) -> Verification:
-        """Read every byte again. Wrong bytes are an answer (`ok: false`), not an error."""
-        return await desk.verify_model(name)
+    async def verify_model(name: Name, *, quick: bool = False) -> Verification:
+        """Read every byte again, or (`quick`) look at size, header and time of change.
+
+        Wrong bytes are an answer (`ok: false`), not an error.
+        """
+        return await desk.verify_model(name, quick=quick)
 
 
 def add_browse(router: APIRouter, desk: BrowseDesk) -> None:

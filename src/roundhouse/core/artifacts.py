@@ -106,6 +106,33 @@ class ArtifactFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a blob's bytes were when all of them were read: enough to tell later which of them have changed."""
+
+    digest: Digest
+    size: int
+    #: When the file was last written, as the file system tells it, in nanoseconds.
+    modified_ns: int
+    #: Bytes of every chunk but the last.
+    chunk_bytes: int
+    #: The digest of each chunk, from the first byte on.
+    chunks: tuple[Digest, ...]
+
+    def stretch(self, number: int) -> Stretch:
+        """Where chunk *number* lies."""
+        offset = number * self.chunk_bytes
+        return Stretch(offset, min(self.chunk_bytes, self.size - offset))
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some bytes of a file that follow each other."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """A runnable model on our disk."""
 

@@ -49,8 +49,8 @@ class ModelsDesk(Protocol):
     async def remove_model(self, name: str, *, dry_run: bool) -> Removal:
         """Take one out of the library. Raises NotFoundError; ConflictError when it is not ours to remove."""
 
-    async def verify_model(self, name: str) -> Verification:
-        """Read all its bytes again. Raises NotFoundError."""
+    async def verify_model(self, name: str, *, quick: bool = False) -> Verification:
+        """Read all its bytes again, or only look at size, header and time of change. Raises NotFoundError."""
 
 
 class BrowseDesk(Protocol):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from roundhouse.core.artifacts import Artifact, Plan, PlannedFile, Transfer
+from roundhouse.core.artifacts import Artifact, Digest, Fingerprint, Plan, PlannedFile, Transfer
 from roundhouse.core.browse import Offer, Query
 from roundhouse.core.inference import Answer, ChunkStream, Deployment, InferenceRequest
 from roundhouse.core.ledger import UsageRecord, UsageSummary
@@ -98,6 +98,18 @@ class Artifacts(Protocol):
 
     async def mark_verified(self, model: str, at: datetime) -> None:
         """Note that every byte was read and was right."""
+
+    async def put_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Remember the chunks of a blob, new or known."""
+
+    async def fingerprint(self, digest: Digest) -> Fingerprint | None:
+        """The chunks of one blob, if they were ever read."""
+
+    async def fingerprints(self) -> Sequence[Fingerprint]:
+        """All of them, by digest."""
+
+    async def drop_fingerprints(self, digests: Collection[Digest]) -> None:
+        """Forget the chunks of blobs that are gone; those that nobody knows are no error."""
 
 
 class Transfers(Protocol):

@@ -155,15 +155,27 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
+class ByteRange:
+    """Some bytes of a file that follow each other."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileCheck:
-    """One file, read to its last byte."""
+    """One file, read to its last byte, or only looked at."""
 
     name: str
     size: int
     digest: str
     ok: bool
-    #: The digest that was found; ``None`` when the file is gone.
+    #: The digest that was found; ``None`` when the file is gone, or was not read.
     actual: str | None
+    #: What is wrong, in words that follow the file's name; ``None`` when nothing is.
+    problem: str | None = None
+    #: Where the wrong bytes are, as far as is known.
+    damaged: tuple[ByteRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +186,8 @@ class Verification:
     ok: bool
     files: tuple[FileCheck, ...]
     duration_ms: float
+    #: Only size, header and time of change were looked at.
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)

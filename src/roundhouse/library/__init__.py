@@ -2,6 +2,7 @@
 
 from roundhouse.library.blobs import Blobs
 from roundhouse.library.gguf import GgufHeader, read_header
-from roundhouse.library.library import FileReport, Library, VerifyReport
+from roundhouse.library.integrity import FileReport, VerifyReport
+from roundhouse.library.library import Library
 
 __all__ = ["Blobs", "FileReport", "GgufHeader", "Library", "VerifyReport", "read_header"]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
 from roundhouse.core.artifacts import Digest
-
-READ_BYTES = 1 << 20
 
 
 class Blobs:
@@ -22,24 +19,13 @@ class Blobs:
         return self._root / f"sha256-{digest}"
 
     def has(self, digest: Digest) -> bool:
-        """Whether there is such a file; `actual` says whether it is right."""
+        """Whether there is such a file; whether it is right is told by `integrity`."""
         return self.path_of(digest).is_file()
 
     def size(self, digest: Digest) -> int:
         """Bytes on disk; 0 when there are none."""
         path = self.path_of(digest)
         return path.stat().st_size if path.is_file() else 0
-
-    def actual(self, digest: Digest) -> Digest | None:
-        """The digest of the bytes as they are now; ``None`` when they are gone."""
-        sha256 = hashlib.sha256()
-        try:
-            with self.path_of(digest).open("rb") as file:
-                while block := file.read(READ_BYTES):
-                    sha256.update(block)
-        except FileNotFoundError:
-            return None
-        return Digest(sha256.hexdigest())
 
     def remove_unreferenced(self, candidates: Collection[Digest], referenced: Collection[Digest]) -> int:
         """Delete those *candidates* that nothing refers to; the bytes that this freed."""

@@ -10,58 +10,32 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, Plan
+from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, Plan
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
 from roundhouse.core.ports import Artifacts
 from roundhouse.library.blobs import Blobs
+from roundhouse.library.chunks import CHUNK_BYTES, Piece
 from roundhouse.library.folders import Folders
 from roundhouse.library.gguf import GgufHeader, read_header
+from roundhouse.library.integrity import Integrity, VerifyReport
 from roundhouse.library.parts import projector_of, weights_of
-
-
-@dataclass(frozen=True, slots=True)
-class FileReport:
-    """One file, read again from its first byte to its last."""
-
-    name: FileName
-    size: int
-    digest: Digest
-    #: What the bytes hash to now; ``None`` when the file is gone.
-    actual: Digest | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the bytes are the ones that were promised."""
-        return self.actual == self.digest
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """What reading every byte of a model showed."""
-
-    model: str
-    files: tuple[FileReport, ...]
-    duration_ms: float
-
-    @property
-    def ok(self) -> bool:
-        """Whether all files are right."""
-        return all(file.ok for file in self.files)
 
 
 class Library:
     """The artifacts below one root, and their registry."""
 
-    def __init__(self, root: Path, artifacts: Artifacts, events: Events, clock: Clock) -> None:
+    def __init__(
+        self, root: Path, artifacts: Artifacts, events: Events, clock: Clock, *, chunk_bytes: int = CHUNK_BYTES
+    ) -> None:
         self.root = root
         self.blobs = Blobs(root / "blobs")
         self._folders = Folders(root / "models", self.blobs)
+        self._integrity = Integrity(self.blobs, artifacts, chunk_bytes)
         self._artifacts, self._events, self._clock = artifacts, events, clock
         #: Digests that a transfer counts on: never removed, referenced or not yet.
         self._leased: Counter[Digest] = Counter()
@@ -71,6 +45,10 @@ class Library:
     def partials(self) -> Path:
         """Where files are while they are not whole."""
         return self.root / "partials"
+
+    def landed(self, digest: Digest, pieces: Sequence[Piece]) -> None:
+        """Note how the bytes of a blob came in, so that registering them need not read them again."""
+        self._integrity.landed(digest, pieces)
 
     async def add_from_transfer(
         self, plan: Plan, files: Sequence[ArtifactFile], name_of: Callable[[GgufHeader], str] | None = None
@@ -87,6 +65,7 @@ class Library:
                 raise
             artifact = self._describe(plan, files, headers, name_of)
             previous = [known for known in await self._artifacts.list() if known.model == artifact.model]
+            await self._integrity.record(files)
             await asyncio.to_thread(self._folders.ensure, artifact)
             await self._artifacts.add(artifact)
             await self._collect([file.digest for known in previous for file in known.files])
@@ -176,19 +155,19 @@ class Library:
         self._events.publish(ArtifactRemoved(model))
         return freed
 
-    async def verify(self, model: str) -> VerifyReport:
-        """Read every byte of *model* again. Raises NotFoundError; what is wrong with the bytes is in the report."""
+    async def verify(self, model: str, *, quick: bool = False) -> VerifyReport:
+        """Read every byte of *model* again, or only what can be seen at a glance.
+
+        Raises NotFoundError; what is wrong with the bytes is in the report.
+        """
         artifact = await self._artifacts.get(model)
         start = self._clock.monotonic()
-        files = tuple([await asyncio.to_thread(self._report, file) for file in artifact.files])
-        report = VerifyReport(model, files, (self._clock.monotonic() - start) * 1000)
-        if report.ok:
+        files = tuple([await self._integrity.look(file, quick=quick) for file in artifact.files])
+        report = VerifyReport(model, files, (self._clock.monotonic() - start) * 1000, quick)
+        if report.ok and not quick:
             await asyncio.to_thread(self._folders.ensure, artifact)
             await self._artifacts.mark_verified(model, self._clock.now())
         return report
-
-    def _report(self, file: ArtifactFile) -> FileReport:
-        return FileReport(file.name, file.size, file.digest, self.blobs.actual(file.digest))
 
     @contextmanager
     def leased(self, digests: Collection[Digest]) -> Iterator[None]:
@@ -209,7 +188,9 @@ class Library:
         """Delete those of *candidates* that no model and no transfer needs, *own* leases aside; bytes freed."""
         leased = {digest for digest, count in self._leased.items() if count > own}
         needed = await self._referenced() | leased
-        return await asyncio.to_thread(self.blobs.remove_unreferenced, candidates, needed)
+        freed = await asyncio.to_thread(self.blobs.remove_unreferenced, candidates, needed)
+        await self._artifacts.drop_fingerprints(set(candidates) - needed)
+        return freed
 
     async def _referenced(self, *, without: str | None = None) -> set[Digest]:
         return {file.digest for known in await self._artifacts.list() if known.model != without for file in known.files}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import NoReturn
@@ -10,10 +10,13 @@ from typing import NoReturn
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
+from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, Fingerprint
 from roundhouse.core.errors import NotFoundError
 from roundhouse.storage.database import Database
-from roundhouse.storage.tables import artifact_files, artifacts
+from roundhouse.storage.tables import artifact_files, artifacts, fingerprints, upsert
+
+_PUT_FINGERPRINT = upsert(fingerprints)
+_DIGEST_BYTES = 32
 
 
 class SqlArtifacts:
@@ -41,6 +44,32 @@ class SqlArtifacts:
     async def mark_verified(self, model: str, at: datetime) -> None:
         """Note that every byte was read and was right. Raises NotFoundError."""
         await self._database.write(lambda connection: _mark_verified(connection, model, at))
+
+    async def put_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Remember the chunks of a blob, new or known."""
+        row = asdict(fingerprint) | {"chunks": b"".join(map(bytes.fromhex, fingerprint.chunks))}
+        await self._database.write(lambda connection: connection.execute(_PUT_FINGERPRINT, row))
+
+    async def fingerprint(self, digest: Digest) -> Fingerprint | None:
+        """The chunks of one blob, if they were ever read."""
+        question = sa.select(fingerprints).where(fingerprints.c.digest == digest)
+        row = await self._database.read(lambda connection: connection.execute(question).mappings().first())
+        return None if row is None else _fingerprint(row)
+
+    async def fingerprints(self) -> Sequence[Fingerprint]:
+        """All of them, by digest."""
+        question = sa.select(fingerprints).order_by(fingerprints.c.digest)
+        rows = await self._database.read(lambda connection: connection.execute(question).mappings().all())
+        return [_fingerprint(row) for row in rows]
+
+    async def drop_fingerprints(self, digests: Collection[Digest]) -> None:
+        """Forget the chunks of blobs that are gone."""
+        if not digests:
+            return
+        # One statement per digest: how many may stand in one list is the database's secret.
+        gone = fingerprints.delete().where(fingerprints.c.digest == sa.bindparam("gone"))
+        rows = [{"gone": digest} for digest in digests]
+        await self._database.write(lambda connection: connection.execute(gone, rows))
 
 
 def _add(connection: Connection, artifact: Artifact) -> None:
@@ -91,6 +120,12 @@ def _refuse(model: str) -> NoReturn:
 
 def _artifact(row: RowMapping, files: Sequence[ArtifactFile]) -> Artifact:
     return Artifact(files=tuple(files), **row)
+
+
+def _fingerprint(row: RowMapping) -> Fingerprint:
+    raw: bytes = row["chunks"]
+    chunks = (Digest(raw[begin : begin + _DIGEST_BYTES].hex()) for begin in range(0, len(raw), _DIGEST_BYTES))
+    return Fingerprint(Digest(row["digest"]), row["size"], row["modified_ns"], row["chunk_bytes"], tuple(chunks))
 
 
 def _file(row: RowMapping) -> ArtifactFile:

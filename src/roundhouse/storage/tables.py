@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 #: The revision that these tables are; the newest file in ``migrations/versions``.
-REVISION = "0002"
+REVISION = "0003"
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -67,6 +67,18 @@ artifact_files = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     #: Many artifacts may share a blob.
     sa.Column("digest", sa.String(64), nullable=False, index=True),
+)
+
+#: What the bytes of a blob were, chunk by chunk. No foreign key: a blob lands before its artifact is registered.
+fingerprints = sa.Table(
+    "fingerprints",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("modified_ns", sa.BigInteger, nullable=False),
+    sa.Column("chunk_bytes", sa.BigInteger, nullable=False),
+    #: The digests one after the other, 32 bytes each: a large model has thousands.
+    sa.Column("chunks", sa.LargeBinary, nullable=False),
 )
 
 transfers = sa.Table(

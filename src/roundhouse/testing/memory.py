@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from roundhouse.core.artifacts import Artifact, Transfer
+from roundhouse.core.artifacts import Artifact, Digest, Fingerprint, Transfer
 from roundhouse.core.errors import NotFoundError, SchemaError
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 
@@ -19,6 +19,7 @@ class MemoryArtifacts:
 
     def __init__(self, artifacts: Iterable[Artifact] = ()) -> None:
         self._artifacts = {artifact.model: artifact for artifact in artifacts}
+        self._fingerprints: dict[Digest, Fingerprint] = {}
 
     async def add(self, artifact: Artifact) -> None:
         """Register, replacing an artifact of the same model name."""
@@ -44,6 +45,23 @@ class MemoryArtifacts:
     async def mark_verified(self, model: str, at: datetime) -> None:
         """Note that every byte was read and was right. Raises NotFoundError."""
         self._artifacts[model] = replace(await self.get(model), verified_at=at)
+
+    async def put_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Remember the chunks of a blob, new or known."""
+        self._fingerprints[fingerprint.digest] = fingerprint
+
+    async def fingerprint(self, digest: Digest) -> Fingerprint | None:
+        """The chunks of one blob, if they were ever read."""
+        return self._fingerprints.get(digest)
+
+    async def fingerprints(self) -> Sequence[Fingerprint]:
+        """All of them, by digest."""
+        return [self._fingerprints[digest] for digest in sorted(self._fingerprints)]
+
+    async def drop_fingerprints(self, digests: Collection[Digest]) -> None:
+        """Forget the chunks of blobs that are gone."""
+        for digest in digests:
+            self._fingerprints.pop(digest, None)
 
 
 class MemoryTransfers:

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import hashlib
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +54,8 @@ class Landing:
 
     partials: Path
     place: Callable[[Digest], Path]
+    #: Told the chunks of a file that has come to its place: offset, length, digest, in order and without a gap.
+    landed: Callable[[Digest, Sequence[tuple[int, int, Digest]]], None] = lambda _digest, _chunks: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Fetcher:
                 async with self._partial(key) as partial:
                     await self._fill(partial, _Errand(file, source, watcher, throttle or Throttles()))
                     digest = await settled(asyncio.to_thread(partial.finish, file.digest, self._landing.place))
+                    self._landing.landed(digest, [(each.offset, each.length, each.digest) for each in partial.chunks])
                     return ArtifactFile(file.name, partial.written, digest)
 
     async def forget(self, file: PlannedFile, scheme: str) -> None:

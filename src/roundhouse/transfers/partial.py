@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +31,7 @@ class Partial:
         self._whole, self._piece = hashlib.sha256(), hashlib.sha256()
         self._file: BinaryIO = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b", 0)
         kept = self._verified()
+        self._chunks = list(kept)
         #: Bytes that are journaled, and bytes that are written.
         self.journaled = self.written = kept[-1].end if kept else 0
         self._file.truncate(self.written)
@@ -73,12 +74,13 @@ class Partial:
 
     def _append(self, left: memoryview) -> None:
         while left:
-            count = self._file.write(left[: self._chunk_bytes - (self.written - self.journaled)]) or 0
+            # To the next multiple: after a short chunk, which a stop leaves, the following ones fall into step again.
+            count = self._file.write(left[: self._chunk_bytes - self.written % self._chunk_bytes]) or 0
             self._whole.update(left[:count])
             self._piece.update(left[:count])
             self.written += count
             left = left[count:]
-            if self.written - self.journaled == self._chunk_bytes:
+            if self.written % self._chunk_bytes == 0:
                 self._commit()
 
     def _commit(self) -> None:
@@ -86,16 +88,25 @@ class Partial:
         if self.written == self.journaled:
             return
         os.fsync(self._file.fileno())
-        digest = Digest(self._piece.hexdigest())
-        self._journal.append(Chunk(self.journaled, self.written - self.journaled, digest))
+        self._journal.append(self._under_way())
+        self._chunks.append(self._under_way())
         self._piece = hashlib.sha256()
         self.journaled = self.written
+
+    def _under_way(self) -> Chunk:
+        return Chunk(self.journaled, self.written - self.journaled, Digest(self._piece.hexdigest()))
+
+    @property
+    def chunks(self) -> Sequence[Chunk]:
+        """What has been written, in order and without a gap."""
+        return [*self._chunks, self._under_way()] if self.written > self.journaled else list(self._chunks)
 
     def restart(self) -> None:
         """Forget every byte: the source could not go on from where we were."""
         with self._lock:
             self._journal.close()
             self._journal = Journal(self._journal_path)
+            self._chunks.clear()
             self._file.truncate(0)
             self._file.seek(0)
             self._whole, self._piece = hashlib.sha256(), hashlib.sha256()

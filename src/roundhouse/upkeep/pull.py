@@ -79,7 +79,7 @@ class Pulls:
         self._start_job = start_job
         self._settings = settings or PullSettings()
         self._plans = Plans(library.root / "plans")
-        self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of), self._settings.fetch)
+        self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of, library.landed), self._settings.fetch)
         #: What all pulls together may take; it can be changed at any moment.
         self.bandwidth = Bandwidth(clock, self._settings.bandwidth)
         self._queue = Queue(self._settings.max_concurrent)

@@ -64,6 +64,13 @@ async def test_verify(admin: httpx2.AsyncClient, management: InMemoryManagement)
     assert (answer.status_code, answer.json()["ok"]) == (200, False)
     file = answer.json()["files"][0]
     assert (file["ok"], file["digest"], file["actual"]) == (False, "ab" * 32, "00" * 32)
+    assert file["damaged"] == [{"offset": 16 << 20, "length": 16 << 20}]
+
+
+async def test_verify_quick(admin: httpx2.AsyncClient) -> None:
+    """A glance says that it was one."""
+    answer = await admin.post(f"/models/{NAME}/verify?quick=true")
+    assert (answer.json()["quick"], answer.json()["files"][0]["actual"]) == (True, None)
 
 
 async def test_browse(user: httpx2.AsyncClient, management: InMemoryManagement) -> None:

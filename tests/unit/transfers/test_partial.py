@@ -45,6 +45,28 @@ def test_a_closed_file_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert (tmp_path / DIGEST).read_bytes() == DATA
 
 
+def test_it_tells_its_chunks_without_a_gap(tmp_path: Path) -> None:
+    """Also across a stop in the middle of one: the next fall into step again, and the last may be short."""
+    first = a_partial(tmp_path)
+    first.write(DATA[:250])
+    first.close()
+    second = a_partial(tmp_path)
+    second.write(DATA[250:430])
+    lengths = [(each.offset, each.length) for each in second.chunks]
+    assert [(0, 100), (100, 100), (200, 50), (250, 50), (300, 100), (400, 30)] == lengths
+    assert all(each.digest == hashlib.sha256(DATA[each.offset : each.end]).hexdigest() for each in second.chunks)
+    second.close()
+
+
+def test_starting_over_forgets_its_chunks(tmp_path: Path) -> None:
+    """What is told is what is in the file."""
+    partial = a_partial(tmp_path)
+    partial.write(DATA[:250])
+    partial.restart()
+    assert [] == list(partial.chunks)
+    partial.close()
+
+
 def test_bytes_without_a_line_in_the_journal_are_not_believed(tmp_path: Path) -> None:
     """A kill leaves bytes behind the last line; they are cut off."""
     first = a_partial(tmp_path)

@@ -15,20 +15,23 @@ from roundhouse.testing.source import ScriptedSource
 from roundhouse.transfers import FetchOptions, Patience
 from roundhouse.upkeep import Progress, Pulls, PullSettings
 
+CHUNK = 4096
+
 
 class Bench:
     """Everything a pull touches."""
 
     def __init__(self, root: Path) -> None:
         self.source = ScriptedSource(a_gguf(bytes(40_000)))
-        self.library = Library(root, MemoryArtifacts(), Events(), FakeClock())
+        self.artifacts = MemoryArtifacts()
+        self.library = Library(root, self.artifacts, Events(), FakeClock(), chunk_bytes=CHUNK)
         self.transfers = MemoryTransfers()
         self.jobs = MemoryJobs(self._perform)
         self.pulls = self.make()
 
     def make(self, **settings: object) -> Pulls:
         """Pulls with other settings, over the same library, as after a restart."""
-        fetch = FetchOptions(chunk_bytes=4096, block_bytes=1024, patience=Patience(tries=2, base_s=0.0))
+        fetch = FetchOptions(chunk_bytes=CHUNK, block_bytes=1024, patience=Patience(tries=2, base_s=0.0))
         chosen = PullSettings(**{"min_free": 0, "fetch": fetch, **settings})  # type: ignore[arg-type]
         sources = {"file": self.source, "hf": self.source}
         self.pulls = Pulls(sources, self.library, self.transfers, FakeClock(), self.jobs.start, chosen)

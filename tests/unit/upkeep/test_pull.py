@@ -2,10 +2,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.unit.upkeep.conftest import Bench
+from tests.unit.upkeep.conftest import CHUNK, Bench
 
 from roundhouse.core.artifacts import FileName, TransferState
 from roundhouse.core.errors import NetworkError, NotFoundError, OfflineError, RoundhouseError, SchemaError
+from roundhouse.library.chunks import read_fingerprint
 from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.source import Connection, ScriptedSource
 
@@ -22,6 +23,18 @@ async def test_a_pull_ends_with_a_registered_model(bench: Bench) -> None:
     assert (TransferState.DONE, size, size, None) == (done.state, done.bytes_total, done.bytes_done, done.error)
     assert ["tiny"] == await names(bench)
     assert [] == list((bench.library.root / "plans").iterdir())
+
+
+@pytest.mark.parametrize("script", [(), (Connection(cut_after=10_000),)], ids=["at once", "in two parts"])
+async def test_the_chunks_of_what_came_are_known(bench: Bench, script: tuple[Connection, ...]) -> None:
+    """Nobody has to read the file again for them."""
+    bench.source = ScriptedSource(bench.source.data, *script)
+    bench.make()
+    await bench.pull()
+    digest = bench.source.file().digest
+    assert digest is not None
+    known = await bench.artifacts.fingerprint(digest)
+    assert read_fingerprint(bench.library.blobs.path_of(digest), CHUNK) == known
 
 
 async def test_a_model_can_be_given_a_name(bench: Bench) -> None:

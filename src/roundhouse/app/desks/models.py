@@ -9,7 +9,7 @@ from roundhouse.app.rooms import Rooms
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import ConflictError, NotFoundError
 from roundhouse.core.inference import Deployment
-from roundhouse.core.views import FileCheck, Model, ModelDetail, Removal, Verification
+from roundhouse.core.views import Model, ModelDetail, Removal, Verification
 
 
 class Models:
@@ -43,12 +43,10 @@ class Models:
             await self._rooms.fleet.refresh()
         return Removal(artifact.model, freed, dry_run)
 
-    async def verify_model(self, name: str) -> Verification:
-        """Read all its bytes again. Raises NotFoundError."""
+    async def verify_model(self, name: str, *, quick: bool = False) -> Verification:
+        """Read all its bytes again, or only look at size, header and time of change. Raises NotFoundError."""
         artifact = await self._ours(name, "be verified")
-        report = await self._rooms.library.verify(artifact.model)
-        files = tuple(FileCheck(each.name, each.size, each.digest, each.ok, each.actual) for each in report.files)
-        return Verification(report.model, report.ok, files, report.duration_ms)
+        return views.verification(await self._rooms.library.verify(artifact.model, quick=quick))
 
     def _served(self) -> dict[str, tuple[Deployment, ...]]:
         """Deployments by model."""

@@ -7,17 +7,21 @@ from collections.abc import Sequence
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
 from roundhouse.core.views import (
+    ByteRange,
     CandidateView,
     DeploymentView,
     Explanation,
     Factor,
+    FileCheck,
     Model,
     ModelDetail,
     ModelFile,
     ProfileView,
     RefusalView,
     TokenPrice,
+    Verification,
 )
+from roundhouse.library import FileReport, VerifyReport
 from roundhouse.routing.policy import Weights
 from roundhouse.routing.route import Candidate, Route
 
@@ -84,6 +88,23 @@ def detail(model: Model, artifact: Artifact | None, deployments: Sequence[Deploy
         **{name: getattr(model, name) for name in Model.__slots__},
         files=tuple(ModelFile(file.name, file.size, file.digest) for file in files),
         served_by=tuple(deployment(each) for each in deployments),
+    )
+
+
+def verification(report: VerifyReport) -> Verification:
+    """What looking at a model's bytes showed."""
+    return Verification(report.model, report.ok, tuple(map(_check, report.files)), report.duration_ms, report.quick)
+
+
+def _check(file: FileReport) -> FileCheck:
+    return FileCheck(
+        name=file.name,
+        size=file.size,
+        digest=file.digest,
+        ok=file.ok,
+        actual=file.actual,
+        problem=file.problem,
+        damaged=tuple(ByteRange(each.offset, each.length) for each in file.damaged),
     )
 
 

@@ -105,6 +105,20 @@ def test_verify_names_the_rotten_ones_only_when_quiet(run: Run, filled: FakeServ
     assert (6, "b\n", "") == (outcome.code, outcome.out, outcome.err)
 
 
+def test_verify_names_the_rotten_bytes(run: Run, filled: FakeServer) -> None:
+    """Chunk by chunk, so that one can see how much is wrong."""
+    filled.management.rotten = {TINY}
+    assert "bytes 16,777,216 to 33,554,432" in run("models", "verify", TINY).err
+
+
+@pytest.mark.usefixtures("filled")
+def test_verify_quick_promises_less(run: Run) -> None:
+    """Nobody read the bytes, so nobody calls them right."""
+    outcome = run("models", "verify", "--quick", "--json")
+    assert (0, True, None) == (outcome.code, outcome.json["quick"], outcome.json["files"][0]["actual"])
+    assert "plausible" == run("models", "verify", "--quick").rows[1][1]
+
+
 @pytest.mark.usefixtures("server")
 def test_verify_of_an_empty_library_is_fine(run: Run) -> None:
     """Nothing to verify is no failure."""

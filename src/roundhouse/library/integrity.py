@@ -1,0 +1,147 @@
+"""Whether the bytes of a blob are still the right ones, and if not, which. Knows nothing about models or repair.
+
+The sha256 of the whole file is the judge. Chunk digests only say where to look, and are made anew when they disagree
+with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from roundhouse.core.artifacts import ArtifactFile, Digest, FileName, Fingerprint, Stretch
+from roundhouse.core.errors import SchemaError
+from roundhouse.core.ports import Artifacts
+from roundhouse.library.blobs import Blobs
+from roundhouse.library.chunks import CHUNK_BYTES, Piece, join_pieces, read_fingerprint, wrong_chunks
+from roundhouse.library.gguf import read_header
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """One file, looked at again."""
+
+    name: FileName
+    size: int
+    digest: Digest
+    #: What the bytes hash to now; ``None`` when the file is gone, or when nobody read all of it.
+    actual: Digest | None
+    #: What is wrong, in words; ``None`` when nothing is.
+    problem: str | None = None
+    #: Where the wrong bytes are, in chunks; the whole file when nobody knows better.
+    damaged: tuple[Stretch, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing wrong was found."""
+        return self.problem is None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What looking at a model again showed."""
+
+    model: str
+    files: tuple[FileReport, ...]
+    duration_ms: float
+    #: Only size, header and time of change were looked at.
+    quick: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether all files are right."""
+        return all(file.ok for file in self.files)
+
+
+class Integrity:
+    """Looks at blobs, and remembers what they were when they were right."""
+
+    def __init__(self, blobs: Blobs, artifacts: Artifacts, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self._blobs, self._artifacts, self._chunk_bytes = blobs, artifacts, chunk_bytes
+        self._landed: dict[Digest, Sequence[Piece]] = {}
+
+    def landed(self, digest: Digest, pieces: Sequence[Piece]) -> None:
+        """Note how the bytes of a blob came in, until they are recorded."""
+        self._landed[digest] = pieces
+
+    async def record(self, files: Sequence[ArtifactFile]) -> None:
+        """Remember what blobs are whose every byte has just been found right.
+
+        One that did not come in pieces is left to the first full look.
+        """
+        for file in files:
+            pieces = self._landed.pop(file.digest, ())
+            known = await self._artifacts.fingerprint(file.digest)
+            found = await asyncio.to_thread(self._recorded, file.digest, pieces, known)
+            if found is not None:
+                await self._artifacts.put_fingerprint(found)
+
+    def _recorded(self, digest: Digest, pieces: Sequence[Piece], known: Fingerprint | None) -> Fingerprint | None:
+        path = self._blobs.path_of(digest)
+        found = join_pieces(path, digest, pieces, self._chunk_bytes)
+        if found is None and known is not None:
+            return replace(known, modified_ns=path.stat().st_mtime_ns)
+        return found
+
+    async def look(self, file: ArtifactFile, *, quick: bool) -> FileReport:
+        """Look at one blob: at its size, header and time of change, or at every byte."""
+        known = await self._artifacts.fingerprint(file.digest)
+        try:
+            if quick:
+                return await asyncio.to_thread(self._glance, file, known)
+            report, found = await asyncio.to_thread(self._read, file, known)
+        except FileNotFoundError:
+            return _wrong(file, "is gone", None, (Stretch(0, file.size),))
+        if found is not None and found != known:
+            await self._artifacts.put_fingerprint(found)
+        return report
+
+    def _glance(self, file: ArtifactFile, known: Fingerprint | None) -> FileReport:
+        path = self._blobs.path_of(file.digest)
+        stat = path.stat()
+        if stat.st_size != file.size:
+            return _wrong(file, f"has {stat.st_size:,} bytes, should have {file.size:,}", None)
+        try:
+            if file.name.lower().endswith(".gguf"):
+                read_header(path)
+        except SchemaError as error:
+            return _wrong(file, f"has a damaged header: {error.message}", None)
+        if known is not None and stat.st_mtime_ns != known.modified_ns:
+            return _wrong(file, "was written to since it was last read; a full verify tells whether it is right", None)
+        return FileReport(file.name, file.size, file.digest, None)
+
+    def _read(self, file: ArtifactFile, known: Fingerprint | None) -> tuple[FileReport, Fingerprint | None]:
+        """Look at every byte: what was found, and the fingerprint to remember when all is right."""
+        path = self._blobs.path_of(file.digest)
+        stat = path.stat()
+        wrong = None if known is None else wrong_chunks(path, known)
+        if known is not None and not wrong and stat.st_size == known.size:
+            return _right(file), replace(known, modified_ns=stat.st_mtime_ns)
+        found = read_fingerprint(path, self._chunk_bytes)
+        if found.digest == file.digest:
+            return _right(file), found
+        damaged = (Stretch(0, file.size),)
+        if known is not None and wrong is not None:
+            # No wrong chunk, and yet not right: then there are bytes too many, or the chunk digests lie.
+            clean: tuple[Stretch, ...] = () if found.size > known.size else damaged
+            return _wrong(file, _difference(file, found), found.digest, _stretches(known, wrong) or clean), None
+        return _wrong(file, _difference(file, found), found.digest, damaged), None
+
+
+def _stretches(known: Fingerprint, numbers: Sequence[int]) -> tuple[Stretch, ...]:
+    return tuple(known.stretch(number) for number in numbers)
+
+
+def _right(file: ArtifactFile) -> FileReport:
+    return FileReport(file.name, file.size, file.digest, file.digest)
+
+
+def _wrong(file: ArtifactFile, problem: str, actual: Digest | None, damaged: tuple[Stretch, ...] = ()) -> FileReport:
+    return FileReport(file.name, file.size, file.digest, actual, problem, damaged)
+
+
+def _difference(file: ArtifactFile, found: Fingerprint) -> str:
+    if found.size != file.size:
+        return f"has {found.size:,} bytes, should have {file.size:,}"
+    return f"has sha256 {found.digest[:16]}…, should be {file.digest[:16]}…"
