@@ -114,15 +114,12 @@ class Integrity:
     def _read(self, file: ArtifactFile, known: Fingerprint | None) -> tuple[FileReport, Fingerprint | None]:
         """Look at every byte: what was found, and the fingerprint to remember when all is right."""
         path = self._blobs.path_of(file.digest)
-        stat = path.stat()
-        wrong = None if known is None else wrong_chunks(path, known)
-        if known is not None and not wrong and stat.st_size == known.size:
-            return _right(file), replace(known, modified_ns=stat.st_mtime_ns)
         found = read_fingerprint(path, self._chunk_bytes)
         if found.digest == file.digest:
             return _right(file), found
         damaged = (Stretch(0, file.size),)
-        if known is not None and wrong is not None:
+        if known is not None:
+            wrong = wrong_chunks(path, known)
             # No wrong chunk, and yet not right: then there are bytes too many, or the chunk digests lie.
             clean: tuple[Stretch, ...] = () if found.size > known.size else damaged
             return _wrong(file, _difference(file, found), found.digest, _stretches(known, wrong) or clean), None

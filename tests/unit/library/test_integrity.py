@@ -95,6 +95,15 @@ async def test_chunks_that_lie_are_made_anew(bench: Bench) -> None:
     assert right == await bench.artifacts.fingerprint(bench.file.digest)
 
 
+async def test_chunks_that_vouch_for_damage_are_not_believed(bench: Bench) -> None:
+    """A stored fingerprint of wrong bytes must not make them right."""
+    bench.damage(flipped(2500))
+    lie = replace(read_fingerprint(bench.path, CHUNK), digest=bench.file.digest)
+    await bench.artifacts.put_fingerprint(lie)
+    report = await bench.integrity.look(bench.file, quick=False)
+    assert (False, (Stretch(0, len(DATA)),)) == (report.ok, report.damaged)
+
+
 @pytest.mark.parametrize("quick", [False, True])
 async def test_a_missing_blob_is_wrong(bench: Bench, quick: bool) -> None:  # noqa: FBT001 - a parameter of the table
     """And no error."""
