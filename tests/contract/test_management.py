@@ -1,47 +1,20 @@
 """What every `Management` promises to the API and the pages. A house under test has `NAME` in its library."""
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from roundhouse.app import open_roundhouse
 from roundhouse.core.browse import Query
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.core.management import Management
 from roundhouse.core.views import RouteQuestion
-from roundhouse.settings import load
-from roundhouse.testing.management_service import InMemoryManagement, a_model
+from roundhouse.testing.management_service import InMemoryManagement
 
 NAME = "roundhouse/noise"
-
-
-@pytest.fixture
-def offline() -> bool:
-    """Ask for a house that must not reach out."""
-    return True
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-async def management(
-    request: pytest.FixtureRequest, home: Path, new_url: Callable[[str], str]
-) -> AsyncIterator[Management]:
-    """The house in memory, and the real one on both databases."""
-    if request.param == "memory":
-        yield InMemoryManagement(catalog=[a_model(NAME)])
-        return
-    (home / "run").mkdir()
-    flags = {
-        "storage.database_url": new_url(request.param),
-        "discovery.enabled": False,
-        "downloads.offline": "offline" in request.fixturenames,
-    }
-    async with open_roundhouse(load(home=home, flags=flags), url="http://127.0.0.1:8484") as roundhouse:
-        yield roundhouse.management
 
 
 @pytest.fixture

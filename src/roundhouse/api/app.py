@@ -13,15 +13,15 @@ from starlette.types import ASGIApp, Scope
 from roundhouse import __version__
 from roundhouse.access.permissions import Permission
 from roundhouse.access.principal import Principal
-from roundhouse.api.backends import add_backends
 from roundhouse.api.border import Border, Limits
 from roundhouse.api.errors import ErrorAnswer, tell, tell_http, tell_invalid
 from roundhouse.api.guard import GuardedRoute, needs
-from roundhouse.api.models import add_browse, add_models
-from roundhouse.api.route import add_route
-from roundhouse.api.status import add_status
-from roundhouse.api.transfers import add_bandwidth, add_steering, add_transfers
-from roundhouse.api.usage import add_usage
+from roundhouse.api.nouns.backends import add_backends
+from roundhouse.api.nouns.models import add_browse, add_models
+from roundhouse.api.nouns.route import add_route
+from roundhouse.api.nouns.status import add_status
+from roundhouse.api.nouns.transfers import add_bandwidth, add_steering, add_transfers
+from roundhouse.api.nouns.usage import add_usage
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.management import Management
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,11 +20,12 @@ from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, DiskError, InternalError, OfflineError, RoundhouseError, SchemaError
 from roundhouse.core.ports import Source, Transfers
 from roundhouse.library import GgufHeader, Library
-from roundhouse.transfers import NO_SPACE, Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
+from roundhouse.transfers import Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
 from roundhouse.upkeep.plans import Plans
 from roundhouse.upkeep.progress import FileProgress, LiveTransfer, Progress
 from roundhouse.upkeep.queue import Queue
 from roundhouse.upkeep.references import checked_name, normal, origin, scheme_of
+from roundhouse.upkeep.space import Preview, Space
 from roundhouse.upkeep.steering import Steering, is_news, refuse_when_over
 
 _log = structlog.get_logger("roundhouse.upkeep")
@@ -51,18 +51,6 @@ class PullSettings:
     fetch: FetchOptions = field(default_factory=FetchOptions)
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a pull would do."""
-
-    plan: Plan
-    #: For each file of the plan, whether its blob is here.
-    present: tuple[bool, ...]
-    bytes_total: int
-    bytes_needed: int
-    disk_free: int
-
-
 class Pulls:
     """The pulls of one library."""
 
@@ -79,6 +67,7 @@ class Pulls:
         self._start_job = start_job
         self._settings = settings or PullSettings()
         self._plans = Plans(library.root / "plans")
+        self._space = Space(library, self._settings.min_free)
         self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of, library.landed), self._settings.fetch)
         #: What all pulls together may take; it can be changed at any moment.
         self.bandwidth = Bandwidth(clock, self._settings.bandwidth)
@@ -122,26 +111,7 @@ class Pulls:
         ref = normal(ref)
         plan = await persist(lambda: self._source(ref).resolve(ref), self._settings.fetch.patience)
         plan = replace(plan, model=plan.model if model is None else checked_name(model))
-        return await asyncio.to_thread(self._preview, plan)
-
-    def _preview(self, plan: Plan) -> Preview:
-        missing = [self._missing(file) for file in plan.files]
-        self._library.root.mkdir(parents=True, exist_ok=True)
-        return Preview(
-            plan=plan,
-            present=tuple(file.digest is not None and self._library.blobs.has(file.digest) for file in plan.files),
-            bytes_total=sum(file.size or 0 for file in plan.files),
-            bytes_needed=sum(missing),
-            disk_free=shutil.disk_usage(self._library.root).free,
-        )
-
-    def _missing(self, file: PlannedFile) -> int:
-        """Bytes of *file* that still have to come."""
-        if file.digest is None:
-            return file.size or 0
-        partial = self._library.partials / f"sha256-{file.digest}.part"
-        here = self._library.blobs.size(file.digest) or (partial.stat().st_size if partial.exists() else 0)
-        return max(0, (file.size or 0) - here)
+        return await asyncio.to_thread(self._space.preview, plan)
 
     async def progress(self, transfer_id: str) -> Progress:
         """How a transfer stands. Raises NotFoundError."""
@@ -321,21 +291,9 @@ class Pulls:
         return True
 
     async def _check_disk(self, live: LiveTransfer, plan: Plan) -> None:
-        """Refuse what would fill the disk, counting what other pulls still need; what has begun waits for room instead.
-
-        Raises DiskError.
-        """
-        preview = await asyncio.to_thread(self._preview, plan)
+        """Refuse what would fill the disk, counting what other pulls still need. Raises DiskError."""
         others = sum(other.left for other in self._live.values() if other.id != live.id)
-        reserve = max(self._settings.min_free, preview.bytes_needed // 20)
-        lacking = preview.bytes_needed + others + reserve - preview.disk_free
-        if preview.bytes_needed and lacking > 0:
-            message = (
-                f"{preview.bytes_needed:,} bytes are needed, {preview.disk_free:,} are free, {reserve:,} must stay free"
-            )
-            hint = f"free {lacking:,} bytes, or lower library.min_free"
-            details: dict[str, object] = {"needed": preview.bytes_needed, "free": preview.disk_free}
-            raise DiskError(message, hint=hint, details=details | ({"reason": NO_SPACE} if live.begun else {}))
+        await asyncio.to_thread(self._space.check, plan, others, waits=live.begun)
 
 
 def _fits(known: Transfer, ref: str, model: str | None) -> bool:

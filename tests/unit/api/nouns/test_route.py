@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from roundhouse.api.fields import ExplainRequest
-from roundhouse.api.route import question_of
+from roundhouse.api.nouns.route import question_of
 from roundhouse.core.inference import Operation
 
 

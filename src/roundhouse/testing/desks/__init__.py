@@ -1,0 +1,1 @@
+"""The desks of a `Management` that lives in memory, one module per noun."""

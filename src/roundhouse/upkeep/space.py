@@ -1,0 +1,65 @@
+"""What a plan still needs of the disk, and whether it may have it. Everything here blocks."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+from roundhouse.core.artifacts import Plan, PlannedFile
+from roundhouse.core.errors import DiskError
+from roundhouse.library import Library
+from roundhouse.transfers import NO_SPACE
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a pull would do."""
+
+    plan: Plan
+    #: For each file of the plan, whether its blob is here.
+    present: tuple[bool, ...]
+    bytes_total: int
+    bytes_needed: int
+    disk_free: int
+
+
+class Space:
+    """The disk below one library, of which *min_free* bytes must stay free."""
+
+    def __init__(self, library: Library, min_free: int) -> None:
+        self._library, self._min_free = library, min_free
+
+    def preview(self, plan: Plan) -> Preview:
+        """What fetching *plan* would take."""
+        self._library.root.mkdir(parents=True, exist_ok=True)
+        return Preview(
+            plan=plan,
+            present=tuple(file.digest is not None and self._library.blobs.has(file.digest) for file in plan.files),
+            bytes_total=sum(file.size or 0 for file in plan.files),
+            bytes_needed=sum(self._missing(file) for file in plan.files),
+            disk_free=shutil.disk_usage(self._library.root).free,
+        )
+
+    def _missing(self, file: PlannedFile) -> int:
+        """Bytes of *file* that still have to come."""
+        if file.digest is None:
+            return file.size or 0
+        partial = self._library.partials / f"sha256-{file.digest}.part"
+        here = self._library.blobs.size(file.digest) or (partial.stat().st_size if partial.exists() else 0)
+        return max(0, (file.size or 0) - here)
+
+    def check(self, plan: Plan, others: int, *, waits: bool) -> None:
+        """Refuse what would fill the disk when *others* bytes are promised already; what *waits* may wait for room.
+
+        Raises DiskError.
+        """
+        preview = self.preview(plan)
+        reserve = max(self._min_free, preview.bytes_needed // 20)
+        lacking = preview.bytes_needed + others + reserve - preview.disk_free
+        if preview.bytes_needed and lacking > 0:
+            message = (
+                f"{preview.bytes_needed:,} bytes are needed, {preview.disk_free:,} are free, {reserve:,} must stay free"
+            )
+            hint = f"free {lacking:,} bytes, or lower library.min_free"
+            details: dict[str, object] = {"needed": preview.bytes_needed, "free": preview.disk_free}
+            raise DiskError(message, hint=hint, details=details | ({"reason": NO_SPACE} if waits else {}))
