@@ -31,6 +31,11 @@ class Blobs:
         """Delete those *candidates* that nothing refers to; the bytes that this freed."""
         freed = 0
         for digest in set(candidates) - set(referenced):
-            freed += self.size(digest)
+            freed += self._own_size(digest)
             self.path_of(digest).unlink(missing_ok=True)
         return freed
+
+    def _own_size(self, digest: Digest) -> int:
+        """Bytes that go with the blob: none when it only points elsewhere, or another program holds the same file."""
+        path = self.path_of(digest)
+        return 0 if path.is_symlink() or not path.is_file() or path.stat().st_nlink > 1 else self.size(digest)

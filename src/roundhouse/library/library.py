@@ -106,6 +106,13 @@ class Library:
             verified_at=now,  # every byte was hashed on its way in
         )
 
+    async def put_back(self, artifact: Artifact) -> None:
+        """Register *artifact* as it was; its blobs are in place. Raises NotFoundError, DiskError."""
+        async with self._change:
+            await asyncio.to_thread(self._folders.ensure, artifact)
+            await self._artifacts.add(artifact)
+        self._events.publish(ArtifactAdded(artifact.model))
+
     async def list(self) -> Sequence[Artifact]:
         """All models, by name."""
         return await self._artifacts.list()
