@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from roundhouse.core.artifacts import Artifact, Digest
-from roundhouse.core.variants import PROJECTOR
+from roundhouse.core.weights.variants import PROJECTOR
 from roundhouse.migration.found import FoundFile, FoundModel, Inventory, Kind, Problem
 
 

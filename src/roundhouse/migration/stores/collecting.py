@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
-from roundhouse.core.artifacts import Digest
+from roundhouse.core.artifacts import ArtifactFile, Digest
 from roundhouse.core.errors import SchemaError
+from roundhouse.library.formats import GGUF, Facts, describe
 from roundhouse.migration.found import FoundFile, FoundModel, Inventory, Kind, Problem, Trouble
-from roundhouse.migration.stores.grouping import judged
 from roundhouse.migration.stores.walking import Tree, found_file
 
 
@@ -46,12 +48,16 @@ class Collecting:
 
     def model(self, model: FoundModel) -> None:
         """Note a model, unless its headers show that it is broken; its files are held then."""
-        problem = judged(model.place, model.files)
-        if problem is None:
-            self._models.append(model)
+        by_key = {_key(file): file for file in model.files}
+        files = [ArtifactFile(file.name, file.size, key) for key, file in by_key.items()]
+        try:
+            facts = describe(files, lambda key: by_key[key].path)
+        except (SchemaError, OSError) as error:
+            detail = error.message if isinstance(error, SchemaError) else error.strerror or "it cannot be read"
+            self.problem(model.place, Trouble.BROKEN, detail)
+            self._held.update(file.path for file in model.files)
             return
-        self._problems.append(problem)
-        self._held.update(file.path for file in model.files)
+        self._models.append(_named(model, facts))
 
     def inventory(self) -> Inventory:
         """All of it."""
@@ -62,3 +68,15 @@ class Collecting:
             tuple(sorted(self._problems, key=lambda problem: (problem.place, problem.detail))),
             frozenset(self._held),
         )
+
+
+def _key(file: FoundFile) -> Digest:
+    """Stands for a digest where nobody has read the file yet."""
+    return Digest(hashlib.sha256(f"{file.name}\0{file.path}".encode()).hexdigest())
+
+
+def _named(model: FoundModel, facts: Facts) -> FoundModel:
+    """A hub's GGUF model is told apart by its quantisation; where no file name told it, the header does."""
+    if model.source != "hf" or ":" in model.model or facts.format != GGUF or not facts.quantization:
+        return model
+    return replace(model, model=f"{model.model}:{facts.quantization}")

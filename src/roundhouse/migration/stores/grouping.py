@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from roundhouse.core.errors import SchemaError
-from roundhouse.core.variants import PROJECTOR, SHARD, SIDECAR, quantization_of
-from roundhouse.library.gguf import read_header
-from roundhouse.migration.found import FoundFile, Problem, Trouble
+from roundhouse.core.weights.tensor_sets import belonging_to, is_tensors, tensor_sets
+from roundhouse.core.weights.variants import PROJECTOR, SHARD, SIDECAR, quantization_of
 
 _PREFERRED_PROJECTORS = ("F16", "BF16", "Q8_0", "F32")
 
@@ -28,13 +27,18 @@ class Group:
     missing: int = 0
 
     @property
+    def is_tensors(self) -> bool:
+        """Whether it is a set of safetensors files."""
+        return is_tensors(self.names[0])
+
+    @property
     def quantization(self) -> str | None:
         """The quantisation that the name tells."""
-        return quantization_of(self.stem)
+        return None if self.names and self.is_tensors else quantization_of(self.stem)
 
 
 def groups_of(names: Iterable[str]) -> list[Group]:
-    """The GGUF models among *names*, which all lie in one folder."""
+    """The models among *names*, which all lie in one folder."""
     listed = sorted(names)
     projector = _projector([name for name in listed if PROJECTOR.search(name)])
     shards: dict[tuple[str, int], list[str]] = defaultdict(list)
@@ -43,8 +47,16 @@ def groups_of(names: Iterable[str]) -> list[Group]:
             shard = SHARD.fullmatch(name)
             shards[(shard["stem"], int(shard["count"])) if shard else (_stem(name), 1)].append(name)
     return [
-        Group(stem, (*members, *projector), max(0, count - len(members))) for (stem, count), members in shards.items()
+        *(
+            Group(stem, (*members, *projector), max(0, count - len(members)))
+            for (stem, count), members in shards.items()
+        ),
+        *(Group(_stem(members[0]), (*members, *_beside(members, listed))) for members in tensor_sets(listed)),
     ]
+
+
+def _beside(members: Sequence[str], names: Sequence[str]) -> Sequence[str]:
+    return [name for name in belonging_to(members, names) if name not in members]
 
 
 def _stem(name: str) -> str:
@@ -77,21 +89,3 @@ def safe_name(text: str) -> str:
         message = f"no model name can be made of {text[:80]!r}"
         raise SchemaError(message)
     return name
-
-
-def trouble_with(files: Sequence[FoundFile]) -> str | None:
-    """What is wrong with the headers of GGUF *files*, in words; ``None`` when nothing is."""
-    for file in files:
-        if not file.name.lower().endswith(".gguf"):
-            continue
-        try:
-            read_header(file.path)
-        except (SchemaError, OSError) as error:
-            return f"{file.name}: {error.message if isinstance(error, SchemaError) else error.strerror}"
-    return None
-
-
-def judged(place: str, files: Sequence[FoundFile]) -> Problem | None:
-    """The problem with the headers of *files*, if there is one."""
-    trouble = trouble_with(files)
-    return None if trouble is None else Problem(place, Trouble.BROKEN, trouble)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from roundhouse.core.artifacts import Digest
@@ -69,16 +70,24 @@ def _read_snapshot(found: Collecting, folder: Path, snapshot: Path) -> None:
     groups = [(members, group) for members in by_folder.values() for group in groups_of(members)]
     names = named(repo, [group for _, group in groups])
     if not groups:
-        found.problem(found.tree.place(snapshot), Trouble.UNSUPPORTED, f"{repo} holds no GGUF model")
+        found.problem(
+            found.tree.place(snapshot),
+            Trouble.UNSUPPORTED,
+            f"{repo} holds no GGUF model and no whole set of safetensors",
+        )
+    mixed = any(not group.is_tensors for _, group in groups)
     for members, group in groups:
-        _read_group(found, snapshot, _Model(repo, names[group.stem], group), members)
+        ref = f"hf:{repo}:safetensors" if group.is_tensors and mixed else f"hf:{names[group.stem]}"
+        _read_group(found, snapshot, _Model(names[group.stem], ref, group), members)
 
 
+@dataclass(frozen=True, slots=True)
 class _Model:
     """One model of a repository, before its files were looked at."""
 
-    def __init__(self, repo: str, name: str, group: Group) -> None:
-        self.repo, self.name, self.group = repo, name, group
+    name: str
+    ref: str
+    group: Group
 
 
 def _read_group(found: Collecting, snapshot: Path, model: _Model, members: Mapping[str, Path]) -> None:
@@ -94,7 +103,7 @@ def _read_group(found: Collecting, snapshot: Path, model: _Model, members: Mappi
     found.model(
         FoundModel(
             model=model.name,
-            ref=f"hf:{model.name}",
+            ref=model.ref,
             source="hf",
             revision=snapshot.name,
             files=tuple(whole),

@@ -45,7 +45,7 @@ def _called(found: Collecting, folder: Path, groups: list[Group]) -> dict[str, s
     called = {}
     for group in groups:
         try:
-            called[group.stem] = safe_name(group.stem.lower())
+            called[group.stem] = safe_name((folder.name if group.is_tensors else group.stem).lower())
         except SchemaError:
             called[group.stem] = "model"
     return called

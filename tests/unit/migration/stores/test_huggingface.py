@@ -9,6 +9,7 @@ from roundhouse.migration.stores.huggingface import look
 from roundhouse.migration.stores.walking import Tree
 from roundhouse.testing.adoption import digest_of
 from roundhouse.testing.gguf import a_gguf
+from roundhouse.testing.safetensors import a_model_folder
 from roundhouse.testing.stores import COMMIT, HuggingFaceCache
 
 GGUF = a_gguf(bytes(64))
@@ -50,7 +51,7 @@ def test_a_cache_without_links_is_read_too(cache: HuggingFaceCache) -> None:
 def test_shards_and_projectors_come_along(cache: HuggingFaceCache) -> None:
     """A model in two files with a projector is one model of three."""
     names = ["q/m-Q4_0-00001-of-00002.gguf", "q/m-Q4_0-00002-of-00002.gguf", "q/mmproj-F16.gguf"]
-    cache.add("ada/big-GGUF", {name: a_gguf(bytes([number]) * 64) for number, name in enumerate(names)})
+    cache.add("ada/big-GGUF", {name: a_gguf(bytes([number]) * 64, split__count=2) for number, name in enumerate(names)})
     (model,) = inventory(cache).models
     assert [name.removeprefix("q/") for name in names] == [file.name for file in model.files]
 
@@ -107,3 +108,21 @@ def test_a_repository_without_models_is_said_to_have_none(cache: HuggingFaceCach
     """Only what runs here is adopted."""
     cache.add("ada/bert", {"pytorch_model.bin": b"x", "config.json": b"{}"})
     assert [Trouble.UNSUPPORTED] == [problem.trouble for problem in inventory(cache).problems]
+
+
+def test_a_set_of_safetensors_is_a_model_with_what_lies_beside_it(cache: HuggingFaceCache) -> None:
+    """It is called by its repository, as a pull calls it."""
+    files = a_model_folder()
+    cache.add("ada/tiny", files | {"README.md": b"hi", "modeling.py": b"code"})
+    (model,) = inventory(cache).models
+    assert ("ada/tiny", "hf:ada/tiny") == (model.model, model.ref)
+    assert set(files) == {file.name for file in model.files}
+    assert model.files[0].name.endswith("1-of-00002.safetensors")
+
+
+def test_a_set_with_a_missing_shard_is_none(cache: HuggingFaceCache) -> None:
+    """Its files tell that there should be more."""
+    files = a_model_folder()
+    del files["model-00002-of-00002.safetensors"]
+    cache.add("ada/tiny", files)
+    assert () == inventory(cache).models

@@ -6,6 +6,7 @@ from roundhouse.migration.found import Trouble
 from roundhouse.migration.stores.tree import look, look_lmstudio
 from roundhouse.migration.stores.walking import Tree
 from roundhouse.testing.gguf import a_gguf
+from roundhouse.testing.safetensors import a_model_folder
 from roundhouse.testing.stores import an_lmstudio_folder
 
 GGUF = a_gguf(bytes(64))
@@ -66,3 +67,10 @@ def test_halves_are_listed(tmp_path: Path) -> None:
     (tmp_path / "b.gguf").write_bytes(GGUF[:-4])
     found = look(Tree(tmp_path))
     assert [Trouble.PARTIAL, Trouble.BROKEN] == [problem.trouble for problem in found.problems]
+
+
+def test_a_folder_of_safetensors_is_called_by_its_name(tmp_path: Path) -> None:
+    """LM Studio keeps MLX models so; the files are all called alike."""
+    an_lmstudio_folder(tmp_path, "ada/Tiny-MLX", a_model_folder())
+    names = [model.model for tree in (look, look_lmstudio) for model in tree(Tree(tmp_path)).models]
+    assert ["tiny-mlx", "ada/Tiny-MLX"] == names
