@@ -16,6 +16,8 @@ class Permission(StrEnum):
     MODELS_READ = "models.read"
     #: Pull, verify and remove models.
     MODELS_MANAGE = "models.manage"
+    #: Let the server read folders outside its home, to adopt the models in them.
+    MODELS_MIGRATE = "models.migrate"
     #: See backends, health and the first page.
     STATUS_READ = "status.read"
     #: Make backends do things.

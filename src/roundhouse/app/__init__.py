@@ -12,6 +12,7 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
+from roundhouse.app.build_migrations import build_migrations
 from roundhouse.app.compose import build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
 from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
@@ -24,6 +25,7 @@ from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.ports import Jobs
 from roundhouse.health.standing import Standings
 from roundhouse.library.library import Library
+from roundhouse.migration import Hall
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.sources.bundled import NOISE_REF
@@ -106,9 +108,11 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         serving=serving,
         ledger=ledger,
         meter=meter,
+        migrations=build_migrations(stack, settings, Hall(library, SqlArtifacts(database)), clock, fleet.refresh),
     )
     await fleet.refresh()
     await pulls.recover()
+    await rooms.migrations.recover()
     if backends.embedded is not None and not fleet.deployments():
         await _serve_noise(rooms, jobs)
     keeping = asyncio.create_task(fleet.run(), name="fleet")

@@ -12,6 +12,7 @@ from roundhouse.core.clock import Clock
 from roundhouse.core.ports import Catalog, Ledger, Transfers
 from roundhouse.core.views import Found
 from roundhouse.library.library import Library
+from roundhouse.migration import Migrations
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
@@ -51,3 +52,4 @@ class Rooms:
     serving: Serving
     ledger: Ledger
     meter: Meter
+    migrations: Migrations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from roundhouse.migration.adopting import Hall
 from roundhouse.migration.found import Kind
 from roundhouse.migration.migrations import Limits, Migrations, Outcome
-from roundhouse.migration.planning import MigrationPlan, Mode, OnConflict, Wish
+from roundhouse.migration.planning import MigrationPlan, Mode, OnConflict, Step, Wish
 from roundhouse.migration.stores import Surroundings
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Mode",
     "OnConflict",
     "Outcome",
+    "Step",
     "Surroundings",
     "Wish",
 ]

@@ -126,9 +126,7 @@ class Migrations:
 
         Raises what `plan` raises; ConflictError when another one is under way; DiskError.
         """
-        if self._running is not None:
-            message = f"the migration {self._running} is under way"
-            raise ConflictError(message, hint="wait for its end: `roundhouse models migrate --list`")
+        await self._free_hands()
         plan = await self.plan(source, kind, wish)
         now = self._clock.now()
         if not plan.steps:
@@ -141,6 +139,16 @@ class Migrations:
         await settled(asyncio.to_thread(journal.begin, Header(journal.id, now, plan)))
         self._begin(journal)
         return await self.show(journal.id)
+
+    async def _free_hands(self) -> None:
+        """Make sure that nothing is under way; what is over has a moment to end. Raises ConflictError."""
+        if self._running is None:
+            return
+        if await asyncio.to_thread(_state, self._journals.journal(self._running)) in {APPLIED, UNDONE}:
+            await self.wait()
+            return
+        message = f"the migration {self._running} is under way"
+        raise ConflictError(message, hint="wait for its end, or roll it back: `roundhouse models migrate --list`")
 
     def _begin(self, journal: Journal) -> None:
         self._running, self._bytes_done = journal.id, 0
@@ -205,9 +213,7 @@ class Migrations:
         await asyncio.to_thread(journal.header)
         if self._running == migration_id and self._task is not None and _state(journal) == APPLYING:
             await self._stop()
-        if self._running is not None:
-            message = f"the migration {self._running} is under way"
-            raise ConflictError(message, hint="wait for its end, or roll it back first")
+        await self._free_hands()
         if _state(journal) != UNDONE:
             await settled(asyncio.to_thread(journal.write, Marked(UNDOING)))
             self._begin(journal)
@@ -224,15 +230,17 @@ class Migrations:
         await settled(asyncio.to_thread(journal.tidy))
         await self.changed()
 
-    async def forget(self, migration_id: str) -> None:
-        """Remove what is remembered of a migration that is over, and with it the way back.
+    async def forget(self, migration_id: str) -> Outcome:
+        """Remove what is remembered of a migration that is over, and with it the way back; tell what it was.
 
         Raises NotFoundError, ConflictError.
         """
-        if (await self.show(migration_id)).state not in {APPLIED, UNDONE}:
+        outcome = await self.show(migration_id)
+        if outcome.state not in {APPLIED, UNDONE}:
             message = f"the migration {migration_id} is not over"
             raise ConflictError(message, hint="roll it back, or let it come to its end")
         await settled(asyncio.to_thread(self._journals.forget, migration_id))
+        return outcome
 
     async def list(self) -> Sequence[Outcome]:
         """All that are remembered, newest first."""

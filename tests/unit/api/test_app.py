@@ -37,6 +37,12 @@ CONTRACT = {
     "POST /api/v1/route/explain": "infer",
     "GET /api/v1/usage": "usage.read",
     "GET /api/v1/requests": "usage.read",
+    "GET /api/v1/stores": "models.migrate",
+    "GET /api/v1/migrations": "models.migrate",
+    "POST /api/v1/migrations": "models.migrate",
+    "GET /api/v1/migrations/{id}": "models.migrate",
+    "POST /api/v1/migrations/{id}/rollback": "models.migrate",
+    "DELETE /api/v1/migrations/{id}": "models.migrate",
 }
 
 

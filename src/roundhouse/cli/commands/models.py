@@ -11,6 +11,7 @@ from roundhouse.cli import wording
 from roundhouse.cli.answers import Models
 from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.browse import browse
+from roundhouse.cli.commands.migrate import migrate
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
@@ -28,6 +29,7 @@ def models() -> None:
 
 
 models.add_command(browse)
+models.add_command(migrate)
 
 
 @models.command(epilog=examples("roundhouse models ls", "roundhouse models ls --local", "roundhouse models ls --json"))
