@@ -17,6 +17,8 @@ _SCHEMES = {
 }
 _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]|[/:](?=[A-Za-z0-9]))*", re.ASCII)
 _LONGEST = 200
+_PINNED = re.compile(r"^(hf:[^@:]+)@[^:]+")
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 _FORMS = "write hf:owner/repo, ollama:name:tag, https://…#sha256=…, or the path of a file"
 
 
@@ -55,6 +57,29 @@ def origin(ref: str) -> str:
         # A colon before the last slash belongs to the host's port.
         return re.sub(r":[^/:]*$", "", ref.partition("@")[0].removeprefix("ollama:")).lower().removeprefix("library/")
     return ref.partition("#")[0]
+
+
+def unpinned(ref: str) -> str:
+    """*ref* without the revision that it may name, and without what an address may carry besides its place."""
+    match scheme_of(ref):
+        case "hf":
+            return _PINNED.sub(r"\1", ref)
+        case "ollama":
+            return ref.partition("@")[0]
+        case "https":
+            address, _, digest = ref.partition("#")
+            return f"{address.partition('?')[0]}#{digest.lower()}"
+    return ref
+
+
+def pinned(ref: str, revision: str) -> str:
+    """What brings exactly *revision* of *ref*, as far as its source has revisions that can be asked for."""
+    if scheme_of(ref) == "hf" and _REVISION.fullmatch(revision):
+        owner, colon, wanted = unpinned(ref).removeprefix("hf:").partition(":")
+        return f"hf:{owner}@{revision}{colon}{wanted}"
+    if scheme_of(ref) == "ollama" and revision.startswith("sha256:"):
+        return f"{unpinned(ref)}@{revision}"
+    return ref
 
 
 def checked_name(name: str) -> str:
