@@ -10,7 +10,8 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -75,6 +76,50 @@ class Library:
             await asyncio.to_thread(self.blobs.discharge, [file.digest for file in files])
         self._events.publish(ArtifactAdded(artifact.model))
         return artifact
+
+    async def adopt(self, artifacts: Sequence[Artifact], fresh: Collection[Digest] = ()) -> None:
+        """Register models whose blobs are in place, all of them or none; every byte of *fresh* was just hashed.
+
+        What their files say about themselves is believed, not what *artifacts* say. Raises SchemaError, NotFoundError.
+        """
+        async with self._change:
+            now = self._clock.now()
+            described = [await asyncio.to_thread(self._examined, artifact) for artifact in artifacts]
+            hashed = [
+                replace(each, verified_at=now) if all(file.digest in fresh for file in each.files) else each
+                for each in described
+            ]
+            names = {artifact.model for artifact in artifacts}
+            previous = [known for known in await self._artifacts.list() if known.model in names]
+            await self._artifacts.add_all(hashed)
+            await asyncio.to_thread(self._make_folders, hashed)
+            await self._collect([file.digest for known in previous for file in known.files])
+            await asyncio.to_thread(self.blobs.discharge, list(fresh))
+        for artifact in artifacts:
+            self._events.publish(ArtifactAdded(artifact.model))
+
+    def _examined(self, artifact: Artifact) -> Artifact:
+        """*artifact*, described by its own files. Raises SchemaError, NotFoundError."""
+        for file in artifact.files:
+            if not self.blobs.has(file.digest) or self.blobs.size(file.digest) != file.size:
+                message = f"{artifact.model}: the bytes of {file.name} are not here"
+                raise NotFoundError(message, hint=f"pull it again: `roundhouse pull {artifact.ref}`")
+        facts = describe(artifact.files, self.blobs.path_of)
+        return replace(
+            artifact,
+            format=facts.format,
+            architecture=facts.architecture,
+            quantization=facts.quantization,
+            context=facts.context,
+            parameters=facts.parameters,
+            has_chat_template=facts.has_chat_template,
+        )
+
+    def _make_folders(self, artifacts: Sequence[Artifact]) -> None:
+        """Make folders ready to load; one that cannot be made now is made when its model is asked for."""
+        for artifact in artifacts:
+            with suppress(OSError, NotFoundError):
+                self._folders.ensure(artifact)
 
     def _artifact(
         self, plan: Plan, files: Sequence[ArtifactFile], facts: Facts, name_of: Callable[[Facts], str] | None

@@ -28,7 +28,11 @@ class SqlArtifacts:
 
     async def add(self, artifact: Artifact) -> None:
         """Register, replacing an artifact of the same model name."""
-        await self._database.write(lambda connection: _add(connection, artifact))
+        await self.add_all([artifact])
+
+    async def add_all(self, artifacts: Sequence[Artifact]) -> None:
+        """Register several, all of them or none."""
+        await self._database.write(lambda connection: _add_all(connection, artifacts))
 
     async def get(self, model: str) -> Artifact:
         """One artifact. Raises NotFoundError."""
@@ -71,6 +75,11 @@ class SqlArtifacts:
         gone = fingerprints.delete().where(fingerprints.c.digest == sa.bindparam("gone"))
         rows = [{"gone": digest} for digest in digests]
         await self._database.write(lambda connection: connection.execute(gone, rows))
+
+
+def _add_all(connection: Connection, added: Sequence[Artifact]) -> None:
+    for artifact in added:
+        _add(connection, artifact)
 
 
 def _add(connection: Connection, artifact: Artifact) -> None:
