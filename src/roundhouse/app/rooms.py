@@ -15,6 +15,7 @@ from roundhouse.library.library import Library
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
+from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.pull import Pulls
 from roundhouse.usage.meter import Meter
 
@@ -42,6 +43,7 @@ class Rooms:
     library: Library
     transfers: Transfers
     pulls: Pulls
+    licenses: LicenseBook
     catalog: Catalog
     memory: Memory
     fleet: Fleet

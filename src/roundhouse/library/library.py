@@ -18,6 +18,7 @@ from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
 from roundhouse.core.ports import Artifacts
+from roundhouse.library.admission import terms_of
 from roundhouse.library.blobs import Blobs
 from roundhouse.library.chunks import CHUNK_BYTES, Piece
 from roundhouse.library.folders import Folders
@@ -89,6 +90,7 @@ class Library:
         name_of: Callable[[GgufHeader], str] | None,
     ) -> Artifact:
         header, now = headers[0], self._clock.now()
+        terms = terms_of(plan, header.license)
         return Artifact(
             model=name_of(header) if name_of else plan.model,
             ref=plan.ref,
@@ -102,8 +104,10 @@ class Library:
             context=header.context,
             parameters=sum(each.parameters for each in headers) or None,
             has_chat_template=header.has_chat_template,
-            license=plan.license or header.license,
+            license=terms.license,
             verified_at=now,  # every byte was hashed on its way in
+            license_digest=terms.digest,
+            license_source=terms.source,
         )
 
     async def list(self) -> Sequence[Artifact]:

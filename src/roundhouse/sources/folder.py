@@ -16,6 +16,7 @@ from typing import BinaryIO
 from roundhouse.core.artifacts import FileName, Plan, PlannedFile
 from roundhouse.core.errors import ConflictError, DiskError, ForbiddenError, NotFoundError
 from roundhouse.core.ports import ByteStream
+from roundhouse.library.admission import text_files
 from roundhouse.sources.choice import choose, files_of
 from roundhouse.sources.naming import model_name, refuse_other_formats, shards_of
 
@@ -36,7 +37,16 @@ class FolderSource:
         with _file_errors(path):
             paths = _files(path)
             files = tuple(_planned(each) for each in paths)
-        return Plan(ref, self.scheme, model_name(paths[0].name), _version(files), files)
+            texts = _license_texts(path)
+        return Plan(
+            ref,
+            self.scheme,
+            model_name(paths[0].name),
+            _version(files),
+            files,
+            license_source="folder" if texts else None,
+            license_files=texts,
+        )
 
     @asynccontextmanager
     async def _open(self, file: PlannedFile, offset: int) -> AsyncIterator[ByteStream]:
@@ -82,6 +92,14 @@ def _files(path: Path) -> list[Path]:
     path.stat()
     refuse_other_formats(path.name)
     return [path.with_name(name) for name in shards_of(path.name, [each.name for each in path.parent.iterdir()])]
+
+
+def _license_texts(path: Path) -> tuple[PlannedFile, ...]:
+    """The licence in a folder of one model; beside a lone file may lie anybody's."""
+    if not path.is_dir():
+        return ()
+    names = [each.name for each in path.iterdir() if each.is_file()]
+    return tuple(_planned(path / name) for name in text_files(names))
 
 
 def _planned(path: Path) -> PlannedFile:
