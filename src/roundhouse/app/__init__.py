@@ -12,7 +12,8 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
-from roundhouse.app.compose import build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
+from roundhouse.app.build_licenses import build_book
+from roundhouse.app.compose import Ground, build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
 from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.fleet import Fleet
@@ -75,7 +76,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     await meter.start()
     stack.push_async_callback(meter.close)
     library = Library(settings.library.path, SqlArtifacts(database), events, clock)
-    shelf = Shelf(library)
+    book = await build_book(settings, database, clock)
+    shelf = Shelf(library, book)
     backends = await build_backends(stack, settings, shelf, events)
     fleet = Fleet(
         backends.by_name,
@@ -89,7 +91,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet.listen(events, backends.embedded)
     serving = Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics), clock)
     node = await asyncio.to_thread(node_of, settings.home)
-    pulls, transfers, jobs = await build_pulls(stack, settings, library, database, clock, node)
+    pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, clock, node, book))
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -100,6 +102,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         transfers=transfers,
         pulls=pulls,
         repairs=Repairs(library, pulls.supply(), clock),
+        licenses=book,
         catalog=hub_of(settings),
         memory=memory_of(settings),
         fleet=fleet,
