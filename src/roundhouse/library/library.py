@@ -7,6 +7,7 @@ in between leaves a model that is wholly there or wholly gone, and at worst a bl
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ from roundhouse.library.blobs import Blobs
 from roundhouse.library.chunks import CHUNK_BYTES, Piece
 from roundhouse.library.folders import Folders
 from roundhouse.library.gguf import GgufHeader, read_header
-from roundhouse.library.integrity import Integrity, VerifyReport
+from roundhouse.library.infirmary import Infirmary
+from roundhouse.library.integrity import FileReport, Integrity, VerifyReport
 from roundhouse.library.parts import projector_of, weights_of
 
 
@@ -33,13 +35,15 @@ class Library:
         self, root: Path, artifacts: Artifacts, events: Events, clock: Clock, *, chunk_bytes: int = CHUNK_BYTES
     ) -> None:
         self.root = root
-        self.blobs = Blobs(root / "blobs")
+        self.blobs = Blobs(root / "blobs", root / "quarantine")
         self._folders = Folders(root / "models", self.blobs)
         self._integrity = Integrity(self.blobs, artifacts, chunk_bytes)
         self._artifacts, self._events, self._clock = artifacts, events, clock
         #: Digests that a transfer counts on: never removed, referenced or not yet.
         self._leased: Counter[Digest] = Counter()
         self._change = asyncio.Lock()
+        #: What is done with bytes that are wrong.
+        self.infirmary = Infirmary(self.blobs, self._folders, self._integrity, artifacts, self.partials, self._change)
 
     @property
     def partials(self) -> Path:
@@ -69,6 +73,7 @@ class Library:
             await asyncio.to_thread(self._folders.ensure, artifact)
             await self._artifacts.add(artifact)
             await self._collect([file.digest for known in previous for file in known.files])
+            await asyncio.to_thread(self.blobs.discharge, [file.digest for file in files])
         self._events.publish(ArtifactAdded(artifact.model))
         return artifact
 
@@ -156,18 +161,37 @@ class Library:
         return freed
 
     async def verify(self, model: str, *, quick: bool = False) -> VerifyReport:
-        """Read every byte of *model* again, or only what can be seen at a glance.
+        """Read every byte of *model* again, or only what can be seen at a glance; files side by side.
 
-        Raises NotFoundError; what is wrong with the bytes is in the report.
+        Raises NotFoundError, DiskError; what is wrong with the bytes is in the report.
         """
         artifact = await self._artifacts.get(model)
         start = self._clock.monotonic()
-        files = tuple([await self._integrity.look(file, quick=quick) for file in artifact.files])
+        files = await self._look(artifact.files, quick=quick)
         report = VerifyReport(model, files, (self._clock.monotonic() - start) * 1000, quick)
         if report.ok and not quick:
             await asyncio.to_thread(self._folders.ensure, artifact)
             await self._artifacts.mark_verified(model, self._clock.now())
         return report
+
+    async def _look(self, files: Sequence[ArtifactFile], *, quick: bool) -> tuple[FileReport, ...]:
+        """Look at all of them, as many at a time as there are processors to hash them."""
+        places = asyncio.Semaphore(os.cpu_count() or 1)
+
+        async def look(file: ArtifactFile) -> FileReport:
+            async with places:
+                return await self._integrity.look(file, quick=quick)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(look(file)) for file in files]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return tuple(task.result() for task in tasks)
+
+    async def quarantined(self) -> Collection[Digest]:
+        """The blobs that were found wrong and could not be repaired: a model with one of them cannot run."""
+        return await asyncio.to_thread(self.blobs.quarantined)
 
     @contextmanager
     def leased(self, digests: Collection[Digest]) -> Iterator[None]:
