@@ -103,6 +103,8 @@ class Model:
     deployments: tuple[str, ...] = ()
     #: The library holds its bytes.
     local: bool
+    #: Some of its bytes were found wrong and could not be repaired: it cannot run until they are.
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

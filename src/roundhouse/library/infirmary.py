@@ -10,6 +10,7 @@ import errno
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, Fingerprint, Stretch
@@ -21,8 +22,8 @@ from roundhouse.library.draft import Draft
 from roundhouse.library.folders import Folders
 from roundhouse.library.integrity import Integrity, disk_errors
 
-#: Brings the right bytes of a chunk, by its number.
-Bring = Callable[[int], Awaitable[bytes]]
+#: Brings the bytes that belong there, which have this digest.
+Bring = Callable[[Stretch, Digest], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class Finding:
         if self.known is None or not self.can_be_mended:
             return (Stretch(0, self.file.size),)
         return tuple(self.known.stretch(number) for number in self.wrong)
+
+    @property
+    def missing(self) -> tuple[tuple[Stretch, Digest], ...]:
+        """What would have to be brought to mend the rest: where it belongs, and its digest."""
+        if self.known is None or not self.can_be_mended:
+            return ()
+        return tuple((self.known.stretch(number), self.known.chunks[number]) for number in self.wrong)
 
     @property
     def can_be_mended(self) -> bool:
@@ -87,26 +95,23 @@ class Infirmary:
                 return Finding(file, place, seen, known, wrong=wrong)
         return Finding(file, None, None, known)
 
-    async def peers(self, finding: Finding, number: int) -> Sequence[tuple[Path, Stretch]]:
-        """Where else in the library the bytes of a chunk were seen."""
-        if finding.known is None:
-            return ()
-        wanted, length = finding.known.chunks[number], finding.known.stretch(number).length
+    async def peers(self, finding: Finding, length: int, digest: Digest) -> Sequence[tuple[Path, Stretch]]:
+        """Where in the library so many bytes with that digest were seen, the same file included."""
         return [
-            (place, other.stretch(twin))
+            (place, other.stretch(number))
             for other in await self.artifacts.fingerprints()
             if (place := self._place_of(other.digest, finding)) is not None
-            for twin, digest in enumerate(other.chunks)
-            if digest == wanted and other.stretch(twin).length == length
+            for number, chunk in enumerate(other.chunks)
+            if chunk == digest and other.stretch(number).length == length
         ]
 
     def _place_of(self, digest: Digest, finding: Finding) -> Path | None:
         return finding.place if digest == finding.file.digest else self.blobs.path_of(digest)
 
-    async def mend(self, finding: Finding, bring: Bring) -> None:
-        """Put right bytes in the place of wrong ones, all of them or none.
+    async def mend(self, finding: Finding, bring: Bring) -> bool:
+        """Put right bytes in the place of wrong ones, all of them or none; False when the whole is wrong even so.
 
-        Raises what *bring* raises, VerifyError when the whole is not right even so, DiskError.
+        Raises what *bring* raises, DiskError, ConflictError.
         """
         known, place = finding.known, finding.place
         if known is None or place is None:
@@ -116,17 +121,24 @@ class Infirmary:
             draft = await asyncio.to_thread(Draft, self.partials, known.digest)
             try:
                 await asyncio.to_thread(draft.copy, place, known, finding.wrong)
-                for number in finding.wrong:
-                    await asyncio.to_thread(draft.put, known.stretch(number).offset, await bring(number))
-                await self._install(draft, known)
+                for stretch, digest in finding.missing:
+                    await asyncio.to_thread(draft.put, stretch.offset, await bring(stretch, digest))
+                return await self._install(draft, known)
             finally:
                 await asyncio.to_thread(draft.close)
 
-    async def _install(self, draft: Draft, known: Fingerprint) -> None:
+    async def _install(self, draft: Draft, known: Fingerprint) -> bool:
         async with self.change:
             stat = await asyncio.to_thread(draft.finish, self.blobs.path_of(known.digest))
+            if stat is None:
+                return False
             await self.artifacts.put_fingerprint(replace(known, size=stat.st_size, modified_ns=stat.st_mtime_ns))
             await self._settle(known.digest)
+            return True
+
+    async def certify(self, model: str, at: datetime) -> None:
+        """Note that every byte of *model* was read and was right. Raises NotFoundError."""
+        await self.artifacts.mark_verified(model, at)
 
     async def welcome(self, file: ArtifactFile) -> None:
         """Take in a blob that was fetched anew, and is in its place. Raises DiskError."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import SchemaError
 
 _SCHEMES = {
@@ -55,6 +57,20 @@ def origin(ref: str) -> str:
         # A colon before the last slash belongs to the host's port.
         return re.sub(r":[^/:]*$", "", ref.partition("@")[0].removeprefix("ollama:")).lower().removeprefix("library/")
     return ref.partition("#")[0]
+
+
+def addresses(artifact: Artifact) -> Iterator[str]:
+    """Where the bytes of *artifact* may be had again: its very revision first, then whatever stands there by now."""
+    if scheme_of(artifact.ref) == "hf":
+        place, colon, variant = artifact.ref.removeprefix("hf:").partition(":")
+        pinned = f"hf:{place.partition('@')[0]}@{artifact.revision}"
+        yield f"{pinned}{colon}{variant}"
+        if not variant:  # which one is taken then depends on this machine's memory
+            tags = (artifact.model.partition(":")[2], artifact.quantization)
+            yield from (f"{pinned}:{tag}" for tag in dict.fromkeys(tags) if tag)
+    elif scheme_of(artifact.ref) == "ollama":
+        yield f"{artifact.ref.partition('@')[0]}@{artifact.revision}"
+    yield artifact.ref
 
 
 def checked_name(name: str) -> str:

@@ -1,12 +1,12 @@
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, Plan, Stretch
-from roundhouse.core.errors import ConflictError, NetworkError, NotFoundError, VerifyError
+from roundhouse.core.errors import ConflictError, NetworkError, NotFoundError
 from roundhouse.core.events import Events
 from roundhouse.library import Library
 from roundhouse.library.infirmary import read_peer
@@ -55,20 +55,20 @@ async def bench(tmp_path: Path) -> Bench:
     return bench
 
 
-async def right(number: int) -> bytes:
+async def right(stretch: Stretch, _digest: Digest) -> bytes:
     """Bring what belongs there."""
-    return DATA[number * CHUNK : (number + 1) * CHUNK]
+    return DATA[stretch.offset : stretch.offset + stretch.length]
 
 
-async def never(_number: int) -> bytes:
+async def never(_stretch: Stretch, _digest: Digest) -> bytes:
     """Bring nothing."""
     message = "the line is dead"
     raise NetworkError(message)
 
 
-async def false(_number: int) -> bytes:
+async def false(stretch: Stretch, _digest: Digest) -> bytes:
     """Bring something else."""
-    return bytes(CHUNK)
+    return bytes(stretch.length)
 
 
 async def test_a_right_blob_is_found_right(bench: Bench) -> None:
@@ -110,15 +110,20 @@ async def test_mending_relinks_all_models_that_share_the_bytes(bench: Bench) -> 
     assert (await bench.library.verify("tiny", quick=True)).ok
 
 
-@pytest.mark.parametrize(("bring", "error"), [(never, NetworkError), (false, VerifyError)])
-async def test_a_repair_that_fails_changes_nothing(
-    bench: Bench, bring: Callable[[int], Awaitable[bytes]], error: type[Exception]
-) -> None:
+async def test_a_repair_that_fails_changes_nothing(bench: Bench) -> None:
     """And leaves no draft."""
     bench.spoil(2500)
     before = bench.path.read_bytes()
-    with pytest.raises(error):
-        await bench.ward.mend(await bench.ward.examine(bench.file), bring)
+    with pytest.raises(NetworkError):
+        await bench.ward.mend(await bench.ward.examine(bench.file), never)
+    assert (before, []) == (bench.path.read_bytes(), list(bench.library.partials.iterdir()))
+
+
+async def test_a_whole_that_is_wrong_even_so_changes_nothing(bench: Bench) -> None:
+    """The digest of the whole is the judge."""
+    bench.spoil(2500)
+    before = bench.path.read_bytes()
+    assert not await bench.ward.mend(await bench.ward.examine(bench.file), false)
     assert (before, []) == (bench.path.read_bytes(), list(bench.library.partials.iterdir()))
 
 
@@ -185,10 +190,10 @@ async def test_peers_are_chunks_of_other_blobs_with_the_same_digest(bench: Bench
     await bench.library.verify("other")
     bench.spoil(2500)
     finding = await bench.ward.examine(bench.file)
-    assert finding.known is not None
-    found = await bench.ward.peers(finding, 2)
-    brought = [await asyncio.to_thread(read_peer, *peer, finding.known.chunks[2]) for peer in found]
-    assert [await right(2)] == [each for each in brought if each is not None]
+    ((stretch, digest),) = finding.missing
+    found = await bench.ward.peers(finding, stretch.length, digest)
+    brought = [await asyncio.to_thread(read_peer, *peer, digest) for peer in found]
+    assert [DATA[2000:3000]] == [each for each in brought if each is not None]
 
 
 async def test_a_removed_model_leaves_nothing_in_quarantine(bench: Bench) -> None:
