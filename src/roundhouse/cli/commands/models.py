@@ -11,6 +11,8 @@ from roundhouse.cli import wording
 from roundhouse.cli.answers import Models
 from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.browse import browse
+from roundhouse.cli.commands.ensure import ensure
+from roundhouse.cli.commands.exchange import bundle, export, import_command
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
@@ -27,7 +29,8 @@ def models() -> None:
     """List, show, find, remove and verify models."""
 
 
-models.add_command(browse)
+for command in (browse, export, import_command, bundle, ensure):
+    models.add_command(command)
 
 
 @models.command(epilog=examples("roundhouse models ls", "roundhouse models ls --local", "roundhouse models ls --json"))
