@@ -3,16 +3,20 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from roundhouse.access.permissions import Permission
 from roundhouse.api.fields import Text
 from roundhouse.api.guard import needs
 from roundhouse.core.desks.ensure import EnsureDesk, EnsureReport
 from roundhouse.core.desks.exchange import ExchangeDesk, Import, ImportReport, OnConflict
-from roundhouse.core.errors import VerifyError
+from roundhouse.core.errors import RoundhouseError, VerifyError
+
+_log = structlog.get_logger("roundhouse.api")
 
 #: Requests whose body is larger than any memory: it is read by whoever answers, as it comes.
 STREAMED = frozenset({("POST", "/api/v1/bundles")})
@@ -75,7 +79,7 @@ def add_bundles(router: APIRouter, desk: ExchangeDesk) -> None:
     async def make_bundle(name: _Names = []) -> Response:  # noqa: B006 - FastAPI copies it
         """Pack models with their bytes, for a machine that cannot reach their source."""
         bundle = await desk.bundle(name)
-        return StreamingResponse(bundle.chunks, media_type=_TAR, headers={"content-length": str(bundle.size)})
+        return _Breakable(bundle.chunks, media_type=_TAR, headers={"content-length": str(bundle.size)})
 
     @router.post(
         "/api/v1/bundles",
@@ -110,6 +114,17 @@ def add_ensure(router: APIRouter, desk: EnsureDesk) -> None:
         Ask again to see how far they are; when all is right, nothing is done.
         """
         return await desk.ensure(await request.body(), dry_run=dry_run)
+
+
+class _Breakable(StreamingResponse):
+    """A body that is cut off where its bytes turn out to be wrong: what has been sent cannot be taken back."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, to its end if it has one."""
+        try:
+            await super().__call__(scope, receive, send)
+        except RoundhouseError as error:
+            _log.warning("a bundle was cut off", code=error.code, reason=error.message)
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:

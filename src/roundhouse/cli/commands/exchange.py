@@ -154,7 +154,7 @@ def _read(source: BinaryIO, first: bytes, bar: Bar, file: Path) -> Iterator[byte
 
 
 def _share(done: int, total: int) -> str:
-    return f"{wording.size(done)} of {wording.size(total)}" if total else wording.size(done)
+    return f"{wording.size(done)} of {wording.size(total)}" if total else f"read {wording.size(done)}"
 
 
 def _named(names: tuple[str, ...]) -> dict[str, object]:

@@ -1,11 +1,13 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import httpx2
 import pytest
 from starlette.types import ASGIApp, Message
 
+from roundhouse.core.desks.exchange import Bundle
+from roundhouse.core.errors import VerifyError
 from roundhouse.testing.management_service import InMemoryManagement
 
 NAME = "acme/tiny:Q4_K_M"
@@ -54,7 +56,8 @@ async def test_a_body_that_does_not_come(app: ASGIApp) -> None:
     sent: list[Message] = []
 
     async def silent() -> Message:
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        return {}
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -64,6 +67,36 @@ async def test_a_body_that_does_not_come(app: ASGIApp) -> None:
     scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
     await app(scope, silent, send)
     assert 408 == sent[0]["status"]
+
+
+async def test_rot_cuts_a_bundle_off(app: ASGIApp, management: InMemoryManagement) -> None:
+    """The answer has begun, and has no end: nobody takes it for a whole one."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"x" * 100
+        raise VerifyError
+
+    async def rotten(names: Sequence[str]) -> Bundle:
+        assert [NAME] == names
+        return Bundle(200, tuple(names), chunks())
+
+    management.bundle = rotten  # type: ignore[method-assign]
+    sent: list[Message] = []
+
+    request: list[Message] = [{"type": "http.request"}]
+
+    async def receive() -> Message:
+        if not request:
+            await asyncio.Event().wait()
+        return request.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers, query = [(b"x-api-key", b"admin")], f"name={NAME}".encode()
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/bundles", "headers": headers, "query_string": query}
+    await app(scope, receive, send)
+    assert [(200, None), (None, True)] == [(each.get("status"), each.get("more_body")) for each in sent]
 
 
 async def test_declared_models(admin: httpx2.AsyncClient) -> None:
