@@ -11,6 +11,7 @@ from roundhouse.core.browse import Memory
 from roundhouse.core.clock import Clock
 from roundhouse.core.ports import Catalog, Ledger, Transfers
 from roundhouse.core.views import Found
+from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
@@ -42,6 +43,7 @@ class Rooms:
     clock: Clock
     database: Database
     library: Library
+    exchange: Exchange
     transfers: Transfers
     pulls: Pulls
     repairs: Repairs

@@ -11,6 +11,8 @@ from roundhouse.cli import wording
 from roundhouse.cli.answers import Models
 from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.browse import browse
+from roundhouse.cli.commands.ensure import ensure
+from roundhouse.cli.commands.exchange import bundle, export, import_command
 from roundhouse.cli.commands.repair import repair
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
@@ -28,8 +30,15 @@ def models() -> None:
     """List, show, find, remove, verify and repair models."""
 
 
-models.add_command(browse)
-models.add_command(repair)
+for command in (
+    browse,
+    repair,
+    export,
+    import_command,
+    bundle,
+    ensure,
+):
+    models.add_command(command)
 
 
 @models.command(epilog=examples("roundhouse models ls", "roundhouse models ls --local", "roundhouse models ls --json"))
