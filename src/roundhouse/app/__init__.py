@@ -90,7 +90,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet.listen(events, backends.embedded)
     serving = Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics), clock)
     node = await asyncio.to_thread(node_of, settings.home)
-    pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, clock, node, book))
+    hub = await asyncio.to_thread(hub_of, settings)
+    pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, clock, node, book, hub))
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -101,7 +102,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         transfers=transfers,
         pulls=pulls,
         licenses=book,
-        catalog=hub_of(settings),
+        catalog=hub,
         memory=memory_of(settings),
         fleet=fleet,
         origins=backends.origins,

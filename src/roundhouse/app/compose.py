@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 from roundhouse.app.build_licenses import build_gate
+from roundhouse.app.hub_token import hub_token
 from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
@@ -30,6 +31,7 @@ from roundhouse.settings import BackendSettings, Settings
 from roundhouse.sources.bundled import NOISE_MODEL, BundledSource
 from roundhouse.sources.folder import FolderSource
 from roundhouse.sources.hub import HubSource
+from roundhouse.sources.mirrored import Hub, MirroredHub
 from roundhouse.sources.registry import RegistrySource
 from roundhouse.sources.web import WebSource
 from roundhouse.storage.database import Database
@@ -117,11 +119,14 @@ def memory_of(settings: Settings) -> Memory:
     return Memory(limits.memory, need)
 
 
-def hub_of(settings: Settings) -> HubSource:
-    """The hub of the settings. Raises ConfigError."""
-    downloads = settings.downloads
-    token = downloads.token.reveal() if downloads.token else None
-    return HubSource(downloads.endpoint, token=token, memory=memory_of(settings))
+def hub_of(settings: Settings) -> Hub:
+    """The hub of the settings, or its mirror; only the hub gets the token. Raises ConfigError. Blocks."""
+    downloads, memory = settings.downloads, memory_of(settings)
+    if downloads.mirror is None:
+        return HubSource(downloads.endpoint, token=hub_token(downloads), memory=memory)
+    mirror = HubSource(downloads.mirror, memory=memory)
+    behind = HubSource(downloads.endpoint, token=hub_token(downloads), memory=memory)
+    return MirroredHub(mirror, downloads.mirror, behind if downloads.mirror_fallback else None)
 
 
 async def _found(settings: Settings) -> tuple[Found, ...]:
@@ -186,13 +191,14 @@ class Ground:
     #: The name of this node.
     node: str
     book: LicenseBook
+    hub: Hub
 
 
 async def build_pulls(stack: AsyncExitStack, settings: Settings, ground: Ground) -> tuple[Pulls, Transfers, Jobs]:
     """Make the pulls and the durable jobs that carry them. Raises NetworkError when the database of jobs is away."""
     downloads = settings.downloads
     sources: list[Source] = [
-        hub_of(settings),
+        ground.hub,
         RegistrySource(downloads.registry),
         WebSource(),
         FolderSource(),
