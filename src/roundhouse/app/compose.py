@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -10,6 +11,7 @@ from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 from roundhouse.app.build_licenses import build_gate
+from roundhouse.app.credentials import node_of
 from roundhouse.app.hub_token import hub_token
 from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
@@ -188,8 +190,6 @@ class Ground:
     library: Library
     database: Database
     clock: Clock
-    #: The name of this node.
-    node: str
     book: LicenseBook
     hub: Hub
 
@@ -209,7 +209,8 @@ async def build_pulls(stack: AsyncExitStack, settings: Settings, ground: Ground)
     async def perform(job_id: str, argument: str) -> None:
         await pulls.run(job_id, argument)
 
-    jobs = DbosJobs(jobs_url(settings.storage.database_url), perform, executor_id=ground.node)
+    node = await asyncio.to_thread(node_of, settings.home)
+    jobs = DbosJobs(jobs_url(settings.storage.database_url), perform, executor_id=node)
     pulls = Pulls(
         {source.scheme: source for source in sources},
         ground.library,
