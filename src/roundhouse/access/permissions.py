@@ -16,6 +16,8 @@ class Permission(StrEnum):
     MODELS_READ = "models.read"
     #: Pull, verify and remove models.
     MODELS_MANAGE = "models.manage"
+    #: Agree to licences on one's own behalf, which opens their models to everybody here.
+    LICENSES_ACCEPT = "licenses.accept"
     #: See backends, health and the first page.
     STATUS_READ = "status.read"
     #: Make backends do things.

@@ -18,6 +18,7 @@ from roundhouse.api.errors import ErrorAnswer, tell, tell_http, tell_invalid
 from roundhouse.api.guard import GuardedRoute, needs
 from roundhouse.api.nouns.backends import add_backends
 from roundhouse.api.nouns.exchange import STREAMED, add_bundles, add_ensure, add_registry
+from roundhouse.api.nouns.licenses import add_licenses
 from roundhouse.api.nouns.models import add_browse, add_models
 from roundhouse.api.nouns.repair import add_repair
 from roundhouse.api.nouns.route import add_route
@@ -76,6 +77,7 @@ def _add_routes(api: FastAPI, management: Management) -> None:
     add_backends(api.router, management)
     add_route(api.router, management)
     add_usage(api.router, management)
+    add_licenses(api.router, management)
 
     @api.get("/api/v1/openapi.json", include_in_schema=False, openapi_extra=needs(Permission.STATUS_READ))
     async def openapi() -> Any:

@@ -14,7 +14,7 @@ from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
 from roundhouse.app.build_licenses import build_book
 from roundhouse.app.compose import Ground, build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
-from roundhouse.app.credentials import keyring_of, node_of
+from roundhouse.app.credentials import keyring_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.fleet import Fleet
 from roundhouse.app.rooms import Rooms
@@ -92,8 +92,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     if backends.embedded is not None:
         fleet.listen(events, backends.embedded)
     serving = Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics), clock)
-    node = await asyncio.to_thread(node_of, settings.home)
-    pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, clock, node, book))
+    hub = await asyncio.to_thread(hub_of, settings)
+    pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, clock, book, hub))
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -106,7 +106,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         pulls=pulls,
         repairs=Repairs(library, pulls.supply(), clock),
         licenses=book,
-        catalog=hub_of(settings),
+        catalog=hub,
         memory=memory_of(settings),
         fleet=fleet,
         origins=backends.origins,

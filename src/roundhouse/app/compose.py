@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -10,6 +11,8 @@ from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 from roundhouse.app.build_licenses import build_gate
+from roundhouse.app.credentials import node_of
+from roundhouse.app.hub_token import hub_token
 from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
@@ -30,6 +33,7 @@ from roundhouse.settings import BackendSettings, Settings
 from roundhouse.sources.bundled import NOISE_MODEL, BundledSource
 from roundhouse.sources.folder import FolderSource
 from roundhouse.sources.hub import HubSource
+from roundhouse.sources.mirrored import Hub, MirroredHub
 from roundhouse.sources.registry import RegistrySource
 from roundhouse.sources.web import WebSource
 from roundhouse.storage.database import Database
@@ -117,11 +121,14 @@ def memory_of(settings: Settings) -> Memory:
     return Memory(limits.memory, need)
 
 
-def hub_of(settings: Settings) -> HubSource:
-    """The hub of the settings. Raises ConfigError."""
-    downloads = settings.downloads
-    token = downloads.token.reveal() if downloads.token else None
-    return HubSource(downloads.endpoint, token=token, memory=memory_of(settings))
+def hub_of(settings: Settings) -> Hub:
+    """The hub of the settings, or its mirror; only the hub gets the token. Raises ConfigError. Blocks."""
+    downloads, memory = settings.downloads, memory_of(settings)
+    if downloads.mirror is None:
+        return HubSource(downloads.endpoint, token=hub_token(downloads), memory=memory)
+    mirror = HubSource(downloads.mirror, memory=memory)
+    behind = HubSource(downloads.endpoint, token=hub_token(downloads), memory=memory)
+    return MirroredHub(mirror, downloads.mirror, behind if downloads.mirror_fallback else None)
 
 
 async def _found(settings: Settings) -> tuple[Found, ...]:
@@ -183,16 +190,15 @@ class Ground:
     library: Library
     database: Database
     clock: Clock
-    #: The name of this node.
-    node: str
     book: LicenseBook
+    hub: Hub
 
 
 async def build_pulls(stack: AsyncExitStack, settings: Settings, ground: Ground) -> tuple[Pulls, Transfers, Jobs]:
     """Make the pulls and the durable jobs that carry them. Raises NetworkError when the database of jobs is away."""
     downloads = settings.downloads
     sources: list[Source] = [
-        hub_of(settings),
+        ground.hub,
         RegistrySource(downloads.registry),
         WebSource(),
         FolderSource(),
@@ -203,7 +209,8 @@ async def build_pulls(stack: AsyncExitStack, settings: Settings, ground: Ground)
     async def perform(job_id: str, argument: str) -> None:
         await pulls.run(job_id, argument)
 
-    jobs = DbosJobs(jobs_url(settings.storage.database_url), perform, executor_id=ground.node)
+    node = await asyncio.to_thread(node_of, settings.home)
+    jobs = DbosJobs(jobs_url(settings.storage.database_url), perform, executor_id=node)
     pulls = Pulls(
         {source.scheme: source for source in sources},
         ground.library,

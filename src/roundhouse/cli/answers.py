@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from roundhouse.core.desks.licenses import LicenseView
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import BackendStatus, Check, Model, PullPlan, TransferView
 
@@ -13,6 +14,13 @@ class Models:
     """``GET /models``."""
 
     models: tuple[Model, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Licenses:
+    """``GET /licenses``."""
+
+    licenses: tuple[LicenseView, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class Root(LazyGroup):
         "pull": f"{_ROOM}.pull:pull",
         "chat": f"{_ROOM}.chat:chat",
         "models": f"{_ROOM}.models:models",
+        "licenses": f"{_ROOM}.licenses:licenses",
         "downloads": f"{_ROOM}.downloads:downloads",
         "backends": f"{_ROOM}.backends:backends",
         "route": f"{_ROOM}.route:route",

@@ -39,6 +39,7 @@ from roundhouse.core.views import (
     Verification,
 )
 from roundhouse.testing.desks.exchange import ExchangeInMemory
+from roundhouse.testing.desks.licenses import InMemoryLicenses
 from roundhouse.testing.desks.repair import ROT, InMemoryRepairs
 
 #: When everything in here happened, unless somebody says otherwise.
@@ -164,10 +165,10 @@ def a_route(id: str = "r-1", *, chosen: str = "local/acme/tiny:Q4_K_M") -> Expla
 class InMemoryManagement(
     InMemoryRepairs,
     ExchangeInMemory,
+    InMemoryLicenses,
 ):
     """A Roundhouse made of lists; change them as a test needs."""
 
-    catalog: list[ModelDetail] = field(default_factory=list)
     runtimes: list[BackendStatus] = field(default_factory=lambda: [a_backend()])
     discovered: list[Found] = field(default_factory=list)
     pulls: list[TransferView] = field(default_factory=list)
@@ -246,16 +247,17 @@ class InMemoryManagement(
         ]
         return Browsing("https://hub.example.com", 12 << 30, tuple(found[: query.limit]))
 
-    async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
+    async def plan_pull(self, ref: str, name: str | None, *, by: str | None = None) -> PullPlan:  # noqa: ARG002
         """Plan one file. Raises SchemaError."""
         model = name or _model_of(ref)
         file = PullFile("model.gguf", 100_000_000, "ab" * 32, present=False)
         size, why = 100_000_000, "Q4_K_M is the best that fits"
         return PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), size, size, 50_000_000_000, why)
 
-    async def start_pull(self, ref: str, name: str | None) -> TransferView:
-        """Start, or join. Raises SchemaError."""
+    async def start_pull(self, ref: str, name: str | None, *, by: str | None = None) -> TransferView:  # noqa: ARG002
+        """Start, or join. Raises SchemaError, LicenseError."""
         model = name or _model_of(ref)
+        self.refuse_unaccepted(ref)
         for known in self.pulls:
             if known.ref == ref and not TransferState(known.state).over:
                 return self._steer(known.id, "queued")

@@ -43,6 +43,10 @@ CONTRACT = {
     "POST /api/v1/route/explain": "infer",
     "GET /api/v1/usage": "usage.read",
     "GET /api/v1/requests": "usage.read",
+    "GET /api/v1/licenses": "models.read",
+    "GET /api/v1/licenses/{key:path}": "models.read",
+    "POST /api/v1/licenses/{key:path}/accept": "licenses.accept",
+    "POST /api/v1/licenses/{key:path}/revoke": "licenses.accept",
 }
 
 

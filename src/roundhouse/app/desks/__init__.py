@@ -5,6 +5,8 @@ from __future__ import annotations
 from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
 from roundhouse.app.desks.exchange import ExchangeDesk
+from roundhouse.app.desks.licenses import Licenses
+from roundhouse.app.desks.models import Models
 from roundhouse.app.desks.repair import RepairDesk
 from roundhouse.app.desks.routes import Routes
 from roundhouse.app.desks.status import StatusDesk
@@ -22,6 +24,8 @@ class Desks(
     Backends,
     Routes,
     Usage,
+    Models,
+    Licenses,
 ):
     """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
 

@@ -15,9 +15,9 @@ class TransferDesk:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
 
-    async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
-        """Resolve *ref* without fetching it. Raises what the source raises."""
-        preview = await self._rooms.pulls.preview(ref, name)
+    async def plan_pull(self, ref: str, name: str | None, *, by: str | None = None) -> PullPlan:
+        """Resolve *ref* without fetching it. Raises what the source raises, and PolicyError."""
+        preview = await self._rooms.pulls.preview(ref, name, by=by)
         plan = preview.plan
         files = zip(plan.files, preview.present, strict=True)
         return PullPlan(
@@ -30,11 +30,20 @@ class TransferDesk:
             bytes_needed=preview.bytes_needed,
             disk_free=preview.disk_free,
             reason=plan.reason,
+            license_name=plan.license_name,
+            license_url=plan.license_url,
+            license_source=plan.license_source,
+            license_digest=plan.license_digest,
+            license_state=preview.license_state,
+            code=plan.code,
         )
 
-    async def start_pull(self, ref: str, name: str | None) -> TransferView:
-        """Start, or join the transfer of the same reference that is under way. Raises SchemaError, OfflineError."""
-        return _view(Progress(await self._rooms.pulls.start(ref, name)))
+    async def start_pull(self, ref: str, name: str | None, *, by: str | None = None) -> TransferView:
+        """Start for *by*, or join the transfer of the same reference that is under way.
+
+        Raises SchemaError, OfflineError, PolicyError, LicenseError.
+        """
+        return _view(Progress(await self._rooms.pulls.start(ref, name, by=by)))
 
     async def transfers(self) -> Sequence[TransferView]:
         """List them, newest first."""

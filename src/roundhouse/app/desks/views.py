@@ -22,6 +22,7 @@ from roundhouse.core.views import (
     Verification,
 )
 from roundhouse.library import FileReport, VerifyReport
+from roundhouse.library.admission import code_flags
 from roundhouse.library.formats import GGUF
 from roundhouse.routing.policy import Weights
 from roundhouse.routing.route import Candidate, Route
@@ -62,6 +63,7 @@ def held(artifact: Artifact, deployments: Sequence[Deployment], quarantined: Col
         parameters=artifact.parameters,
         size=artifact.size,
         license=artifact.license,
+        license_source=artifact.license_source,
         created_at=artifact.created_at,
         verified_at=artifact.verified_at,
         loaded=_loaded(deployments),
@@ -91,7 +93,12 @@ def detail(model: Model, artifact: Artifact | None, deployments: Sequence[Deploy
         **{name: getattr(model, name) for name in Model.__slots__},
         files=tuple(ModelFile(file.name, file.size, file.digest) for file in files),
         served_by=tuple(deployment(each) for each in deployments),
+        code=() if artifact is None else _code(artifact),
     )
+
+
+def _code(artifact: Artifact) -> tuple[str, ...]:
+    return code_flags([file.name for file in artifact.files], chat_template=artifact.has_chat_template)
 
 
 def verification(report: VerifyReport) -> Verification:
