@@ -18,6 +18,8 @@ class Permission(StrEnum):
     MODELS_MANAGE = "models.manage"
     #: Agree to licences on one's own behalf, which opens their models to everybody here.
     LICENSES_ACCEPT = "licenses.accept"
+    #: Let the server read folders outside its home, to adopt the models in them.
+    MODELS_MIGRATE = "models.migrate"
     #: See backends, health and the first page.
     STATUS_READ = "status.read"
     #: Make backends do things.

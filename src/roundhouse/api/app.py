@@ -19,6 +19,7 @@ from roundhouse.api.guard import GuardedRoute, needs
 from roundhouse.api.nouns.backends import add_backends
 from roundhouse.api.nouns.exchange import STREAMED, add_bundles, add_ensure, add_registry
 from roundhouse.api.nouns.licenses import add_licenses
+from roundhouse.api.nouns.migrations import add_migrations
 from roundhouse.api.nouns.models import add_browse, add_models
 from roundhouse.api.nouns.repair import add_repair
 from roundhouse.api.nouns.route import add_route
@@ -71,6 +72,7 @@ def _add_routes(api: FastAPI, management: Management) -> None:
     add_registry(api.router, management)
     add_bundles(api.router, management)
     add_ensure(api.router, management)
+    add_migrations(api.router, management)
     add_transfers(api.router, management)
     add_steering(api.router, management)
     add_bandwidth(api.router, management)

@@ -13,6 +13,7 @@ from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
 from roundhouse.app.build_licenses import build_book
+from roundhouse.app.build_migrations import build_migrations
 from roundhouse.app.compose import Ground, build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
 from roundhouse.app.credentials import keyring_of
 from roundhouse.app.desks import Desks
@@ -26,6 +27,7 @@ from roundhouse.core.ports import Jobs
 from roundhouse.health.standing import Standings
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
+from roundhouse.migration import Hall
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.sources.bundled import NOISE_REF
@@ -114,9 +116,11 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         serving=serving,
         ledger=ledger,
         meter=meter,
+        migrations=build_migrations(stack, settings, Hall(library, SqlArtifacts(database)), clock, fleet.refresh),
     )
     await fleet.refresh()
     await pulls.recover()
+    await rooms.migrations.recover()
     if backends.embedded is not None and not fleet.deployments():
         await _serve_noise(rooms, jobs)
     keeping = asyncio.create_task(fleet.run(), name="fleet")

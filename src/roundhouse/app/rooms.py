@@ -13,6 +13,7 @@ from roundhouse.core.ports import Catalog, Ledger, Transfers
 from roundhouse.core.views import Found
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
+from roundhouse.migration import Migrations
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
@@ -57,3 +58,4 @@ class Rooms:
     serving: Serving
     ledger: Ledger
     meter: Meter
+    migrations: Migrations

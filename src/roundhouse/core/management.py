@@ -11,6 +11,7 @@ from roundhouse.core.browse import Browsing, Query
 from roundhouse.core.desks.ensure import EnsureDesk
 from roundhouse.core.desks.exchange import ExchangeDesk
 from roundhouse.core.desks.licenses import LicensesDesk
+from roundhouse.core.desks.migrations import MigrationsDesk
 from roundhouse.core.desks.repair import RepairDesk
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
@@ -146,6 +147,7 @@ class Management(
     RoutesDesk,
     UsageDesk,
     LicensesDesk,
+    MigrationsDesk,
     Protocol,
 ):
     """Everything that a person may ask of a running Roundhouse."""

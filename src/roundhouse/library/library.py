@@ -145,6 +145,13 @@ class Library:
             license_source=terms.source,
         )
 
+    async def put_back(self, artifact: Artifact) -> None:
+        """Register *artifact* as it was; its blobs are in place. Raises NotFoundError, DiskError."""
+        async with self._change:
+            await asyncio.to_thread(self._folders.ensure, artifact)
+            await self._artifacts.add(artifact)
+        self._events.publish(ArtifactAdded(artifact.model))
+
     async def list(self) -> Sequence[Artifact]:
         """All models, by name."""
         return await self._artifacts.list()

@@ -40,6 +40,7 @@ from roundhouse.core.views import (
 )
 from roundhouse.testing.desks.exchange import ExchangeInMemory
 from roundhouse.testing.desks.licenses import InMemoryLicenses
+from roundhouse.testing.desks.migrations import InMemoryMigrations
 from roundhouse.testing.desks.repair import ROT, InMemoryRepairs
 
 #: When everything in here happened, unless somebody says otherwise.
@@ -166,6 +167,7 @@ class InMemoryManagement(
     InMemoryRepairs,
     ExchangeInMemory,
     InMemoryLicenses,
+    InMemoryMigrations,
 ):
     """A Roundhouse made of lists; change them as a test needs."""
 

@@ -47,6 +47,12 @@ CONTRACT = {
     "GET /api/v1/licenses/{key:path}": "models.read",
     "POST /api/v1/licenses/{key:path}/accept": "licenses.accept",
     "POST /api/v1/licenses/{key:path}/revoke": "licenses.accept",
+    "GET /api/v1/stores": "models.migrate",
+    "GET /api/v1/migrations": "models.migrate",
+    "POST /api/v1/migrations": "models.migrate",
+    "GET /api/v1/migrations/{id}": "models.migrate",
+    "POST /api/v1/migrations/{id}/rollback": "models.migrate",
+    "DELETE /api/v1/migrations/{id}": "models.migrate",
 }
 
 

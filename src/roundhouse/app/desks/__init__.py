@@ -6,6 +6,7 @@ from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
 from roundhouse.app.desks.exchange import ExchangeDesk
 from roundhouse.app.desks.licenses import Licenses
+from roundhouse.app.desks.migrations import MigrationDesk
 from roundhouse.app.desks.models import Models
 from roundhouse.app.desks.repair import RepairDesk
 from roundhouse.app.desks.routes import Routes
@@ -26,6 +27,7 @@ class Desks(
     Usage,
     Models,
     Licenses,
+    MigrationDesk,
 ):
     """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
 

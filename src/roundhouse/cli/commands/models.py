@@ -13,6 +13,7 @@ from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.browse import browse
 from roundhouse.cli.commands.ensure import ensure
 from roundhouse.cli.commands.exchange import bundle, export, import_command
+from roundhouse.cli.commands.migrate import migrate
 from roundhouse.cli.commands.repair import repair
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
@@ -37,6 +38,7 @@ for command in (
     import_command,
     bundle,
     ensure,
+    migrate,
 ):
     models.add_command(command)
 
