@@ -12,7 +12,8 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
-from roundhouse.app.compose import build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
+from roundhouse.app.build_events import feed_of, tell_progress
+from roundhouse.app.compose import Foundations, build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
 from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.fleet import Fleet
@@ -67,6 +68,7 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
 async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: Clock) -> tuple[Rooms, Metrics]:
     """Open the rooms from the ground floor up."""
     events, metrics, standings = Events(), Metrics(__version__), Standings(random.random)
+    feed = feed_of(events, clock)
     database = await asyncio.to_thread(Database.open, settings.storage.database_url)
     stack.push_async_callback(database.close)
     ledger = SqlLedger(database)
@@ -88,7 +90,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet.listen(events, backends.embedded)
     serving = Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics), clock)
     node = await asyncio.to_thread(node_of, settings.home)
-    pulls, transfers, jobs = await build_pulls(stack, settings, library, database, clock, node)
+    pulls, transfers, jobs = await build_pulls(stack, settings, Foundations(library, database, events, clock), node)
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -106,13 +108,14 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         serving=serving,
         ledger=ledger,
         meter=meter,
+        feed=feed,
     )
     await fleet.refresh()
     await pulls.recover()
     if backends.embedded is not None and not fleet.deployments():
         await _serve_noise(rooms, jobs)
-    keeping = asyncio.create_task(fleet.run(), name="fleet")
-    stack.push_async_callback(_end, keeping)
+    for name, work in (("fleet", fleet.run()), ("progress", tell_progress(feed, events, pulls.moving))):
+        stack.push_async_callback(_end, asyncio.create_task(work, name=name))
     return rooms, metrics
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
+from roundhouse.app.build_events import telling
 from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
@@ -35,12 +36,24 @@ from roundhouse.storage.database import Database
 from roundhouse.storage.engines import jobs_url
 from roundhouse.storage.jobs import DbosJobs
 from roundhouse.storage.transfers import SqlTransfers
+from roundhouse.upkeep.progress import Progress
 from roundhouse.upkeep.pull import Pulls, PullSettings
+from roundhouse.upkeep.telling import TellingTransfers
 
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
 EMBEDDED, EMBEDDED_KIND = "local", "llamacpp"
 _MILLION = 1_000_000
 _FREE = Price(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Foundations:
+    """What pulls stand on."""
+
+    library: Library
+    database: Database
+    events: Events
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +188,11 @@ def policy_of(settings: Settings) -> Policy:
 
 
 async def build_pulls(
-    stack: AsyncExitStack, settings: Settings, library: Library, database: Database, clock: Clock, node: str
+    stack: AsyncExitStack, settings: Settings, foundations: Foundations, node: str
 ) -> tuple[Pulls, Transfers, Jobs]:
     """Make the pulls and the durable jobs that carry them. Raises NetworkError when the database of jobs is away."""
-    downloads = settings.downloads
+    downloads, library, database = settings.downloads, foundations.library, foundations.database
+    events = foundations.events
     sources: list[Source] = [
         hub_of(settings),
         RegistrySource(downloads.registry),
@@ -186,7 +200,11 @@ async def build_pulls(
         FolderSource(),
         BundledSource(),
     ]
-    transfers = SqlTransfers(database)
+
+    def moving() -> Sequence[Progress]:
+        return pulls.moving()
+
+    transfers = TellingTransfers(SqlTransfers(database), telling(events, moving))
 
     async def perform(job_id: str, argument: str) -> None:
         await pulls.run(job_id, argument)
@@ -196,7 +214,7 @@ async def build_pulls(
         {source.scheme: source for source in sources},
         library,
         transfers,
-        clock,
+        foundations.clock,
         jobs.start,
         PullSettings(
             offline=downloads.offline,

@@ -15,6 +15,7 @@ from roundhouse.library.library import Library
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
+from roundhouse.telemetry.feed import Feed
 from roundhouse.upkeep.pull import Pulls
 from roundhouse.usage.meter import Meter
 
@@ -51,3 +52,4 @@ class Rooms:
     serving: Serving
     ledger: Ledger
     meter: Meter
+    feed: Feed
