@@ -23,6 +23,7 @@ from roundhouse.core.views import (
     Verification,
 )
 from roundhouse.library import FileReport, VerifyReport
+from roundhouse.library.formats import GGUF
 from roundhouse.routing.policy import Weights
 from roundhouse.routing.route import Candidate, Route
 from roundhouse.upkeep.progress import Progress
@@ -68,6 +69,7 @@ def held(artifact: Artifact, deployments: Sequence[Deployment]) -> Model:
         loaded=_loaded(deployments),
         deployments=tuple(each.id for each in deployments),
         local=True,
+        unserved=None if deployments or artifact.format == GGUF else f"held; no backend here serves {artifact.format}",
     )
 
 
