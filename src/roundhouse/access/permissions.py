@@ -24,6 +24,8 @@ class Permission(StrEnum):
     STATUS_READ = "status.read"
     #: Make backends do things.
     BACKENDS_MANAGE = "backends.manage"
+    #: Follow what happens to models, transfers and backends.
+    EVENTS_READ = "events.read"
     #: See who used what.
     USAGE_READ = "usage.read"
 
@@ -39,7 +41,13 @@ class Role(StrEnum):
 GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.USER: frozenset(
-            {Permission.INFER, Permission.MODELS_READ, Permission.STATUS_READ, Permission.USAGE_READ},
+            {
+                Permission.INFER,
+                Permission.MODELS_READ,
+                Permission.STATUS_READ,
+                Permission.EVENTS_READ,
+                Permission.USAGE_READ,
+            },
         ),
         Role.ADMIN: frozenset(Permission),
     }

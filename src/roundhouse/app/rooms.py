@@ -17,6 +17,7 @@ from roundhouse.migration import Migrations
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
+from roundhouse.telemetry.feed import Feed
 from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.pull import Pulls
 from roundhouse.upkeep.repair import Repairs
@@ -59,3 +60,4 @@ class Rooms:
     ledger: Ledger
     meter: Meter
     migrations: Migrations
+    feed: Feed

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from roundhouse.core.browse import Browsing, Query
 from roundhouse.core.desks.ensure import EnsureDesk
+from roundhouse.core.desks.events import EventsDesk
 from roundhouse.core.desks.exchange import ExchangeDesk
 from roundhouse.core.desks.licenses import LicensesDesk
 from roundhouse.core.desks.migrations import MigrationsDesk
@@ -148,6 +149,7 @@ class Management(
     UsageDesk,
     LicensesDesk,
     MigrationsDesk,
+    EventsDesk,
     Protocol,
 ):
     """Everything that a person may ask of a running Roundhouse."""

@@ -17,6 +17,7 @@ CONTRACT = {
     "GET /api/v1/openapi.json": "status.read",
     "GET /api/v1/status": "status.read",
     "GET /api/v1/doctor": "status.read",
+    "GET /api/v1/events": "events.read",
     "GET /api/v1/models": "models.read",
     "GET /api/v1/registry": "models.read",
     "POST /api/v1/registry": "models.manage",
