@@ -12,6 +12,7 @@ from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.library.formats import GGUF
 from roundhouse.library.library import Library
+from roundhouse.upkeep.admission import LicenseBook
 
 _log = structlog.get_logger("roundhouse.shelf")
 
@@ -19,8 +20,8 @@ _log = structlog.get_logger("roundhouse.shelf")
 class Shelf:
     """The models that llama.cpp can load, as of the last time the library was looked at."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, library: Library, book: LicenseBook) -> None:
+        self._library, self._book = library, book
         self._models: Sequence[LoadableModel] = ()
 
     def models(self) -> Sequence[LoadableModel]:
@@ -29,6 +30,7 @@ class Shelf:
 
     async def restock(self) -> None:
         """Look at the library again. Raises what the registry raises."""
+        await self._book.refresh()
         artifacts = await self._library.list()
         self._models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))
 
@@ -48,4 +50,5 @@ class Shelf:
                 context=artifact.context,
                 has_chat_template=artifact.has_chat_template,
                 architecture=artifact.architecture,
+                barred=self._book.bar(artifact),
             )

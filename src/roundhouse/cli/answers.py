@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from roundhouse.core.desks.licenses import LicenseView
 from roundhouse.core.desks.migrations import MigrationPlanView, MigrationView
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import BackendStatus, Check, Model, PullPlan, TransferView
@@ -14,6 +15,13 @@ class Models:
     """``GET /models``."""
 
     models: tuple[Model, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Licenses:
+    """``GET /licenses``."""
+
+    licenses: tuple[LicenseView, ...]
 
 
 @dataclass(frozen=True, slots=True)

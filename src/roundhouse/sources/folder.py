@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import BinaryIO
 from roundhouse.core.artifacts import FileName, Plan, PlannedFile
 from roundhouse.core.errors import ConflictError, DiskError, ForbiddenError, NotFoundError
 from roundhouse.core.ports import ByteStream
+from roundhouse.library.admission import text_files
 from roundhouse.sources.choice import choose, files_of
 from roundhouse.sources.choosing import is_tensors
 from roundhouse.sources.naming import model_name, refuse_other_formats, shards_of
@@ -37,19 +39,30 @@ class FolderSource:
         with _file_errors(path):
             paths = _files(path)
             files = tuple(_planned(each) for each in paths)
-        return Plan(ref, self.scheme, _name(paths[0]), _version(files), files)
+            texts = _license_texts(path)
+        return Plan(
+            ref,
+            self.scheme,
+            _name(paths[0]),
+            _version(files),
+            files,
+            license_source="folder" if texts else None,
+            license_files=texts,
+        )
 
     @asynccontextmanager
-    async def _open(self, file: PlannedFile, offset: int) -> AsyncIterator[ByteStream]:
+    async def _open(self, file: PlannedFile, offset: int, length: int | None) -> AsyncIterator[ByteStream]:
         handle = await asyncio.to_thread(_opened, file, offset)
         try:
-            yield ByteStream(offset, file.size, _pieces(handle))
+            yield ByteStream(offset, file.size, _pieces(handle, length), length)
         finally:
             await asyncio.to_thread(handle.close)
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of *file* from *offset* on. Raises ConflictError when it has changed since it was resolved."""
-        return self._open(file, offset)
+        return self._open(file, offset, length)
 
 
 def _opened(file: PlannedFile, offset: int) -> BinaryIO:
@@ -65,14 +78,16 @@ def _opened(file: PlannedFile, offset: int) -> BinaryIO:
     return handle
 
 
-async def _pieces(handle: BinaryIO) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(_read, handle):
+async def _pieces(handle: BinaryIO, length: int | None) -> AsyncIterator[bytes]:
+    left = sys.maxsize if length is None else length
+    while piece := await asyncio.to_thread(_read, handle, min(left, _PIECE)):
+        left -= len(piece)
         yield piece
 
 
-def _read(handle: BinaryIO) -> bytes:
+def _read(handle: BinaryIO, count: int) -> bytes:
     with _file_errors(Path(handle.name)):
-        return handle.read(_PIECE)
+        return handle.read(count)
 
 
 def _files(path: Path) -> list[Path]:
@@ -91,6 +106,14 @@ def _files(path: Path) -> list[Path]:
 def _name(first: Path) -> str:
     """Safetensors are called ``model`` everywhere; their folder has the name."""
     return model_name(first.parent.name if is_tensors(first.name) else first.name)
+
+
+def _license_texts(path: Path) -> tuple[PlannedFile, ...]:
+    """The licence in a folder of one model; beside a lone file may lie anybody's."""
+    if not path.is_dir():
+        return ()
+    names = [each.name for each in path.iterdir() if each.is_file()]
+    return tuple(_planned(path / name) for name in text_files(names))
 
 
 def _planned(path: Path) -> PlannedFile:
