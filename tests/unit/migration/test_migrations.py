@@ -6,6 +6,7 @@ import pytest
 
 from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import ConflictError, DiskError, NotFoundError
+from roundhouse.library.admission import PolicyRules
 from roundhouse.migration import Hall, Kind, Limits, Migrations, Mode, OnConflict, Outcome, Surroundings, Wish
 from roundhouse.testing.adoption import census, digest_of, folder_times, migrations, registered
 from roundhouse.testing.gguf import a_gguf
@@ -284,3 +285,12 @@ async def test_a_copy_that_has_no_room_is_not_begun(hall: Hall, home: Path, stor
     with pytest.raises(DiskError):
         await moving.start("ollama", None, Wish(Mode.COPY))
     assert [] == await moving.list()
+
+
+async def test_whom_the_policy_refuses_does_not_come_in(hall: Hall, home: Path, store: OllamaStore) -> None:
+    """Not by this door either; it is said why."""
+    store.add("ada/tiny:latest", {"model": ONE})
+    rules = PolicyRules(blocked_owners=("ada",))
+    moving = Migrations(hall, Surroundings(home, {}), SystemClock(), lambda: "0" * 12, Limits(rules=rules))
+    plan = await moving.plan("ollama", None, Wish(Mode.MOVE))
+    assert ((), (), ["refused"]) == (plan.steps, plan.leaving, [problem.trouble for problem in plan.problems])
