@@ -199,7 +199,9 @@ class Library:
         """What removing *model* would take away, and the bytes it would free. Raises NotFoundError."""
         artifact = await self._artifacts.get(model)
         others = await self._referenced(without=model)
-        return artifact, sum({file.digest: file.size for file in artifact.files if file.digest not in others}.values())
+        names = Counter(file.digest for file in artifact.files if file.digest not in others)
+        sizes = [await asyncio.to_thread(self.blobs.own_size, *each) for each in names.items()]
+        return artifact, sum(sizes)
 
     async def remove(self, model: str) -> int:
         """Let go of *model*; the bytes that this freed. Blobs of other models stay. Raises NotFoundError."""
