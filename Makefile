@@ -51,7 +51,7 @@ format: .venv/test.stamp ## Rewrite the code in the house's format
 	@$(BIN)/ruff check --fix .
 
 faults: .venv/test.stamp peers ## The fault tests at their full counts
-	@ROUNDHOUSE_FAULTS=full $(BIN)/python -m pytest -s tests/faults tests/e2e/test_pull.py tests/e2e/test_fallback.py $(ARGS)
+	@ROUNDHOUSE_FAULTS=full $(BIN)/python -m pytest -s tests/faults tests/e2e/test_pull.py tests/e2e/test_fallback.py tests/properties/test_steering.py $(ARGS)
 
 bench: .venv/test.stamp .venv-litellm/stamp ## Measure the gateway against its peers
 	@$(BIN)/python -m benchmarks.gateway $(ARGS)
