@@ -73,10 +73,13 @@ class Steering(RuleBasedStateMachine):
         self.jobs = MemoryJobs(self._perform)
         chosen = PullSettings(min_free=0, max_concurrent=1, fetch=FetchOptions(chunk_bytes=4096, block_bytes=1024))
         sources = {"hf": self.source}
-        self.pulls = Pulls(sources, self._library, self._transfers, FakeClock(), self.jobs.start, chosen)
+        self.pulls = Pulls(sources, self._library, self._transfers, FakeClock(), self._start, chosen)
+
+    async def _start(self, job_id: str, argument: str) -> None:
+        self._pending[job_id] = argument
+        await self.jobs.start(job_id, argument)
 
     async def _perform(self, job_id: str, argument: str) -> None:
-        self._pending[job_id] = argument
         await self.pulls.run(job_id, argument)
         del self._pending[job_id]
 
@@ -134,7 +137,7 @@ class Steering(RuleBasedStateMachine):
     async def _restart(self) -> None:
         await self.jobs.close()
         await self._open()
-        for job_id, argument in self._pending.items():
+        for job_id, argument in list(self._pending.items()):
             await self.jobs.start(job_id, argument)
         await self.pulls.recover()
 

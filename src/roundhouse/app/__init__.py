@@ -12,7 +12,8 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
-from roundhouse.app.compose import build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
+from roundhouse.app.build_licenses import build_book
+from roundhouse.app.compose import Ground, build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
 from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.fleet import Fleet
@@ -23,6 +24,7 @@ from roundhouse.core.events import Events
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.ports import Jobs
 from roundhouse.health.standing import Standings
+from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
@@ -75,7 +77,9 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     await meter.start()
     stack.push_async_callback(meter.close)
     library = Library(settings.library.path, SqlArtifacts(database), events, clock)
-    shelf = Shelf(library)
+    book = await build_book(settings, database, clock)
+    exchange = await _open_exchange(library, settings)
+    shelf = Shelf(library, book)
     backends = await build_backends(stack, settings, shelf, events)
     fleet = Fleet(
         backends.by_name,
@@ -89,7 +93,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet.listen(events, backends.embedded)
     serving = Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics), clock)
     node = await asyncio.to_thread(node_of, settings.home)
-    pulls, transfers, jobs = await build_pulls(stack, settings, library, database, clock, node)
+    pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, clock, node, book))
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -97,9 +101,11 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         clock=clock,
         database=database,
         library=library,
+        exchange=exchange,
         transfers=transfers,
         pulls=pulls,
         repairs=Repairs(library, pulls.supply(), clock),
+        licenses=book,
         catalog=hub_of(settings),
         memory=memory_of(settings),
         fleet=fleet,
@@ -116,6 +122,13 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     keeping = asyncio.create_task(fleet.run(), name="fleet")
     stack.push_async_callback(_end, keeping)
     return rooms, metrics
+
+
+async def _open_exchange(library: Library, settings: Settings) -> Exchange:
+    """The library's way out and in, without what killed imports have left."""
+    exchange = Exchange(library, min_free=settings.library.min_free)
+    await asyncio.to_thread(exchange.tidy)
+    return exchange
 
 
 def _recording(meter: Meter, metrics: Metrics) -> Callable[[UsageRecord], None]:

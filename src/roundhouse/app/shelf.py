@@ -10,16 +10,18 @@ import structlog
 from roundhouse.backends.resident import LoadableModel
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
+from roundhouse.library.formats import GGUF
 from roundhouse.library.library import Library
+from roundhouse.upkeep.admission import LicenseBook
 
 _log = structlog.get_logger("roundhouse.shelf")
 
 
 class Shelf:
-    """The loadable models, as of the last time the library was looked at."""
+    """The models that llama.cpp can load, as of the last time the library was looked at."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, library: Library, book: LicenseBook) -> None:
+        self._library, self._book = library, book
         self._models: Sequence[LoadableModel] = ()
 
     def models(self) -> Sequence[LoadableModel]:
@@ -28,11 +30,14 @@ class Shelf:
 
     async def restock(self) -> None:
         """Look at the library again. Raises what the registry raises."""
+        await self._book.refresh()
         artifacts = await self._library.list()
         self._models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))
 
     def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[LoadableModel]:
         for artifact in artifacts:
+            if artifact.format != GGUF:
+                continue
             try:
                 path = self._library.path_to_load(artifact)
             except RoundhouseError as error:
@@ -45,4 +50,5 @@ class Shelf:
                 context=artifact.context,
                 has_chat_template=artifact.has_chat_template,
                 architecture=artifact.architecture,
+                barred=self._book.bar(artifact),
             )

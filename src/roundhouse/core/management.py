@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from roundhouse.core.browse import Browsing, Query
+from roundhouse.core.desks.ensure import EnsureDesk
+from roundhouse.core.desks.exchange import ExchangeDesk
 from roundhouse.core.desks.repair import RepairDesk
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
@@ -129,6 +131,16 @@ class UsageDesk(Protocol):
 
 
 class Management(
-    StatusDesk, ModelsDesk, RepairDesk, BrowseDesk, TransfersDesk, BackendsDesk, RoutesDesk, UsageDesk, Protocol
+    StatusDesk,
+    ModelsDesk,
+    RepairDesk,
+    BrowseDesk,
+    ExchangeDesk,
+    EnsureDesk,
+    TransfersDesk,
+    BackendsDesk,
+    RoutesDesk,
+    UsageDesk,
+    Protocol,
 ):
     """Everything that a person may ask of a running Roundhouse."""

@@ -96,6 +96,9 @@ class Artifacts(Protocol):
     async def add(self, artifact: Artifact) -> None:
         """Register, replacing an artifact of the same model name."""
 
+    async def add_all(self, artifacts: Sequence[Artifact]) -> None:
+        """Register several, all of them or none."""
+
     async def get(self, model: str) -> Artifact:
         """One artifact. Raises NotFoundError."""
 

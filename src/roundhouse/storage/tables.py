@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 #: The revision that these tables are; the newest file in ``migrations/versions``.
-REVISION = "0003"
+REVISION = "0006"
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -56,6 +57,31 @@ artifacts = sa.Table(
     sa.Column("has_chat_template", sa.Boolean, nullable=False),
     sa.Column("license", sa.Text),
     sa.Column("verified_at", Instant),
+    sa.Column("license_digest", sa.String(64)),
+    sa.Column("license_source", sa.Text),
+)
+
+licenses = sa.Table(
+    "licenses",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("license", sa.Text),
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("name", sa.Text),
+    sa.Column("url", sa.Text),
+    sa.Column("source", sa.Text),
+    sa.Column("ref", sa.Text),
+    sa.Column("revision", sa.Text),
+    sa.Column("text", sa.Text),
+)
+
+license_acceptances = sa.Table(
+    "license_acceptances",
+    metadata,
+    sa.Column("principal", sa.Text, primary_key=True),
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("license", sa.Text),
+    sa.Column("at", Instant, nullable=False),
 )
 
 artifact_files = sa.Table(
@@ -81,6 +107,23 @@ fingerprints = sa.Table(
     sa.Column("chunks", sa.LargeBinary, nullable=False),
 )
 
+#: What is said about models. No foreign key: it also stands for models that only a backend has.
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("pinned", sa.Boolean, nullable=False),
+    sa.Column("last_used_at", Instant),
+    sa.Column("times_used", sa.BigInteger, nullable=False),
+)
+
+model_tags = sa.Table(
+    "model_tags",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("tag", sa.Text, primary_key=True),
+)
+
 transfers = sa.Table(
     "transfers",
     metadata,
@@ -95,6 +138,7 @@ transfers = sa.Table(
     sa.Column("error", sa.JSON(none_as_null=True)),
     sa.Column("bandwidth", sa.BigInteger),
     sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("principal", sa.Text),
 )
 
 usage = sa.Table(
@@ -140,12 +184,33 @@ def append_from_json(table: sa.Table) -> str:
     )
 
 
+def insert_once(table: sa.Table) -> sa.TextClause:
+    """Write a statement that inserts rows, and leaves those alone whose key is known: the same on both databases."""
+    return _typed(table, _insert(table, ":{}", "NOTHING"))
+
+
 def upsert(table: sa.Table) -> sa.TextClause:
     """Write a statement that inserts rows, or overwrites those whose key is known: the same on both databases."""
     rest = [column.name for column in table.columns if not column.primary_key]
     # Text, because SQLAlchemy's own clause lives in the dialects, and importing PostgreSQL's costs 0.15 s at start.
     statement = _insert(table, ":{}", "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest))
+    return _typed(table, statement)
+
+
+def _typed(table: sa.Table, statement: str) -> sa.TextClause:
     return sa.text(statement).bindparams(*(sa.bindparam(column.name, type_=column.type) for column in table.columns))
+
+
+def skip(table: sa.Table) -> sa.TextClause:
+    """Write a statement that inserts rows, and leaves those alone whose key is known: the same on both databases."""
+    statement = _insert(table, ":{}", "NOTHING")
+    return sa.text(statement).bindparams(*(sa.bindparam(column.name, type_=column.type) for column in table.columns))
+
+
+def rows_of(table: sa.Table, **columns: str) -> Iterator[sa.BindParameter[object]]:
+    """Give the parameters of a statement the types of the columns that they are for."""
+    for parameter, column in columns.items():
+        yield sa.bindparam(parameter, type_=table.c[column].type)
 
 
 def _insert(table: sa.Table, placeholder: str, conflict: str) -> str:

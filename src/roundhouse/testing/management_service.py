@@ -38,6 +38,7 @@ from roundhouse.core.views import (
     TransferView,
     Verification,
 )
+from roundhouse.testing.desks.exchange import ExchangeInMemory
 from roundhouse.testing.desks.repair import ROT, InMemoryRepairs
 
 #: When everything in here happened, unless somebody says otherwise.
@@ -160,7 +161,10 @@ def a_route(id: str = "r-1", *, chosen: str = "local/acme/tiny:Q4_K_M") -> Expla
 
 
 @dataclass
-class InMemoryManagement(InMemoryRepairs):
+class InMemoryManagement(
+    InMemoryRepairs,
+    ExchangeInMemory,
+):
     """A Roundhouse made of lists; change them as a test needs."""
 
     catalog: list[ModelDetail] = field(default_factory=list)

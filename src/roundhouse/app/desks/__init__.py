@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
+from roundhouse.app.desks.exchange import ExchangeDesk
 from roundhouse.app.desks.repair import RepairDesk
 from roundhouse.app.desks.routes import Routes
 from roundhouse.app.desks.status import StatusDesk
@@ -12,7 +13,16 @@ from roundhouse.app.desks.usage import Usage
 from roundhouse.app.rooms import Rooms
 
 
-class Desks(StatusDesk, RepairDesk, BrowseDesk, TransferDesk, Backends, Routes, Usage):
+class Desks(
+    StatusDesk,
+    RepairDesk,
+    BrowseDesk,
+    ExchangeDesk,
+    TransferDesk,
+    Backends,
+    Routes,
+    Usage,
+):
     """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
 
     def __init__(self, rooms: Rooms) -> None:

@@ -11,6 +11,8 @@ from roundhouse.cli import wording
 from roundhouse.cli.answers import Models
 from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.browse import browse
+from roundhouse.cli.commands.ensure import ensure
+from roundhouse.cli.commands.exchange import bundle, export, import_command
 from roundhouse.cli.commands.repair import repair
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
@@ -28,8 +30,15 @@ def models() -> None:
     """List, show, find, remove, verify and repair models."""
 
 
-models.add_command(browse)
-models.add_command(repair)
+for command in (
+    browse,
+    repair,
+    export,
+    import_command,
+    bundle,
+    ensure,
+):
+    models.add_command(command)
 
 
 @models.command(epilog=examples("roundhouse models ls", "roundhouse models ls --local", "roundhouse models ls --json"))
@@ -73,7 +82,7 @@ def _row(model: Model, now: datetime) -> list[Cell | str]:
         model.quantization or "-",
         Cell("-" if model.context is None else f"{model.context:,}", model.context or ""),
         _state(model),
-        backends or Cell("nobody", style="warn"),
+        backends or Cell(model.unserved or "nobody", style="warn"),
         Cell(wording.ago(model.created_at, now), model.created_at or ""),
     ]
 
@@ -136,6 +145,7 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("added", Cell(wording.ago(model.created_at, now), model.created_at) if model.created_at else None),
         ("verified", _verified(model, now)),
         ("loaded", "yes" if model.loaded else "no"),
+        ("served", None if model.unserved is None else Cell(model.unserved, style="warn")),
         ("bytes", Cell("in quarantine: they were found wrong", style="fail") if model.quarantined else None),
     ]
     return [[Cell(label, style="dim"), value] for label, value in facts if value is not None]
