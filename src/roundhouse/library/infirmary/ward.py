@@ -19,8 +19,8 @@ from roundhouse.core.errors import ConflictError, NotFoundError
 from roundhouse.core.ports import Artifacts
 from roundhouse.library.blobs import Blobs, Sighting, sync_folder
 from roundhouse.library.chunks import hash_file, read_stretch, wrong_chunks
-from roundhouse.library.draft import Draft
 from roundhouse.library.folders import Folders
+from roundhouse.library.infirmary.draft import Draft
 from roundhouse.library.integrity import Integrity, disk_errors
 
 #: Brings the bytes that belong there, which have this digest.
