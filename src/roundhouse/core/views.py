@@ -103,6 +103,8 @@ class Model:
     deployments: tuple[str, ...] = ()
     #: The library holds its bytes.
     local: bool
+    #: Why nobody serves it although it is here; ``None`` when somebody does, or could.
+    unserved: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from roundhouse.core.views import (
     Verification,
 )
 from roundhouse.library import FileReport, VerifyReport
+from roundhouse.library.formats import GGUF
 from roundhouse.routing.policy import Weights
 from roundhouse.routing.route import Candidate, Route
 
@@ -66,6 +67,7 @@ def held(artifact: Artifact, deployments: Sequence[Deployment]) -> Model:
         loaded=_loaded(deployments),
         deployments=tuple(each.id for each in deployments),
         local=True,
+        unserved=None if deployments or artifact.format == GGUF else f"held; no backend here serves {artifact.format}",
     )
 
 

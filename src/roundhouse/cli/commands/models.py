@@ -71,7 +71,7 @@ def _row(model: Model, now: datetime) -> list[Cell | str]:
         model.quantization or "-",
         Cell("-" if model.context is None else f"{model.context:,}", model.context or ""),
         Cell("loaded" if model.loaded else "-", style="ok" if model.loaded else "dim"),
-        backends or Cell("nobody", style="warn"),
+        backends or Cell(model.unserved or "nobody", style="warn"),
         Cell(wording.ago(model.created_at, now), model.created_at or ""),
     ]
 
@@ -128,6 +128,7 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("added", Cell(wording.ago(model.created_at, now), model.created_at) if model.created_at else None),
         ("verified", _verified(model, now)),
         ("loaded", "yes" if model.loaded else "no"),
+        ("served", None if model.unserved is None else Cell(model.unserved, style="warn")),
     ]
     return [[Cell(label, style="dim"), value] for label, value in facts if value is not None]
 
