@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, Fingerprint
 from roundhouse.core.errors import NotFoundError
 from roundhouse.storage.database import Database
+from roundhouse.storage.marks import forget
 from roundhouse.storage.tables import artifact_files, artifacts, fingerprints, upsert
 
 _PUT_FINGERPRINT = upsert(fingerprints)
@@ -113,6 +114,7 @@ def _list(connection: Connection) -> Sequence[Artifact]:
 def _remove(connection: Connection, model: str) -> Artifact:
     artifact = _get(connection, model)
     connection.execute(artifacts.delete().where(artifacts.c.model == model))
+    forget(connection, model)
     return artifact
 
 
