@@ -17,8 +17,10 @@ from roundhouse.api.border import Border, Limits
 from roundhouse.api.errors import ErrorAnswer, tell, tell_http, tell_invalid
 from roundhouse.api.guard import GuardedRoute, needs
 from roundhouse.api.nouns.backends import add_backends
+from roundhouse.api.nouns.exchange import STREAMED, add_bundles, add_ensure, add_registry
 from roundhouse.api.nouns.licenses import add_licenses
 from roundhouse.api.nouns.models import add_browse, add_models
+from roundhouse.api.nouns.repair import add_repair
 from roundhouse.api.nouns.route import add_route
 from roundhouse.api.nouns.status import add_status
 from roundhouse.api.nouns.transfers import add_bandwidth, add_steering, add_transfers
@@ -39,7 +41,7 @@ def create_api(
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
 ) -> ASGIApp:
     """Build the app. *authenticate* raises AuthError or ForbiddenError; paths are whole (``/api/v1/…``)."""
-    return Border(build(management), authenticate, new_id, limits)
+    return Border(build(management), authenticate, new_id, limits, STREAMED)
 
 
 def build(management: Management) -> FastAPI:
@@ -64,7 +66,11 @@ def build(management: Management) -> FastAPI:
 def _add_routes(api: FastAPI, management: Management) -> None:
     add_status(api.router, management)
     add_models(api.router, management)
+    add_repair(api.router, management)
     add_browse(api.router, management)
+    add_registry(api.router, management)
+    add_bundles(api.router, management)
+    add_ensure(api.router, management)
     add_transfers(api.router, management)
     add_steering(api.router, management)
     add_bandwidth(api.router, management)

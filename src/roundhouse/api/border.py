@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roundhouse.access.principal import Principal
 from roundhouse.api.errors import answer_of
-from roundhouse.core.errors import InternalError, RoundhouseError, SchemaError, TooLargeError
+from roundhouse.core.errors import InternalError, RoundhouseError, SchemaError, SlowRequestError, TooLargeError
 
 _log = structlog.get_logger("roundhouse.api")
 
@@ -34,6 +34,10 @@ class Limits:
     receive_s: float = 30.0
 
 
+#: Method and path of requests.
+Addresses = frozenset[tuple[str, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Border:
     """An ASGI app around another: authenticates before anything is parsed, and lets no exception out."""
@@ -42,6 +46,8 @@ class Border:
     authenticate: Callable[[Scope], Principal]
     new_id: Callable[[], str]
     limits: Limits
+    #: Requests whose body is not read here, but by whoever answers, piece by piece.
+    streamed: Addresses = frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -52,8 +58,11 @@ class Border:
         door = _Door(send, request_id)
         try:
             state = {**scope.get("state", {}), "principal": self.authenticate(scope), "request_id": request_id}
-            body = await _read(scope, receive, self.limits)
-            await self.app({**scope, "state": state}, _replay(body, receive), door.send)
+            if (scope["method"], scope["path"]) in self.streamed:
+                body = _hurried(receive, self.limits)
+            else:
+                body = _replay(await _read(scope, receive, self.limits), receive)
+            await self.app({**scope, "state": state}, body, door.send)
         except _Gone:
             return None
         except RoundhouseError as error:
@@ -114,6 +123,20 @@ async def _collect(receive: Receive, limits: Limits) -> bytes:
 
 def _too_large(limits: Limits) -> TooLargeError:
     return TooLargeError(f"the body is larger than {limits.body:,} bytes")
+
+
+def _hurried(receive: Receive, limits: Limits) -> Receive:
+    """Give the body as it comes, as long as it does come."""
+
+    async def next_piece() -> Message:
+        try:
+            async with asyncio.timeout(limits.receive_s):
+                return await receive()
+        except TimeoutError:
+            message = f"not a byte of the body for {limits.receive_s:g} s"
+            raise SlowRequestError(message) from None
+
+    return next_piece
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -24,6 +24,7 @@ from roundhouse.core.events import Events
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.ports import Jobs
 from roundhouse.health.standing import Standings
+from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
@@ -32,6 +33,7 @@ from roundhouse.storage.artifacts import SqlArtifacts
 from roundhouse.storage.database import Database
 from roundhouse.storage.ledger import SqlLedger
 from roundhouse.telemetry.metrics import Metrics
+from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
 
 __all__ = ["Rooms", "Roundhouse", "open_roundhouse"]
@@ -76,6 +78,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     stack.push_async_callback(meter.close)
     library = Library(settings.library.path, SqlArtifacts(database), events, clock)
     book = await build_book(settings, database, clock)
+    exchange = await _open_exchange(library, settings)
     shelf = Shelf(library, book)
     backends = await build_backends(stack, settings, shelf, events)
     fleet = Fleet(
@@ -98,8 +101,10 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         clock=clock,
         database=database,
         library=library,
+        exchange=exchange,
         transfers=transfers,
         pulls=pulls,
+        repairs=Repairs(library, pulls.supply(), clock),
         licenses=book,
         catalog=hub,
         memory=memory_of(settings),
@@ -117,6 +122,13 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     keeping = asyncio.create_task(fleet.run(), name="fleet")
     stack.push_async_callback(_end, keeping)
     return rooms, metrics
+
+
+async def _open_exchange(library: Library, settings: Settings) -> Exchange:
+    """The library's way out and in, without what killed imports have left."""
+    exchange = Exchange(library, min_free=settings.library.min_free)
+    await asyncio.to_thread(exchange.tidy)
+    return exchange
 
 
 def _recording(meter: Meter, metrics: Metrics) -> Callable[[UsageRecord], None]:

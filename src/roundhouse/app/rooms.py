@@ -11,12 +11,14 @@ from roundhouse.core.browse import Memory
 from roundhouse.core.clock import Clock
 from roundhouse.core.ports import Catalog, Ledger, Transfers
 from roundhouse.core.views import Found
+from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
 from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.pull import Pulls
+from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
 
 
@@ -41,8 +43,10 @@ class Rooms:
     clock: Clock
     database: Database
     library: Library
+    exchange: Exchange
     transfers: Transfers
     pulls: Pulls
+    repairs: Repairs
     licenses: LicenseBook
     catalog: Catalog
     memory: Memory

@@ -8,7 +8,10 @@ from datetime import datetime
 from typing import Protocol
 
 from roundhouse.core.browse import Browsing, Query
+from roundhouse.core.desks.ensure import EnsureDesk
+from roundhouse.core.desks.exchange import ExchangeDesk
 from roundhouse.core.desks.licenses import LicensesDesk
+from roundhouse.core.desks.repair import RepairDesk
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -132,6 +135,17 @@ class UsageDesk(Protocol):
 
 
 class Management(
-    StatusDesk, ModelsDesk, BrowseDesk, TransfersDesk, BackendsDesk, RoutesDesk, UsageDesk, LicensesDesk, Protocol
+    StatusDesk,
+    ModelsDesk,
+    RepairDesk,
+    BrowseDesk,
+    ExchangeDesk,
+    EnsureDesk,
+    TransfersDesk,
+    BackendsDesk,
+    RoutesDesk,
+    UsageDesk,
+    LicensesDesk,
+    Protocol,
 ):
     """Everything that a person may ask of a running Roundhouse."""

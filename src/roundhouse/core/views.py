@@ -108,6 +108,10 @@ class Model:
     deployments: tuple[str, ...] = ()
     #: The library holds its bytes.
     local: bool
+    #: Why nobody serves it although it is here; ``None`` when somebody does, or could.
+    unserved: str | None = None
+    #: Some of its bytes were found wrong and could not be repaired: it cannot run until they are.
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class BundledSource:
             license_source="bundled",
         )
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
-        """The bytes of *file* from *offset* on."""
-        return self._folder.open(file, offset)
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
+        """The bytes of *file* from *offset* on, *length* of them if given."""
+        return self._folder.open(file, offset, length)

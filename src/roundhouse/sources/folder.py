@@ -1,4 +1,4 @@
-"""A model that is already on this machine: a GGUF file, or a folder with one. Knows nothing about networks.
+"""A model that is already on this machine: a GGUF file, or a folder with one model. Knows nothing about networks.
 
 The bytes are copied, not linked: the library must not change because somebody edits their own file.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from roundhouse.core.errors import ConflictError, DiskError, ForbiddenError, Not
 from roundhouse.core.ports import ByteStream
 from roundhouse.library.admission import text_files
 from roundhouse.sources.choice import choose, files_of
+from roundhouse.sources.choosing import is_tensors
 from roundhouse.sources.naming import model_name, refuse_other_formats, shards_of
 
 _PIECE = 1 << 20
@@ -41,7 +43,7 @@ class FolderSource:
         return Plan(
             ref,
             self.scheme,
-            model_name(paths[0].name),
+            _name(paths[0]),
             _version(files),
             files,
             license_source="folder" if texts else None,
@@ -49,16 +51,18 @@ class FolderSource:
         )
 
     @asynccontextmanager
-    async def _open(self, file: PlannedFile, offset: int) -> AsyncIterator[ByteStream]:
+    async def _open(self, file: PlannedFile, offset: int, length: int | None) -> AsyncIterator[ByteStream]:
         handle = await asyncio.to_thread(_opened, file, offset)
         try:
-            yield ByteStream(offset, file.size, _pieces(handle))
+            yield ByteStream(offset, file.size, _pieces(handle, length), length)
         finally:
             await asyncio.to_thread(handle.close)
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of *file* from *offset* on. Raises ConflictError when it has changed since it was resolved."""
-        return self._open(file, offset)
+        return self._open(file, offset, length)
 
 
 def _opened(file: PlannedFile, offset: int) -> BinaryIO:
@@ -74,24 +78,34 @@ def _opened(file: PlannedFile, offset: int) -> BinaryIO:
     return handle
 
 
-async def _pieces(handle: BinaryIO) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(_read, handle):
+async def _pieces(handle: BinaryIO, length: int | None) -> AsyncIterator[bytes]:
+    left = sys.maxsize if length is None else length
+    while piece := await asyncio.to_thread(_read, handle, min(left, _PIECE)):
+        left -= len(piece)
         yield piece
 
 
-def _read(handle: BinaryIO) -> bytes:
+def _read(handle: BinaryIO, count: int) -> bytes:
     with _file_errors(Path(handle.name)):
-        return handle.read(_PIECE)
+        return handle.read(count)
 
 
 def _files(path: Path) -> list[Path]:
-    """The file itself with its shards, or the one model in a folder."""
+    """The file itself with what belongs to it, or the one model in a folder."""
     if path.is_dir():
         inside = {str(each.relative_to(path).as_posix()): each for each in path.rglob("*") if each.is_file()}
         return [inside[name] for name in files_of(list(inside), choose(list(inside), None))]
     path.stat()
+    beside = [each.name for each in path.parent.iterdir()]
+    if is_tensors(path.name) and "config.json" in beside:
+        return [path.with_name(name) for name in files_of(beside, choose(beside, path.name))]
     refuse_other_formats(path.name)
-    return [path.with_name(name) for name in shards_of(path.name, [each.name for each in path.parent.iterdir()])]
+    return [path.with_name(name) for name in shards_of(path.name, beside)]
+
+
+def _name(first: Path) -> str:
+    """Safetensors are called ``model`` everywhere; their folder has the name."""
+    return model_name(first.parent.name if is_tensors(first.name) else first.name)
 
 
 def _license_texts(path: Path) -> tuple[PlannedFile, ...]:

@@ -75,7 +75,7 @@ class HubSource:
         return Plan(
             ref=ref,
             source=self.scheme,
-            model=f"{repo}:{variant.quantization}" if variant.quantization else repo,
+            model=f"{repo}:{variant.tag}" if variant.tag else repo,
             revision=revision.commit,
             files=tuple(_planned(repo, revision.commit, by_path[path]) for path in paths),
             license=revision.license,
@@ -96,16 +96,18 @@ class HubSource:
         """
         return await offers(self._api, self._memory, query)
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of *file* from *offset* on; every call asks the hub anew, because signed addresses expire."""
-        return self._open(file, offset)
+        return self._open(file, offset, length)
 
     @asynccontextmanager
-    async def _open(self, file: PlannedFile, offset: int) -> AsyncIterator[ByteStream]:
+    async def _open(self, file: PlannedFile, offset: int, length: int | None) -> AsyncIterator[ByteStream]:
         url = URL(f"{self._endpoint}/{file.locator}", encoded=True)
         remote = Remote(file.name, url, self._guard, self._credentials)
         with self._gated(file.locator.partition("/resolve/")[0]):
-            async with open_range(remote, offset, self._validators, file.locator) as stream:
+            async with open_range(remote, offset, self._validators, file.locator, length) as stream:
                 yield stream
 
     @contextmanager

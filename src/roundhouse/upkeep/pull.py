@@ -26,9 +26,11 @@ from roundhouse.core.errors import (
     SchemaError,
 )
 from roundhouse.core.ports import Source, Transfers
-from roundhouse.library import GgufHeader, Library
+from roundhouse.library import Facts, Library
+from roundhouse.library.formats import GGUF
 from roundhouse.transfers import Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
 from roundhouse.upkeep.admission import Gate, OpenGate, look_ahead
+from roundhouse.upkeep.origin import Supply
 from roundhouse.upkeep.plans import Plans
 from roundhouse.upkeep.progress import FileProgress, LiveTransfer, Progress
 from roundhouse.upkeep.queue import Queue
@@ -93,6 +95,10 @@ class Pulls:
         #: Given to jobs by this process, and not over. A row that looks active without being here is nobody's.
         self._under_way: set[str] = set()
         self._starting = asyncio.Lock()
+
+    def supply(self) -> Supply:
+        """What it takes to fetch again what is here already, under the same limit."""
+        return Supply(self._source, self._fetcher, self.bandwidth, self._settings.fetch)
 
     async def start(self, ref: str, model: str | None = None, *, by: str | None = None) -> Transfer:
         """Begin to pull *ref*, as *model* if given; one that is under way is joined, a paused one resumed.
@@ -350,8 +356,10 @@ def _argument(ref: str, model: str | None) -> str:
     return json.dumps({"ref": ref, "model": model})
 
 
-def _final_name(plan: Plan, *, named: bool) -> Callable[[GgufHeader], str] | None:
-    """A hub's model is told apart by its quantisation; where no file name told it, the header does."""
+def _final_name(plan: Plan, *, named: bool) -> Callable[[Facts], str] | None:
+    """A hub's GGUF model is told apart by its quantisation; where no file name told it, the header does."""
     if named or plan.source != "hf" or ":" in plan.model:
         return None
-    return lambda header: f"{plan.model}:{header.quantization}" if header.quantization else plan.model
+    return lambda facts: (
+        f"{plan.model}:{facts.quantization}" if facts.format == GGUF and facts.quantization else plan.model
+    )

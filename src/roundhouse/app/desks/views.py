@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from roundhouse.core.artifacts import Artifact
+from roundhouse.core.artifacts import Artifact, Digest
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
 from roundhouse.core.views import (
     ByteRange,
@@ -23,6 +23,7 @@ from roundhouse.core.views import (
 )
 from roundhouse.library import FileReport, VerifyReport
 from roundhouse.library.admission import code_flags
+from roundhouse.library.formats import GGUF
 from roundhouse.routing.policy import Weights
 from roundhouse.routing.route import Candidate, Route
 
@@ -48,7 +49,7 @@ def deployment(of: Deployment) -> DeploymentView:
     )
 
 
-def held(artifact: Artifact, deployments: Sequence[Deployment]) -> Model:
+def held(artifact: Artifact, deployments: Sequence[Deployment], quarantined: Collection[Digest] = ()) -> Model:
     """A model that the library holds, with those who serve it."""
     return Model(
         name=artifact.model,
@@ -68,6 +69,8 @@ def held(artifact: Artifact, deployments: Sequence[Deployment]) -> Model:
         loaded=_loaded(deployments),
         deployments=tuple(each.id for each in deployments),
         local=True,
+        unserved=None if deployments or artifact.format == GGUF else f"held; no backend here serves {artifact.format}",
+        quarantined=any(file.digest in quarantined for file in artifact.files),
     )
 
 

@@ -49,17 +49,20 @@ class MirroredHub:
             hub = self._instead(error)
         return await hub.browse(query)
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of *file* from *offset* on: a commit is the same wherever it lies, and digests prove it."""
-        return self._open(file, offset)
+        return self._open(file, offset, length)
 
     @asynccontextmanager
-    async def _open(self, file: PlannedFile, offset: int) -> AsyncIterator[ByteStream]:
+    async def _open(self, file: PlannedFile, offset: int, length: int | None) -> AsyncIterator[ByteStream]:
         async with AsyncExitStack() as stack:
             try:
-                stream = await stack.enter_async_context(self._mirror.open(file, offset))
+                stream = await stack.enter_async_context(self._mirror.open(file, offset, length))
             except RoundhouseError as error:
-                stream = await stack.enter_async_context(self._instead(error).open(file, offset))
+                behind = self._instead(error)
+                stream = await stack.enter_async_context(behind.open(file, offset, length))
             yield stream
 
     def _instead(self, error: RoundhouseError) -> Hub:

@@ -19,7 +19,7 @@ async def test_list(user: httpx2.AsyncClient, management: InMemoryManagement) ->
     assert set(models[0]) == {
         "name", "source", "ref", "revision", "format", "architecture", "quantization", "context", "parameters",
         "size", "license", "license_source", "license_digest", "license_state", "created_at", "verified_at", "loaded",
-        "deployments", "local",
+        "deployments", "local", "unserved", "quarantined",
     }  # fmt: skip
 
 
