@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
+from roundhouse.app.build_events import telling
 from roundhouse.app.build_licenses import build_gate
 from roundhouse.app.credentials import node_of
 from roundhouse.app.hub_token import hub_token
@@ -41,7 +42,9 @@ from roundhouse.storage.engines import jobs_url
 from roundhouse.storage.jobs import DbosJobs
 from roundhouse.storage.transfers import SqlTransfers
 from roundhouse.upkeep.admission import LicenseBook
+from roundhouse.upkeep.progress import Progress
 from roundhouse.upkeep.pull import Pulls, PullSettings
+from roundhouse.upkeep.telling import TellingTransfers
 
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
 EMBEDDED, EMBEDDED_KIND = "local", "llamacpp"
@@ -189,6 +192,7 @@ class Ground:
 
     library: Library
     database: Database
+    events: Events
     clock: Clock
     book: LicenseBook
     hub: Hub
@@ -204,7 +208,11 @@ async def build_pulls(stack: AsyncExitStack, settings: Settings, ground: Ground)
         FolderSource(),
         BundledSource(),
     ]
-    transfers = SqlTransfers(ground.database)
+
+    def moving() -> Sequence[Progress]:
+        return pulls.moving()
+
+    transfers = TellingTransfers(SqlTransfers(ground.database), telling(ground.events, moving))
 
     async def perform(job_id: str, argument: str) -> None:
         await pulls.run(job_id, argument)

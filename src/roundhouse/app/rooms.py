@@ -13,9 +13,11 @@ from roundhouse.core.ports import Catalog, Ledger, Transfers
 from roundhouse.core.views import Found
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
+from roundhouse.migration import Migrations
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
+from roundhouse.telemetry.feed import Feed
 from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.pull import Pulls
 from roundhouse.upkeep.repair import Repairs
@@ -57,3 +59,5 @@ class Rooms:
     serving: Serving
     ledger: Ledger
     meter: Meter
+    migrations: Migrations
+    feed: Feed

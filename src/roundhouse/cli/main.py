@@ -35,6 +35,7 @@ class Root(LazyGroup):
         "downloads": f"{_ROOM}.downloads:downloads",
         "backends": f"{_ROOM}.backends:backends",
         "route": f"{_ROOM}.route:route",
+        "events": f"{_ROOM}.events:events",
         "usage": f"{_ROOM}.usage:usage",
         "config": f"{_ROOM}.config:config",
         "doctor": f"{_ROOM}.doctor:doctor",

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from roundhouse.core.views import TransferView
+
 
 @dataclass(frozen=True, slots=True)
 class ArtifactAdded:
@@ -32,7 +34,30 @@ class ResidencyChanged:
     loaded: bool
 
 
-Event = ArtifactAdded | ArtifactRemoved | ResidencyChanged
+@dataclass(frozen=True, slots=True)
+class ArtifactVerified:
+    """The bytes of a model were looked at."""
+
+    model: str
+    ok: bool
+    quick: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransferChanged:
+    """A transfer is in another state, waits for something else, or was given another limit or priority."""
+
+    transfer: TransferView
+
+
+@dataclass(frozen=True, slots=True)
+class TransferMoved:
+    """A transfer has come further; the next event of the same transfer makes this one worthless."""
+
+    transfer: TransferView
+
+
+Event = ArtifactAdded | ArtifactRemoved | ArtifactVerified | ResidencyChanged | TransferChanged | TransferMoved
 
 
 class Events:

@@ -9,8 +9,10 @@ from typing import Protocol
 
 from roundhouse.core.browse import Browsing, Query
 from roundhouse.core.desks.ensure import EnsureDesk
+from roundhouse.core.desks.events import EventsDesk
 from roundhouse.core.desks.exchange import ExchangeDesk
 from roundhouse.core.desks.licenses import LicensesDesk
+from roundhouse.core.desks.migrations import MigrationsDesk
 from roundhouse.core.desks.repair import RepairDesk
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
@@ -146,6 +148,8 @@ class Management(
     RoutesDesk,
     UsageDesk,
     LicensesDesk,
+    MigrationsDesk,
+    EventsDesk,
     Protocol,
 ):
     """Everything that a person may ask of a running Roundhouse."""

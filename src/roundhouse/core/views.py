@@ -221,6 +221,10 @@ class TransferView:
     bandwidth: int | None = None
     #: Among those that wait, the highest is next.
     priority: int = 0
+    #: Bytes that are safe on the disk, hashed and journaled; never goes back.
+    bytes_verified: int = 0
+    #: Why it is not moving: a turn, a pause, a full disk, a source that failed; ``None`` when it moves or is over.
+    waiting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ CONTRACT = {
     "GET /api/v1/openapi.json": "status.read",
     "GET /api/v1/status": "status.read",
     "GET /api/v1/doctor": "status.read",
+    "GET /api/v1/events": "events.read",
     "GET /api/v1/models": "models.read",
     "GET /api/v1/registry": "models.read",
     "POST /api/v1/registry": "models.manage",
@@ -47,6 +48,12 @@ CONTRACT = {
     "GET /api/v1/licenses/{key:path}": "models.read",
     "POST /api/v1/licenses/{key:path}/accept": "licenses.accept",
     "POST /api/v1/licenses/{key:path}/revoke": "licenses.accept",
+    "GET /api/v1/stores": "models.migrate",
+    "GET /api/v1/migrations": "models.migrate",
+    "POST /api/v1/migrations": "models.migrate",
+    "GET /api/v1/migrations/{id}": "models.migrate",
+    "POST /api/v1/migrations/{id}/rollback": "models.migrate",
+    "DELETE /api/v1/migrations/{id}": "models.migrate",
 }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
+from roundhouse.app.desks.events import EventDesk
 from roundhouse.app.desks.exchange import ExchangeDesk
 from roundhouse.app.desks.licenses import Licenses
+from roundhouse.app.desks.migrations import MigrationDesk
 from roundhouse.app.desks.repair import RepairDesk
 from roundhouse.app.desks.routes import Routes
 from roundhouse.app.desks.status import StatusDesk
@@ -24,6 +26,8 @@ class Desks(
     Routes,
     Usage,
     Licenses,
+    MigrationDesk,
+    EventDesk,
 ):
     """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
 

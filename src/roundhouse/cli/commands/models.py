@@ -13,6 +13,7 @@ from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.browse import browse
 from roundhouse.cli.commands.ensure import ensure
 from roundhouse.cli.commands.exchange import bundle, export, import_command
+from roundhouse.cli.commands.migrate import migrate
 from roundhouse.cli.commands.repair import repair
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
@@ -37,6 +38,7 @@ for command in (
     import_command,
     bundle,
     ensure,
+    migrate,
 ):
     models.add_command(command)
 
@@ -89,17 +91,17 @@ def _row(model: Model, now: datetime) -> list[Cell | str]:
     ]
 
 
-def _license(model: Model) -> Cell | str:
-    """Its licence, and what is in the way if something is."""
-    called = model.license or ("unknown" if model.local else "-")
-    waits = {"needed": "not accepted", "refused": "refused"}.get(model.license_state or "")
-    return Cell(f"{called} ({waits})", called, style="warn") if waits else called
-
-
 def _state(model: Model) -> Cell:
     if model.quarantined:
         return Cell("quarantined", style="fail")
     return Cell("loaded" if model.loaded else "-", style="ok" if model.loaded else "dim")
+
+
+def _license(model: Model) -> Cell | str:
+    """Its licence, and what is in the way if something is."""
+    called = model.license or ("unknown" if model.local else "-")
+    waits = {"needed": "not accepted", "refused": "refused"}.get(model.license_state or "")
+    return Cell(f"{called} ({waits})", style="warn") if waits else called
 
 
 @models.command(epilog=examples("roundhouse models show roundhouse/noise"))

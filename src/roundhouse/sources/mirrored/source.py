@@ -61,8 +61,7 @@ class MirroredHub:
             try:
                 stream = await stack.enter_async_context(self._mirror.open(file, offset, length))
             except RoundhouseError as error:
-                behind = self._instead(error)
-                stream = await stack.enter_async_context(behind.open(file, offset, length))
+                stream = await stack.enter_async_context(self._instead(error).open(file, offset, length))
             yield stream
 
     def _instead(self, error: RoundhouseError) -> Hub:
