@@ -52,6 +52,7 @@ SOFTWARE.
         ("Llama 3.1", "llama3.1"),
         ("CC-BY-NC-4.0", "cc-by-nc-4.0"),
         ("some (strange) words", "other"),
+        ("BSD-3-Clause with exceptions", "other"),
         ("x" * 101, "other"),
         ("unknown", None),
         ("", None),
