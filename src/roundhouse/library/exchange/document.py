@@ -72,6 +72,8 @@ class RegisteredArtifact(msgspec.Struct, frozen=True, omit_defaults=True):
     has_chat_template: bool = False
     pinned: bool = False
     tags: Annotated[tuple[_Tag, ...], msgspec.Meta(max_length=MOST_TAGS)] = ()
+    license_digest: _Sha256 | None = None
+    license_source: _Word | None = None
 
 
 class Registry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -130,6 +132,8 @@ def _registered(artifact: Artifact, mark: Mark) -> RegisteredArtifact:
         has_chat_template=artifact.has_chat_template,
         pinned=mark.pinned,
         tags=tuple(map(str, mark.tags)),
+        license_digest=None if artifact.license_digest is None else str(artifact.license_digest),
+        license_source=artifact.license_source,
     )
 
 
@@ -194,11 +198,13 @@ def _artifact(each: RegisteredArtifact, path: str) -> Artifact:
         parameters=each.parameters,
         has_chat_template=each.has_chat_template,
         license=each.license,
+        license_digest=None if each.license_digest is None else Digest(each.license_digest),
+        license_source=each.license_source,
     )
 
 
 def _texts(each: RegisteredArtifact) -> Iterator[tuple[str, str]]:
-    for name in ("ref", "source", "revision", "format", "license", "architecture", "quantization"):
+    for name in ("ref", "source", "revision", "format", "license", "license_source", "architecture", "quantization"):
         value = getattr(each, name)
         if value is not None:
             yield name, value
