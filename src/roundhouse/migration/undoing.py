@@ -26,7 +26,9 @@ async def undo(hall: Hall, journal: Journal, event: Adopting) -> Sequence[str]:
     ours = known.get(event.model)
     with hall.library.leased([digest for digest in event.digests if digest not in event.fresh]):
         if ours is not None and tuple(file.digest for file in ours.files) == event.digests:
-            await hall.library.remove(event.model)
+            # What had the name before takes it back in one step: pins and tags belong to the name.
+            if all(artifact.model != event.model for artifact in event.before):
+                await hall.library.remove(event.model)
             del known[event.model]
         left = [line for artifact in event.before for line in await _put_back(hall, journal, artifact, known)]
     for model in dict.fromkeys((event.model, *(artifact.model for artifact in event.before))):
