@@ -101,6 +101,12 @@ class LibrarySettings:
 
     path: Annotated[Path, Key("{home}/library", kinds.TEXT, "Folder that holds the models", path=True)]
     min_free: Annotated[int, Key("2GiB", kinds.SIZE, "Disk space that a download must leave free", "bytes")]
+    quota: Annotated[
+        int | None, Key(None, kinds.SIZE, "What the library may take; `models gc` removes models beyond it", "bytes")
+    ]
+    unused_for: Annotated[
+        float | None, Key(None, kinds.SPAN, "`models gc` removes models that were not used for so long", "seconds")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
