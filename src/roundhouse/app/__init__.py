@@ -12,10 +12,13 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
+from roundhouse.app.build_keeping import collector_of, open_marking
 from roundhouse.app.compose import build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
 from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
+from roundhouse.app.desks.views import listed
 from roundhouse.app.fleet import Fleet
+from roundhouse.app.listing import Listing
 from roundhouse.app.rooms import Rooms
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import Clock, SystemClock
@@ -24,6 +27,7 @@ from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.ports import Jobs
 from roundhouse.health.standing import Standings
 from roundhouse.library.library import Library
+from roundhouse.library.marking import Marking
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.sources.bundled import NOISE_REF
@@ -69,13 +73,11 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     events, metrics, standings = Events(), Metrics(__version__), Standings(random.random)
     database = await asyncio.to_thread(Database.open, settings.storage.database_url)
     stack.push_async_callback(database.close)
-    ledger = SqlLedger(database)
-    meter = Meter(ledger, settings.home / "usage.spool")
+    meter = Meter(ledger := SqlLedger(database), settings.home / "usage.spool")
     await meter.start()
     stack.push_async_callback(meter.close)
     library = Library(settings.library.path, SqlArtifacts(database), events, clock)
-    shelf = Shelf(library)
-    backends = await build_backends(stack, settings, shelf, events)
+    backends = await build_backends(stack, settings, shelf := Shelf(library), events)
     fleet = Fleet(
         backends.by_name,
         prices_of(settings, backends),
@@ -86,7 +88,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     )
     if backends.embedded is not None:
         fleet.listen(events, backends.embedded)
-    serving = Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics), clock)
+    marking = await open_marking(stack, database, events)
+    serving = Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics, marking), clock)
     node = await asyncio.to_thread(node_of, settings.home)
     pulls, transfers, jobs = await build_pulls(stack, settings, library, database, clock, node)
     rooms = Rooms(
@@ -106,6 +109,9 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         serving=serving,
         ledger=ledger,
         meter=meter,
+        marking=marking,
+        listing=Listing(library, fleet, marking, listed),
+        collector=collector_of(settings, library, transfers, marking, clock, backends.in_use),
     )
     await fleet.refresh()
     await pulls.recover()
@@ -116,12 +122,14 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     return rooms, metrics
 
 
-def _recording(meter: Meter, metrics: Metrics) -> Callable[[UsageRecord], None]:
+def _recording(meter: Meter, metrics: Metrics, marking: Marking) -> Callable[[UsageRecord], None]:
     """What becomes of the record of each request: it is counted, and written behind."""
 
     def record(usage: UsageRecord) -> None:
         metrics.observe(usage)
         meter.record(usage)
+        if usage.model is not None:
+            marking.used(usage.model, usage.at)
 
     return record
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from roundhouse.app.fleet import Fleet
+from roundhouse.app.listing import Listing
 from roundhouse.core.browse import Memory
 from roundhouse.core.clock import Clock
 from roundhouse.core.ports import Catalog, Ledger, Transfers
 from roundhouse.core.views import Found
 from roundhouse.library.library import Library
+from roundhouse.library.marking import Marking
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
+from roundhouse.upkeep.collecting import Collector
 from roundhouse.upkeep.pull import Pulls
 from roundhouse.usage.meter import Meter
 
@@ -51,3 +54,6 @@ class Rooms:
     serving: Serving
     ledger: Ledger
     meter: Meter
+    marking: Marking
+    listing: Listing
+    collector: Collector

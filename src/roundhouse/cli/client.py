@@ -54,7 +54,7 @@ class Call:
     def target(self) -> str:
         """Path and query as they go over the wire."""
         pairs = {key: value for key, value in (self.query or {}).items() if value is not None}
-        return self.path + (f"?{urlencode(pairs)}" if pairs else "")
+        return self.path + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
 
 
 def path_of(path: str, name: str, rest: str = "") -> str:

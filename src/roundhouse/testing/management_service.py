@@ -39,6 +39,7 @@ from roundhouse.core.views import (
     TransferView,
     Verification,
 )
+from roundhouse.testing.desks.keeping import InMemoryKeeping
 
 #: When everything in here happened, unless somebody says otherwise.
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -160,7 +161,7 @@ def a_route(id: str = "r-1", *, chosen: str = "local/acme/tiny:Q4_K_M") -> Expla
 
 
 @dataclass
-class InMemoryManagement:
+class InMemoryManagement(InMemoryKeeping):
     """A Roundhouse made of lists; change them as a test needs."""
 
     catalog: list[ModelDetail] = field(default_factory=list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
+from roundhouse.app.desks.keeping import Keeping
 from roundhouse.app.desks.models import Models
 from roundhouse.app.desks.routes import Routes
 from roundhouse.app.desks.status import StatusDesk
@@ -12,7 +13,7 @@ from roundhouse.app.desks.usage import Usage
 from roundhouse.app.rooms import Rooms
 
 
-class Desks(StatusDesk, Models, BrowseDesk, TransferDesk, Backends, Routes, Usage):
+class Desks(StatusDesk, Models, Keeping, BrowseDesk, TransferDesk, Backends, Routes, Usage):
     """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
 
     def __init__(self, rooms: Rooms) -> None:

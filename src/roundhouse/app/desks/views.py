@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
+from roundhouse.core.marks import UNMARKED, Mark
 from roundhouse.core.views import (
     ByteRange,
     CandidateView,
     DeploymentView,
+    DiskUse,
     Explanation,
     Factor,
     FileCheck,
@@ -47,7 +49,12 @@ def deployment(of: Deployment) -> DeploymentView:
     )
 
 
-def held(artifact: Artifact, deployments: Sequence[Deployment]) -> Model:
+def listed(name: str, artifact: Artifact | None, deployments: Sequence[Deployment], mark: Mark) -> Model:
+    """A model, whether we hold it or not."""
+    return remote(name, deployments, mark) if artifact is None else held(artifact, deployments, mark)
+
+
+def held(artifact: Artifact, deployments: Sequence[Deployment], mark: Mark = UNMARKED) -> Model:
     """A model that the library holds, with those who serve it."""
     return Model(
         name=artifact.model,
@@ -66,10 +73,14 @@ def held(artifact: Artifact, deployments: Sequence[Deployment]) -> Model:
         loaded=_loaded(deployments),
         deployments=tuple(each.id for each in deployments),
         local=True,
+        pinned=mark.pinned,
+        tags=tuple(map(str, mark.tags)),
+        last_used_at=mark.last_used_at,
+        times_used=mark.times_used,
     )
 
 
-def remote(name: str, deployments: Sequence[Deployment]) -> Model:
+def remote(name: str, deployments: Sequence[Deployment], mark: Mark = UNMARKED) -> Model:
     """A model that only backends have."""
     return Model(
         name=name,
@@ -78,16 +89,21 @@ def remote(name: str, deployments: Sequence[Deployment]) -> Model:
         loaded=_loaded(deployments),
         deployments=tuple(each.id for each in deployments),
         local=False,
+        last_used_at=mark.last_used_at,
+        times_used=mark.times_used,
     )
 
 
-def detail(model: Model, artifact: Artifact | None, deployments: Sequence[Deployment]) -> ModelDetail:
+def detail(
+    model: Model, artifact: Artifact | None, deployments: Sequence[Deployment], disk: DiskUse | None = None
+) -> ModelDetail:
     """A model with its files and deployments."""
     files = artifact.files if artifact else ()
     return ModelDetail(
         **{name: getattr(model, name) for name in Model.__slots__},
         files=tuple(ModelFile(file.name, file.size, file.digest) for file in files),
         served_by=tuple(deployment(each) for each in deployments),
+        disk=disk,
     )
 
 

@@ -21,7 +21,7 @@ class MarkView:
 class CollectionWish:
     """What cleaning up should reach; what is not said is as the settings say."""
 
-    dry_run: bool = True
+    dry_run: bool = False
     #: Models that answered nothing for so long may go.
     unused_for_s: float | None = None
     #: Bytes that the library may take.

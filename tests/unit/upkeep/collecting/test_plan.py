@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 from roundhouse.core.artifacts import Digest
@@ -8,9 +9,9 @@ A, B, C = (Digest(f"{number:064x}") for number in range(3))
 SIZES = {A: 10, B: 20, C: 30}
 
 
-def a_holding(model: str, *blobs: Digest, days: int = 1, cost_s: float = 60.0, **more: str) -> Holding:
+def a_holding(model: str, *blobs: Digest, days: int = 1, cost_s: float = 60.0) -> Holding:
     """A model that was used some days ago."""
-    return Holding(model, frozenset(blobs), 10, NOON - timedelta(days=days), cost_s, **more)
+    return Holding(model, frozenset(blobs), 10, NOON - timedelta(days=days), cost_s)
 
 
 def told(verdicts: tuple[Verdict, ...]) -> list[tuple[str, int]]:
@@ -47,8 +48,8 @@ def test_shared_bytes_come_free_with_the_last_holder() -> None:
 def test_why_it_stays() -> None:
     """Pinned before all, irreplaceable unless asked, spared when there is room."""
     models = [
-        a_holding("pinned", A, days=99, protected="pinned", irreplaceable="came from a file"),
-        a_holding("ours", B, days=99, irreplaceable="came from a file"),
+        replace(a_holding("pinned", A, days=99), protected="pinned", irreplaceable="came from a file"),
+        replace(a_holding("ours", B, days=99), irreplaceable="came from a file"),
         a_holding("new", A),
     ]
     goal = Goal(NOON, unused_for=timedelta(days=30))

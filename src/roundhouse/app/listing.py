@@ -1,0 +1,97 @@
+"""All models as people see them, made anew only where something changed: lists are asked for often, and are long.
+
+Knows nothing about HTTP. What it shows is what the library, the fleet and the marks say at this moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from roundhouse.app.fleet import Fleet
+from roundhouse.core.artifacts import Artifact, Digest
+from roundhouse.core.inference import Deployment
+from roundhouse.core.marks import Mark
+from roundhouse.core.views import DiskUse, Model
+from roundhouse.library.library import Library
+from roundhouse.library.marking import Marking
+from roundhouse.routing.snapshot import Snapshot
+
+#: How a model looks, from its name, what is held of it, who serves it and what is said about it.
+Show = Callable[[str, Artifact | None, Sequence[Deployment], Mark], Model]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A model, and what it was made of: while that is the same, so is the model."""
+
+    artifact: Artifact | None
+    deployments: tuple[Deployment, ...]
+    mark: Mark
+    model: Model
+
+
+class Listing:
+    """The list of models, remembered."""
+
+    def __init__(self, library: Library, fleet: Fleet, marking: Marking, show: Show) -> None:
+        self._library, self._fleet, self._marking, self._show = library, fleet, marking, show
+        self._rows: dict[str, _Row] = {}
+        self._snapshot: Snapshot | None = None
+        self._served: Mapping[str, tuple[Deployment, ...]] = {}
+
+    def served(self) -> Mapping[str, tuple[Deployment, ...]]:
+        """Deployments by model."""
+        snapshot = self._fleet.snapshot()
+        if self._snapshot is not snapshot:
+            served: dict[str, list[Deployment]] = {}
+            for deployment in self._fleet.deployments():
+                served.setdefault(deployment.model, []).append(deployment)
+            self._snapshot, self._served = snapshot, {name: tuple(each) for name, each in served.items()}
+        return self._served
+
+    async def models(self) -> Sequence[Model]:
+        """All of them, by name."""
+        held = {artifact.model: artifact for artifact in await self._library.list()}
+        served = self.served()
+        known, rows = self._rows, {}
+        for name in sorted({*held, *served}):
+            artifact, deployments, mark = held.get(name), served.get(name, ()), self._marking.of(name)
+            row = known.get(name)
+            if (
+                row is None
+                or row.artifact is not artifact
+                or row.deployments is not deployments
+                or row.mark is not mark
+            ):
+                row = _Row(artifact, deployments, mark, self._show(name, artifact, deployments, mark))
+            rows[name] = row
+        self._rows = rows
+        return [row.model for row in rows.values()]
+
+    async def disk_use(self, artifact: Artifact) -> DiskUse:
+        """What one model takes on the disk now."""
+        listed = await self._library.list()
+        needed = Counter(file.digest for each in listed for file in each.files)
+        own = Counter(file.digest for file in artifact.files)
+        return await asyncio.to_thread(self._look, needed, own)
+
+    def _look(self, needed: Counter[Digest], own: Counter[Digest]) -> DiskUse:
+        """Ask the file system who else has a link; our own folders have one for each use."""
+        total = shared = linked = freed = 0
+        for digest, times in own.items():
+            path = self._library.blobs.path_of(digest)
+            try:
+                facts = path.lstat()
+                size = path.stat().st_size
+            except FileNotFoundError:
+                continue
+            is_linked = path.is_symlink() or facts.st_nlink > 1 + needed[digest]
+            is_shared = needed[digest] > times
+            total += size
+            shared += size if is_shared else 0
+            linked += size if is_linked else 0
+            freed += 0 if is_shared or is_linked else size
+        return DiskUse(total, shared, linked, freed)
