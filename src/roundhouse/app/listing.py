@@ -49,8 +49,14 @@ class Listing:
             served: dict[str, list[Deployment]] = {}
             for deployment in self._fleet.deployments():
                 served.setdefault(deployment.model, []).append(deployment)
-            self._snapshot, self._served = snapshot, {name: tuple(each) for name, each in served.items()}
+            self._snapshot = snapshot
+            self._served = {name: self._same(name, tuple(each)) for name, each in served.items()}
         return self._served
+
+    def _same(self, name: str, deployments: tuple[Deployment, ...]) -> tuple[Deployment, ...]:
+        """What was there before, if it is equal: backends tell the same again and again."""
+        before = self._served.get(name)
+        return before if before == deployments and before is not None else deployments
 
     async def models(self) -> Sequence[Model]:
         """All of them, by name."""
