@@ -24,7 +24,7 @@ def holdings(draw: st.DrawFn) -> list[Holding]:
             model=f"m{number}",
             blobs=frozenset(draw(st.sets(st.sampled_from(BLOBS), min_size=1, max_size=3))),
             size=1,
-            last_used=NOON - timedelta(days=draw(st.integers(0, 60))),
+            idle_since=NOON - timedelta(days=draw(st.integers(0, 60))),
             cost_s=draw(st.floats(1, 1000)),
             protected=draw(WHY),
             irreplaceable=draw(st.sampled_from([None, "from a file"])),
@@ -71,7 +71,7 @@ def test_none_goes_without_need(
     """Were any young one left out, the goal, or the most that can be freed, would be missed."""
     chosen = gone(judge(given_, freeable, goal, held))
     may = [each for each in given_ if each.protected is None and (goal.include_irreplaceable or not each.irreplaceable)]
-    old = [each for each in may if goal.unused_for is not None and NOON - each.last_used >= goal.unused_for]
+    old = [each for each in may if goal.unused_for is not None and NOON - each.idle_since >= goal.unused_for]
     enough = min(goal.needed, freed(given_, may, freeable, held))
     assert freed(given_, chosen, freeable, held) >= enough
     assert all(each in chosen for each in old)

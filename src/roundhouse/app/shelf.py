@@ -10,13 +10,14 @@ import structlog
 from roundhouse.backends.resident import LoadableModel
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
+from roundhouse.library.formats import GGUF
 from roundhouse.library.library import Library
 
 _log = structlog.get_logger("roundhouse.shelf")
 
 
 class Shelf:
-    """The loadable models, as of the last time the library was looked at."""
+    """The models that llama.cpp can load, as of the last time the library was looked at."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -33,6 +34,8 @@ class Shelf:
 
     def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[LoadableModel]:
         for artifact in artifacts:
+            if artifact.format != GGUF:
+                continue
             try:
                 path = self._library.path_to_load(artifact)
             except RoundhouseError as error:

@@ -108,6 +108,8 @@ class Model:
     tags: tuple[str, ...] = ()
     last_used_at: datetime | None = None
     times_used: int = 0
+    #: Why nobody serves it although it is here; ``None`` when somebody does, or could.
+    unserved: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from roundhouse.core.errors import SchemaError
 from roundhouse.core.ports import Artifacts
 from roundhouse.library.blobs import Blobs
 from roundhouse.library.chunks import CHUNK_BYTES, Piece, join_pieces, read_fingerprint, wrong_chunks
-from roundhouse.library.gguf import read_header
+from roundhouse.library.formats import check_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,7 @@ class Integrity:
         if stat.st_size != file.size:
             return _wrong(file, f"has {stat.st_size:,} bytes, should have {file.size:,}", None)
         try:
-            if file.name.lower().endswith(".gguf"):
-                read_header(path)
+            check_header(file.name, path)
         except SchemaError as error:
             return _wrong(file, f"has a damaged header: {error.message}", None)
         if known is not None and stat.st_mtime_ns != known.modified_ns:

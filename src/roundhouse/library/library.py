@@ -21,9 +21,8 @@ from roundhouse.core.ports import Artifacts
 from roundhouse.library.blobs import Blobs
 from roundhouse.library.chunks import CHUNK_BYTES, Piece
 from roundhouse.library.folders import Folders
-from roundhouse.library.gguf import GgufHeader, read_header
+from roundhouse.library.formats import Facts, describe
 from roundhouse.library.integrity import Integrity, VerifyReport
-from roundhouse.library.parts import projector_of, weights_of
 
 
 class Library:
@@ -51,7 +50,7 @@ class Library:
         self._integrity.landed(digest, pieces)
 
     async def add_from_transfer(
-        self, plan: Plan, files: Sequence[ArtifactFile], name_of: Callable[[GgufHeader], str] | None = None
+        self, plan: Plan, files: Sequence[ArtifactFile], name_of: Callable[[Facts], str] | None = None
     ) -> Artifact:
         """Register files whose blobs are in place, as one model, and tell the others.
 
@@ -59,11 +58,11 @@ class Library:
         """
         async with self._change:
             try:
-                headers = await asyncio.to_thread(self._headers, files)
+                facts = await asyncio.to_thread(describe, files, self.blobs.path_of)
             except SchemaError:
                 await self._collect([file.digest for file in files], own=1)
                 raise
-            artifact = self._describe(plan, files, headers, name_of)
+            artifact = self._artifact(plan, files, facts, name_of)
             previous = [known for known in await self._artifacts.list() if known.model == artifact.model]
             await self._integrity.record(files)
             await asyncio.to_thread(self._folders.ensure, artifact)
@@ -72,37 +71,24 @@ class Library:
         self._events.publish(ArtifactAdded(artifact.model))
         return artifact
 
-    def _headers(self, files: Sequence[ArtifactFile]) -> list[GgufHeader]:
-        headers = [read_header(self.blobs.path_of(file.digest)) for file in weights_of(files)]
-        if headers[0].shards != len(headers):
-            message = f"the model is split into {headers[0].shards} files, {len(headers)} are here"
-            raise SchemaError(message)
-        if (projector := projector_of(files)) is not None:
-            read_header(self.blobs.path_of(projector.digest))
-        return headers
-
-    def _describe(
-        self,
-        plan: Plan,
-        files: Sequence[ArtifactFile],
-        headers: Sequence[GgufHeader],
-        name_of: Callable[[GgufHeader], str] | None,
+    def _artifact(
+        self, plan: Plan, files: Sequence[ArtifactFile], facts: Facts, name_of: Callable[[Facts], str] | None
     ) -> Artifact:
-        header, now = headers[0], self._clock.now()
+        now = self._clock.now()
         return Artifact(
-            model=name_of(header) if name_of else plan.model,
+            model=name_of(facts) if name_of else plan.model,
             ref=plan.ref,
             source=plan.source,
             revision=plan.revision,
             files=tuple(files),
-            format="gguf",
+            format=facts.format,
             created_at=now,
-            architecture=header.architecture,
-            quantization=header.quantization,
-            context=header.context,
-            parameters=sum(each.parameters for each in headers) or None,
-            has_chat_template=header.has_chat_template,
-            license=plan.license or header.license,
+            architecture=facts.architecture,
+            quantization=facts.quantization,
+            context=facts.context,
+            parameters=facts.parameters,
+            has_chat_template=facts.has_chat_template,
+            license=plan.license or facts.license,
             verified_at=now,  # every byte was hashed on its way in
         )
 

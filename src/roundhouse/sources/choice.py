@@ -1,6 +1,7 @@
 """Which files of a repository make the model that was asked for. Pure; knows nothing about hubs.
 
-A repository holds the same weights many times over, once per quantisation, and large ones in shards.
+A repository holds the same weights many times over, once per quantisation, and large ones in shards. GGUF comes first,
+because it can be served here; safetensors where there is none, or when they are asked for; pickles never.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fnmatch import fnmatchcase
 
 from roundhouse.core.browse import Memory
 from roundhouse.core.errors import NotFoundError, PolicyError, SchemaError
+from roundhouse.sources.choosing import belonging_to, is_main, is_pickle, is_tensors, refuse_pickles, tensor_sets
 
 #: What we take when nobody says: good for its size first, then the next best.
 PREFERRED = ("Q4_K_M", "UD-Q4_K_XL", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0", "MXFP4", "MXFP4_MOE", "BF16", "F16")
@@ -28,6 +30,8 @@ _PREFERRED_PROJECTORS = ("F16", "BF16", "Q8_0", "F32")
 #: As good as what nobody would tell from the original: the usual four bits, and whatever has more.
 _GOOD = re.compile(r"(?:UD-)?Q4_K_(?:M|L|XL)|MXFP4(?:_MOE)?|(?:UD-)?I?Q[5-8](?:_.*)?")
 _WHOLE = {"BF16", "F16", "F32"}
+#: What to ask for to get safetensors where GGUF is beside them.
+_TENSORS = "safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,20 @@ class Variant:
     def label(self) -> str:
         """What to ask for to get exactly this one."""
         return self.quantization or self.paths[0]
+
+    @property
+    def is_tensors(self) -> bool:
+        """Whether it is a set of safetensors files."""
+        return is_tensors(self.paths[0])
+
+    @property
+    def tag(self) -> str | None:
+        """What tells it apart from others of its repository; ``None`` when nothing has to."""
+        if not self.is_tensors or is_main(self.paths[0]):
+            return self.quantization
+        folder, _, name = self.paths[0].rpartition("/")
+        stem = re.sub(r"(-\d{5}-of-\d{5})?\.safetensors$", "", name)
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", folder if stem == "model" else stem).strip("-._") or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +83,9 @@ class Scale:
 
 
 def files_of(paths: Sequence[str], variant: Variant) -> tuple[str, ...]:
-    """What to fetch for *variant*: its weights, and the file that reads pictures for it if there is one."""
+    """What to fetch for *variant*: its weights and what belongs to them, or the file that reads pictures for it."""
+    if variant.is_tensors:
+        return (*variant.paths, *belonging_to(variant.paths, paths))
     folder = variant.paths[0].rpartition("/")[0]
     beside = [path for path in sorted(paths) if _PROJECTOR.search(path) and path.rpartition("/")[0] in {folder, ""}]
     if not beside:
@@ -85,14 +105,31 @@ def size_of(sizes: Mapping[str, int | None], variant: Variant) -> int | None:
 def choose(paths: Sequence[str], wanted: str | None, scale: Scale | None = None) -> Variant:
     """The variant that *wanted* (a quantisation, a file name or a glob) names, or the best that fits on *scale*.
 
-    Raises PolicyError when there is no GGUF at all, NotFoundError and SchemaError with the choices.
+    Raises PolicyError when there is nothing but pickles, or no model at all; NotFoundError and SchemaError with the
+    choices.
     """
-    found = variants(paths)
-    if not found:
-        message = "no GGUF file in this repository; the embedded runtime serves only GGUF now"
+    found, sets = variants(paths), [Variant(None, members) for members in tensor_sets(paths)]
+    if wanted is not None and is_pickle(wanted):
+        refuse_pickles([path for path in paths if fnmatchcase(path, wanted)])
+    if not found and not sets:
+        refuse_pickles(paths)
+        message = "no model here: neither GGUF nor safetensors with a config.json beside them"
         raise PolicyError(message, hint="look for a repository of the same model whose name ends in -GGUF")
-    if wanted is not None:
-        return _named(found, wanted)
+    if sets and (not found if wanted is None else wanted.lower() == _TENSORS):
+        return _main(sets)
+    return _best(found, scale) if wanted is None else _named([*found, *sets], wanted)
+
+
+def _main(sets: Sequence[Variant]) -> Variant:
+    """The set that the repository is about."""
+    if len(sets) == 1 or is_main(sets[0].paths[0]):
+        return sets[0]
+    message = "several models are in this repository, and none of them is an obvious choice"
+    raise SchemaError(message, hint=_hint(sets), details={"choices": [one.label for one in sets]})
+
+
+def _best(found: Sequence[Variant], scale: Scale | None) -> Variant:
+    """The best that fits on *scale*, or the usual one."""
     if len(found) == 1:
         return found[0]
     fitting_best = _best_fitting(found, scale) if scale is not None else None
@@ -120,7 +157,10 @@ def _rank(variant: Variant) -> int:
 
 
 def reason(found: Sequence[Variant], chosen: Variant, scale: Scale, *, asked: bool) -> str | None:
-    """Why *chosen*, in one sentence about memory; ``None`` when its size is not known."""
+    """Why *chosen*, in one sentence; ``None`` when there is nothing to say about it."""
+    if chosen.is_tensors:
+        why = "as asked" if asked else "there is no GGUF file here"
+        return f"safetensors, {why}: they are held, and no backend here serves them"
     need = scale.need_of(chosen)
     if need is None:
         return None

@@ -1,4 +1,4 @@
-"""A model that is already on this machine: a GGUF file, or a folder with one. Knows nothing about networks.
+"""A model that is already on this machine: a GGUF file, or a folder with one model. Knows nothing about networks.
 
 The bytes are copied, not linked: the library must not change because somebody edits their own file.
 """
@@ -17,6 +17,7 @@ from roundhouse.core.artifacts import FileName, Plan, PlannedFile
 from roundhouse.core.errors import ConflictError, DiskError, ForbiddenError, NotFoundError
 from roundhouse.core.ports import ByteStream
 from roundhouse.sources.choice import choose, files_of
+from roundhouse.sources.choosing import is_tensors
 from roundhouse.sources.naming import model_name, refuse_other_formats, shards_of
 
 _PIECE = 1 << 20
@@ -36,7 +37,7 @@ class FolderSource:
         with _file_errors(path):
             paths = _files(path)
             files = tuple(_planned(each) for each in paths)
-        return Plan(ref, self.scheme, model_name(paths[0].name), _version(files), files)
+        return Plan(ref, self.scheme, _name(paths[0]), _version(files), files)
 
     @asynccontextmanager
     async def _open(self, file: PlannedFile, offset: int) -> AsyncIterator[ByteStream]:
@@ -75,13 +76,21 @@ def _read(handle: BinaryIO) -> bytes:
 
 
 def _files(path: Path) -> list[Path]:
-    """The file itself with its shards, or the one model in a folder."""
+    """The file itself with what belongs to it, or the one model in a folder."""
     if path.is_dir():
         inside = {str(each.relative_to(path).as_posix()): each for each in path.rglob("*") if each.is_file()}
         return [inside[name] for name in files_of(list(inside), choose(list(inside), None))]
     path.stat()
+    beside = [each.name for each in path.parent.iterdir()]
+    if is_tensors(path.name) and "config.json" in beside:
+        return [path.with_name(name) for name in files_of(beside, choose(beside, path.name))]
     refuse_other_formats(path.name)
-    return [path.with_name(name) for name in shards_of(path.name, [each.name for each in path.parent.iterdir()])]
+    return [path.with_name(name) for name in shards_of(path.name, beside)]
+
+
+def _name(first: Path) -> str:
+    """Safetensors are called ``model`` everywhere; their folder has the name."""
+    return model_name(first.parent.name if is_tensors(first.name) else first.name)
 
 
 def _planned(path: Path) -> PlannedFile:

@@ -70,7 +70,7 @@ class HubSource:
         return Plan(
             ref=ref,
             source=self.scheme,
-            model=f"{repo}:{variant.quantization}" if variant.quantization else repo,
+            model=f"{repo}:{variant.tag}" if variant.tag else repo,
             revision=revision.commit,
             files=tuple(_planned(repo, revision.commit, by_path[path]) for path in paths),
             license=revision.license,

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from roundhouse.core.errors import PolicyError, SchemaError
+from roundhouse.sources.choosing import is_tensors, refuse_pickles
 
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
-#: Formats that people try, with nothing here that could run them. Pickle among them would run *them*.
-_OTHER_FORMATS = {
-    ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".pkl", ".pickle", ".h5", ".zip", ".tar", ".gz",
-}  # fmt: skip
+#: Formats that people try, with nothing here that could run them.
+_OTHER_FORMATS = {".onnx", ".h5", ".zip", ".tar", ".gz"}
 
 
 def model_name(file_name: str) -> str:
@@ -27,10 +26,14 @@ def model_name(file_name: str) -> str:
 
 def refuse_other_formats(file_name: str) -> None:
     """Say early what the header would say late. Raises PolicyError."""
+    refuse_pickles([file_name])
     suffix = PurePosixPath(file_name).suffix.lower()
     if suffix in _OTHER_FORMATS:
-        message = f"{file_name}: the embedded runtime serves only GGUF now, not {suffix} files"
+        message = f"{file_name}: Roundhouse holds GGUF and safetensors models, not {suffix} files"
         raise PolicyError(message, hint="look for a GGUF file of the same model")
+    if is_tensors(file_name):
+        message = f"{file_name} alone is no model: its config.json and its tokenizer belong to it"
+        raise PolicyError(message, hint="pull the whole repository or folder, or look for a GGUF file")
 
 
 def shards_of(first: str, names: Sequence[str]) -> list[str]:

@@ -19,7 +19,8 @@ from roundhouse.core.artifacts import Artifact, ArtifactFile, Plan, PlannedFile,
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, DiskError, InternalError, OfflineError, RoundhouseError, SchemaError
 from roundhouse.core.ports import Source, Transfers
-from roundhouse.library import GgufHeader, Library
+from roundhouse.library import Facts, Library
+from roundhouse.library.formats import GGUF
 from roundhouse.transfers import Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
 from roundhouse.upkeep.plans import Plans
 from roundhouse.upkeep.progress import FileProgress, LiveTransfer, Progress
@@ -305,8 +306,10 @@ def _argument(ref: str, model: str | None) -> str:
     return json.dumps({"ref": ref, "model": model})
 
 
-def _final_name(plan: Plan, *, named: bool) -> Callable[[GgufHeader], str] | None:
-    """A hub's model is told apart by its quantisation; where no file name told it, the header does."""
+def _final_name(plan: Plan, *, named: bool) -> Callable[[Facts], str] | None:
+    """A hub's GGUF model is told apart by its quantisation; where no file name told it, the header does."""
     if named or plan.source != "hf" or ":" in plan.model:
         return None
-    return lambda header: f"{plan.model}:{header.quantization}" if header.quantization else plan.model
+    return lambda facts: (
+        f"{plan.model}:{facts.quantization}" if facts.format == GGUF and facts.quantization else plan.model
+    )

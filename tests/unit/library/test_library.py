@@ -12,6 +12,7 @@ from roundhouse.library import Library
 from roundhouse.testing.clock import FakeClock
 from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.memory import MemoryArtifacts
+from roundhouse.testing.safetensors import a_model_folder
 
 
 @pytest.fixture
@@ -208,6 +209,18 @@ async def test_what_lies_beside_the_weights_is_kept_with_them(library: Library) 
     folder = library.path_to_load(artifact).parent
     assert set(names) == {path.name for path in folder.iterdir()}
     assert (100, "llama") == (artifact.parameters, artifact.architecture)
+
+
+async def test_safetensors_lie_together_under_their_own_names(library: Library) -> None:
+    """As whoever loads them expects."""
+    contents = a_model_folder()
+    artifact = await library.add_from_transfer(
+        a_plan("tiny"), [put(library, contents[name], name) for name in contents]
+    )
+    folder = library.path_to_load(artifact).parent
+    assert contents == {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert ("safetensors", 16) == (artifact.format, artifact.parameters)
+    assert (await library.verify("tiny", quick=True)).ok
 
 
 async def test_a_projector_has_to_be_what_it_says_too(library: Library) -> None:

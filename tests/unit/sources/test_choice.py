@@ -95,9 +95,9 @@ def test_long_lists_of_choices_are_cut() -> None:
 
 
 @pytest.mark.parametrize("paths", [[], ["model.safetensors"], ["mmproj-F16.gguf", "model.imatrix.gguf"]])
-def test_a_repository_without_gguf_is_refused_by_policy(paths: list[str]) -> None:
-    """The embedded runtime serves nothing else now, and says so."""
-    with pytest.raises(PolicyError, match="only GGUF"):
+def test_a_repository_without_a_model_is_refused_by_policy(paths: list[str]) -> None:
+    """Weights without a configuration are none."""
+    with pytest.raises(PolicyError, match="no model here"):
         choose(paths, None)
 
 
@@ -184,3 +184,36 @@ def test_what_reads_pictures_comes_along(paths: list[str], expected: str | None)
     """One of them, from beside the weights, and after them."""
     variant = choose(paths, None)
     assert (*variant.paths, *([expected] if expected else [])) == files_of(paths, variant)
+
+
+TENSORS = ["config.json", "model.safetensors", "pytorch_model.bin", "tokenizer.json"]
+
+
+def test_safetensors_are_taken_where_there_is_no_gguf() -> None:
+    """With what lies beside them; the same as a pickle stays where it is."""
+    chosen = choose(TENSORS, None)
+    assert ("model.safetensors", "config.json", "tokenizer.json") == files_of(TENSORS, chosen)
+    assert chosen.tag is None
+
+
+def test_gguf_comes_first_unless_safetensors_are_asked_for() -> None:
+    """By the word, or by a pattern."""
+    both = [*TENSORS, "tiny-Q4_K_M.gguf"]
+    assert ("tiny-Q4_K_M.gguf",) == choose(both, None).paths
+    for wanted in ("safetensors", "*.safetensors", "model.safetensors"):
+        assert ("model.safetensors",) == choose(both, wanted).paths
+
+
+@pytest.mark.parametrize(("paths", "wanted"), [(["config.json", "pytorch_model.bin"], None), (TENSORS, "*.bin")])
+def test_pickles_are_never_taken(paths: list[str], wanted: str | None) -> None:
+    """Neither for lack of anything better nor on request."""
+    with pytest.raises(PolicyError, match="pickle"):
+        choose(paths, wanted)
+
+
+def test_a_repository_of_several_sets_needs_a_word() -> None:
+    """And the one that is taken gets a name of its own."""
+    paths = ["config.json", "a.safetensors", "b.safetensors"]
+    with pytest.raises(SchemaError):
+        choose(paths, None)
+    assert "b" == choose(paths, "b.*").tag

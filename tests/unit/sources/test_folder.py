@@ -5,6 +5,7 @@ import pytest
 from roundhouse.core.artifacts import PlannedFile
 from roundhouse.core.errors import ConflictError, ForbiddenError, NotFoundError, PolicyError, SchemaError
 from roundhouse.sources.folder import FolderSource
+from roundhouse.testing.safetensors import a_model_folder, put_folder
 
 
 async def read(source: FolderSource, file: PlannedFile, offset: int = 0) -> bytes:
@@ -42,6 +43,14 @@ async def test_shards_come_together(tmp_path: Path) -> None:
         (tmp_path / f"big-0000{number}-of-00002.gguf").write_bytes(b"x" * number)
     plan = await FolderSource().resolve(f"file:{tmp_path}/big-00002-of-00002.gguf")
     assert ("big", [1, 2]) == (plan.model, [file.size for file in plan.files])
+
+
+@pytest.mark.parametrize("path", ["Tiny-4bit", "Tiny-4bit/model-00002-of-00002.safetensors"])
+async def test_safetensors_come_with_what_lies_beside_them(tmp_path: Path, path: str) -> None:
+    """The folder has the name, and its code stays where it is."""
+    put_folder(tmp_path / "Tiny-4bit", a_model_folder() | {"modeling.py": b"print()", "pytorch_model.bin": b"pickle"})
+    plan = await FolderSource().resolve(f"file:{tmp_path}/{path}")
+    assert ("tiny-4bit", set(a_model_folder())) == (plan.model, {file.name for file in plan.files})
 
 
 async def test_a_folder_with_several_models_has_to_be_told_which(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from roundhouse.core.browse import Memory
 from roundhouse.core.errors import ConfigError, NotFoundError, SchemaError
 from roundhouse.sources.hub import HubSource
 from roundhouse.testing.hub import Hub
+from roundhouse.testing.safetensors import a_model_folder
 
 TOKEN = "hf_test"
 
@@ -45,6 +46,17 @@ async def test_shards_in_a_folder_lie_side_by_side() -> None:
         hub.add("acme/big", dict.fromkeys(names, b"x"))
         plan = await HubSource(hub.endpoint).resolve("hf:acme/big")
     assert ["big-Q8_0-00001-of-00002.gguf", "big-Q8_0-00002-of-00002.gguf"] == [file.name for file in plan.files]
+
+
+async def test_a_repository_of_safetensors_is_resolved_to_the_whole_set() -> None:
+    """Weights first; their model is called as the repository, and is honest about who serves it."""
+    async with Hub() as hub:
+        hub.add("acme/tiny", a_model_folder() | {"pytorch_model.bin": b"pickle", "original/model.safetensors": b"x"})
+        plan = await HubSource(hub.endpoint, memory=Memory(1 << 30, lambda size, _context: size)).resolve(
+            "hf:acme/tiny"
+        )
+    assert ("acme/tiny", set(a_model_folder())) == (plan.model, {file.name for file in plan.files})
+    assert "no backend here serves them" in (plan.reason or "")
 
 
 async def test_a_renamed_repository_is_found_under_its_old_name() -> None:

@@ -63,7 +63,7 @@ async def test_an_address_that_cannot_be_trusted_is_refused(ref: str, words: str
     [
         (f"http://models.example/tiny.gguf#sha256={SHA256}", "plain http"),
         (f"https://169.254.169.254/tiny.gguf#sha256={SHA256}", "not a public address"),
-        (f"https://models.example/tiny.safetensors#sha256={SHA256}", "only GGUF"),
+        (f"https://models.example/tiny.safetensors#sha256={SHA256}", "alone is no model"),
     ],
 )
 async def test_addresses_against_the_rules_are_refused(ref: str, words: str) -> None:

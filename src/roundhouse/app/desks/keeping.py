@@ -57,7 +57,7 @@ class Keeping:
         return Collection(
             dry_run=dry_run,
             bytes_freed=outcome.bytes_freed,
-            models=tuple(self._judged(verdict) for verdict in outcome.verdicts),
+            models=tuple(_judged(verdict) for verdict in outcome.verdicts),
             leftovers=tuple(
                 LeftoverView(
                     path=str(Path(leftover.path).relative_to(root)),
@@ -73,17 +73,18 @@ class Keeping:
             bytes_missing=max(0, outcome.needed - outcome.bytes_freed),
         )
 
-    def _judged(self, verdict: Verdict) -> Judged:
-        holding = verdict.holding
-        return Judged(
-            model=holding.model,
-            removed=verdict.removed,
-            reason=verdict.reason,
-            bytes_freed=verdict.bytes_freed,
-            size=holding.size,
-            last_used_at=self._rooms.marking.of(holding.model).last_used_at,
-            warnings=holding.warnings if verdict.removed else (),
-        )
+
+def _judged(verdict: Verdict) -> Judged:
+    holding = verdict.holding
+    return Judged(
+        model=holding.model,
+        removed=verdict.removed,
+        reason=verdict.reason,
+        bytes_freed=verdict.bytes_freed,
+        size=holding.size,
+        last_used_at=holding.last_used_at,
+        warnings=holding.warnings if verdict.removed else (),
+    )
 
 
 def _marked(model: str, mark: Mark) -> MarkView:

@@ -24,6 +24,7 @@ from roundhouse.core.views import (
     Verification,
 )
 from roundhouse.library import FileReport, VerifyReport
+from roundhouse.library.formats import GGUF
 from roundhouse.routing.policy import Weights
 from roundhouse.routing.route import Candidate, Route
 
@@ -77,6 +78,7 @@ def held(artifact: Artifact, deployments: Sequence[Deployment], mark: Mark = UNM
         tags=tuple(map(str, mark.tags)),
         last_used_at=mark.last_used_at,
         times_used=mark.times_used,
+        unserved=None if deployments or artifact.format == GGUF else f"held; no backend here serves {artifact.format}",
     )
 
 

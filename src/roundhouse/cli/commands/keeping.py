@@ -188,7 +188,7 @@ def _show(invocation: Invocation, view: Collection, data: object, *, verbose: bo
     for each in gone:
         for warning in each.warnings:
             out.say(f"{each.model}: {warning}", style="warn")
-    _sum_up(invocation, view, kept)
+    _sum_up(invocation, view, [] if verbose else kept)
 
 
 def _row(each: Judged, now: datetime) -> list[Cell | str]:
@@ -197,13 +197,13 @@ def _row(each: Judged, now: datetime) -> list[Cell | str]:
     return [each.model, Cell(wording.size(size), size), used, each.reason]
 
 
-def _sum_up(invocation: Invocation, view: Collection, kept: Sequence[Judged]) -> None:
+def _sum_up(invocation: Invocation, view: Collection, unsaid: Sequence[Judged]) -> None:
     out = invocation.out
-    if len(kept) == len(view.models) and not any(each.removed for each in view.leftovers):
+    if not any(each.removed for each in view.models) and not any(each.removed for each in view.leftovers):
         out.say("nothing to clean up")
     else:
         out.say(f"{'would free' if view.dry_run else 'freed'} {wording.size(view.bytes_freed)}")
     if view.bytes_missing:
         out.say(f"{wording.size(view.bytes_missing)} more should come free, and nothing else may go", style="warn")
-    if kept:
-        out.say(f"{wording.some(len(kept), 'model')} kept: --verbose says why", style="dim")
+    if unsaid:
+        out.say(f"{wording.some(len(unsaid), 'model')} kept: --verbose says why", style="dim")

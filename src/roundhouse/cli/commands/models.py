@@ -94,7 +94,7 @@ def _row(model: Model, now: datetime) -> list[Cell | str]:
         model.quantization or "-",
         Cell("-" if model.context is None else f"{model.context:,}", model.context or ""),
         Cell("loaded" if model.loaded else "-", style="ok" if model.loaded else "dim"),
-        backends or Cell("nobody", style="warn"),
+        backends or Cell(model.unserved or "nobody", style="warn"),
         Cell(wording.ago(model.created_at, now), model.created_at or ""),
         Cell(wording.ago(model.last_used_at, now), model.last_used_at or ""),
         Cell(str(model.times_used or "-"), model.times_used),
@@ -158,6 +158,7 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("pinned", "yes" if model.pinned else None),
         ("tags", ", ".join(model.tags) or None),
         *_disk(model.disk),
+        ("served", None if model.unserved is None else Cell(model.unserved, style="warn")),
     ]
     return [[Cell(label, style="dim"), value] for label, value in facts if value is not None]
 

@@ -139,7 +139,7 @@ class Collector:
                     model=artifact.model,
                     blobs=blobs,
                     size=artifact.size,
-                    last_used=self._last_used(artifact),
+                    idle_since=self._idle_since(artifact),
                     cost_s=cost_s,
                     protected=self._protected(artifact, in_use, is_held=not blobs.isdisjoint(held)),
                     irreplaceable=irreplaceable,
@@ -148,11 +148,12 @@ class Collector:
                         for alias, targets in sorted(self._settings.aliases.items())
                         if any(_means(target, artifact.model) for target in targets)
                     ),
+                    last_used_at=self._marking.of(artifact.model).last_used_at,
                 )
             )
         return holdings
 
-    def _last_used(self, artifact: Artifact) -> datetime:
+    def _idle_since(self, artifact: Artifact) -> datetime:
         return max(self._marking.of(artifact.model).last_used_at or artifact.created_at, artifact.created_at)
 
     def _protected(self, artifact: Artifact, in_use: Collection[str], *, is_held: bool) -> str | None:
@@ -198,7 +199,7 @@ class Collector:
             return replace(verdict, removed=False, reason="gone already", bytes_freed=0)
         is_held = not holding.blobs.isdisjoint(self._library.in_flight())
         reason = self._protected(artifact, self._in_use(), is_held=is_held)
-        if reason is None and self._last_used(artifact) > holding.last_used:
+        if reason is None and self._idle_since(artifact) > holding.idle_since:
             reason = "used meanwhile"
         if reason is not None:
             return replace(verdict, removed=False, reason=reason, bytes_freed=0)

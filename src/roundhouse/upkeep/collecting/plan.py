@@ -22,7 +22,7 @@ class Holding:
     blobs: frozenset[Digest]
     size: int
     #: When it last answered, or else when it came.
-    last_used: datetime
+    idle_since: datetime
     #: Seconds that fetching it again would take.
     cost_s: float
     #: Why it must stay whatever is asked, in words that follow "kept:".
@@ -31,6 +31,8 @@ class Holding:
     irreplaceable: str | None = None
     #: What removing it would break.
     warnings: tuple[str, ...] = ()
+    #: When it last answered; ``None`` when it never did.
+    last_used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +140,22 @@ def _kept(holding: Holding, goal: Goal) -> str | None:
 
 def _worth(holding: Holding, goal: Goal) -> float:
     """Seconds to fetch it again, per second since it was used."""
-    return holding.cost_s / max(1.0, (goal.now - holding.last_used).total_seconds())
+    return holding.cost_s / max(1.0, (goal.now - holding.idle_since).total_seconds())
 
 
 def _is_old(holding: Holding, goal: Goal) -> bool:
-    return goal.unused_for is not None and goal.now - holding.last_used >= goal.unused_for
+    return goal.unused_for is not None and goal.now - holding.idle_since >= goal.unused_for
 
 
 def _why(holding: Holding, goal: Goal) -> str:
     if _is_old(holding, goal):
-        return f"not used for {span(goal.now - holding.last_used)}"
-    idle, cost = span(goal.now - holding.last_used), span(timedelta(seconds=holding.cost_s))
+        return f"not used for {span(goal.now - holding.idle_since)}"
+    idle, cost = span(goal.now - holding.idle_since), span(timedelta(seconds=holding.cost_s))
     return f"room is needed: not used for {idle}, fetched again in {cost}"
 
 
 def _spared(holding: Holding, goal: Goal) -> str:
-    idle = span(goal.now - holding.last_used)
+    idle = span(goal.now - holding.idle_since)
     return f"there is room enough without it (last used {idle} ago)" if goal.needed else f"last used {idle} ago"
 
 

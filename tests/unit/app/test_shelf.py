@@ -1,0 +1,38 @@
+from dataclasses import replace
+from pathlib import Path
+
+from roundhouse.app.desks import views
+from roundhouse.app.shelf import Shelf
+from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
+from roundhouse.core.events import Events
+from roundhouse.library import Library
+from roundhouse.testing.builders import an_artifact
+from roundhouse.testing.clock import FakeClock
+from roundhouse.testing.memory import MemoryArtifacts
+
+
+async def a_library(root: Path, *artifacts: Artifact) -> Library:
+    """A library that holds *artifacts*."""
+    registry = MemoryArtifacts()
+    library = Library(root, registry, Events(), FakeClock())
+    library.blobs.path_of(Digest("0" * 64)).parent.mkdir(parents=True)
+    library.blobs.path_of(Digest("0" * 64)).write_bytes(b"x")
+    for artifact in artifacts:
+        file = ArtifactFile(FileName("model"), 1, Digest("0" * 64))
+        await registry.add(replace(artifact, files=(file,)))
+    return library
+
+
+async def test_only_what_llama_cpp_loads_is_on_the_shelf(tmp_path: Path) -> None:
+    """The others are held for backends that may come."""
+    held = replace(an_artifact("held"), format="safetensors")
+    shelf = Shelf(await a_library(tmp_path, an_artifact("tiny"), held))
+    await shelf.restock()
+    assert ["tiny"] == [model.name for model in shelf.models()]
+
+
+def test_what_is_only_held_says_so() -> None:
+    """A GGUF model without a deployment is a matter of moments."""
+    held = replace(an_artifact("held"), format="mlx")
+    assert "held; no backend here serves mlx" == views.held(held, ()).unserved
+    assert views.held(an_artifact("tiny"), ()).unserved is None
