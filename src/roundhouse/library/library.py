@@ -267,5 +267,13 @@ class Library:
         await self._artifacts.drop_fingerprints(set(candidates) - needed)
         return freed
 
+    def in_flight(self) -> frozenset[Digest]:
+        """Digests that transfers count on now."""
+        return frozenset(self._leased)
+
+    async def referenced(self) -> set[Digest]:
+        """Digests that models need."""
+        return await self._referenced()
+
     async def _referenced(self, *, without: str | None = None) -> set[Digest]:
         return {file.digest for known in await self._artifacts.list() if known.model != without for file in known.files}
