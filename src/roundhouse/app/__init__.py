@@ -73,8 +73,17 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     meter = Meter(ledger, settings.home / "usage.spool")
     await meter.start()
     stack.push_async_callback(meter.close)
-    library = Library(settings.library.path, SqlArtifacts(database), events, clock)
+    library = Library(
+        settings.library.path,
+        SqlArtifacts(database),
+        events,
+        clock,
+        keep_revisions=settings.library.keep_revisions,
+    )
+    await library.tidy()
     shelf = Shelf(library)
+    # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
+    events.subscribe(shelf.heard)
     backends = await build_backends(stack, settings, shelf, events)
     fleet = Fleet(
         backends.by_name,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import structlog
 
 from roundhouse.backends.resident import LoadableModel
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
+from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event
 from roundhouse.library.formats import GGUF
 from roundhouse.library.library import Library
 
@@ -22,6 +24,8 @@ class Shelf:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._models: Sequence[LoadableModel] = ()
+        #: Goes up whenever something was heard: what was looked up before is no longer so.
+        self._heard = 0
 
     def models(self) -> Sequence[LoadableModel]:
         """All of them."""
@@ -29,8 +33,23 @@ class Shelf:
 
     async def restock(self) -> None:
         """Look at the library again. Raises what the registry raises."""
-        artifacts = await self._library.list()
-        self._models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))
+        while True:
+            heard, artifacts = self._heard, await self._library.list()
+            models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))  # noqa: B023 - awaited
+            if heard == self._heard:
+                self._models = models
+                return
+
+    def heard(self, event: Event) -> None:
+        """Take up at once what the library says: the next load is of the new revision."""
+        if not isinstance(event, ArtifactAdded | ArtifactRemoved):
+            return
+        self._heard += 1
+        artifact = event.artifact if isinstance(event, ArtifactAdded) else None
+        others = [model for model in self._models if model.name != event.model]
+        if artifact is not None and artifact.format == GGUF:
+            others.append(_loadable(artifact, self._library.path_of(artifact)))
+        self._models = tuple(others)
 
     def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[LoadableModel]:
         for artifact in artifacts:
@@ -41,11 +60,15 @@ class Shelf:
             except RoundhouseError as error:
                 _log.warning("a model cannot be loaded", model=artifact.model, reason=error.message)
                 continue
-            yield LoadableModel(
-                name=artifact.model,
-                path=path,
-                size=artifact.size,
-                context=artifact.context,
-                has_chat_template=artifact.has_chat_template,
-                architecture=artifact.architecture,
-            )
+            yield _loadable(artifact, path)
+
+
+def _loadable(artifact: Artifact, path: Path) -> LoadableModel:
+    return LoadableModel(
+        name=artifact.model,
+        path=path,
+        size=artifact.size,
+        context=artifact.context,
+        has_chat_template=artifact.has_chat_template,
+        architecture=artifact.architecture,
+    )

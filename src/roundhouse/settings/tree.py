@@ -101,6 +101,10 @@ class LibrarySettings:
 
     path: Annotated[Path, Key("{home}/library", kinds.TEXT, "Folder that holds the models", path=True)]
     min_free: Annotated[int, Key("2GiB", kinds.SIZE, "Disk space that a download must leave free", "bytes")]
+    keep_revisions: Annotated[
+        int,
+        Key(1, kinds.whole(0, 20), "Older revisions of each model that `models update` keeps for `models rollback`"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

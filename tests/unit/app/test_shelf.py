@@ -4,7 +4,7 @@ from pathlib import Path
 from roundhouse.app.desks import views
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
-from roundhouse.core.events import Events
+from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
 from roundhouse.library import Library
 from roundhouse.testing.builders import an_artifact
 from roundhouse.testing.clock import FakeClock
@@ -36,3 +36,15 @@ def test_what_is_only_held_says_so() -> None:
     held = replace(an_artifact("held"), format="mlx")
     assert "held; no backend here serves mlx" == views.held(held, ()).unserved
     assert views.held(an_artifact("tiny"), ()).unserved is None
+
+
+async def test_what_the_library_says_is_on_the_shelf_at_once(tmp_path: Path) -> None:
+    """Whoever loads right after a switch loads the new revision."""
+    library = await a_library(tmp_path, an_artifact("tiny"))
+    shelf = Shelf(library)
+    await shelf.restock()
+    newer = replace(an_artifact("tiny"), context=8192)
+    shelf.heard(ArtifactAdded("tiny", newer))
+    assert [(8192, library.path_of(newer))] == [(model.context, model.path) for model in shelf.models()]
+    shelf.heard(ArtifactRemoved("tiny"))
+    assert () == shelf.models()
