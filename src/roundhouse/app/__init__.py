@@ -73,17 +73,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     meter = Meter(ledger, settings.home / "usage.spool")
     await meter.start()
     stack.push_async_callback(meter.close)
-    library = Library(
-        settings.library.path,
-        SqlArtifacts(database),
-        events,
-        clock,
-        keep_revisions=settings.library.keep_revisions,
-    )
-    await library.tidy()
-    shelf = Shelf(library)
-    # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
-    events.subscribe(shelf.heard)
+    library, shelf = await _stocked(settings, database, events, clock)
     backends = await build_backends(stack, settings, shelf, events)
     fleet = Fleet(
         backends.by_name,
@@ -123,6 +113,17 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     keeping = asyncio.create_task(fleet.run(), name="fleet")
     stack.push_async_callback(_end, keeping)
     return rooms, metrics
+
+
+async def _stocked(settings: Settings, database: Database, events: Events, clock: Clock) -> tuple[Library, Shelf]:
+    """The library, tidied up after a kill, and its shelf."""
+    keep = settings.library.keep_revisions
+    library = Library(settings.library.path, SqlArtifacts(database), events, clock, keep_revisions=keep)
+    await library.tidy()
+    shelf = Shelf(library)
+    # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
+    events.subscribe(shelf.heard)
+    return library, shelf
 
 
 def _recording(meter: Meter, metrics: Metrics) -> Callable[[UsageRecord], None]:
