@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from roundhouse.core.artifacts import Artifact, Fingerprint, Older
-from roundhouse.core.errors import NotFoundError
+from roundhouse.core.errors import NotFoundError, RoundhouseError
 from roundhouse.core.ports import Artifacts
 from roundhouse.storage.artifacts import SqlArtifacts
 from roundhouse.storage.database import Database
@@ -137,3 +137,14 @@ async def test_does_not_verify_an_unknown_name(artifacts: Artifacts) -> None:
     """Nothing is noted about what is not there."""
     with pytest.raises(NotFoundError):
         await artifacts.mark_verified("nobody/nothing", NOON)
+
+
+async def test_registers_all_or_none(artifacts: Artifacts) -> None:
+    """Several come at once; when one of them cannot be, none is."""
+    good = [an_artifact("a"), an_artifact("b")]
+    await artifacts.add_all(good)
+    if isinstance(artifacts, SqlArtifacts):
+        broken = replace(an_artifact("c"), ref=None)  # type: ignore[arg-type]
+        with pytest.raises(RoundhouseError):
+            await artifacts.add_all([replace(good[0], revision="1" * 40), broken])
+    assert good == list(await artifacts.list())

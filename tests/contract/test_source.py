@@ -100,6 +100,17 @@ async def test_bytes_come_from_any_offset_on(case: Case, offset: int) -> None:
     assert DATA[offset:] == await read(case, await planned(case), offset)
 
 
+@pytest.mark.parametrize(
+    ("offset", "length"), [(0, 1), (0, 5000), (4096, 4096), (len(DATA) - 1, 1), (len(DATA) - 10, 50)]
+)
+async def test_no_more_bytes_come_than_were_asked_for(case: Case, offset: int, length: int) -> None:
+    """A stretch from the beginning, the middle or the end; fewer only where the file ends."""
+    async with case.source.open(await planned(case), offset, length) as stream:
+        assert (offset, len(DATA)) == (stream.offset, stream.total)
+        assert stream.length is not None
+        assert DATA[offset : offset + length] == b"".join([piece async for piece in stream.chunks])
+
+
 async def test_a_stream_can_be_left_early(case: Case) -> None:
     """And another one opened after it."""
     file = await planned(case)

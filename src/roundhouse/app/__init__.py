@@ -31,6 +31,7 @@ from roundhouse.storage.artifacts import SqlArtifacts
 from roundhouse.storage.database import Database
 from roundhouse.storage.ledger import SqlLedger
 from roundhouse.telemetry.metrics import Metrics
+from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
 
 __all__ = ["Rooms", "Roundhouse", "open_roundhouse"]
@@ -97,6 +98,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         library=library,
         transfers=transfers,
         pulls=pulls,
+        repairs=Repairs(library, pulls.supply(), clock),
         catalog=hub_of(settings),
         memory=memory_of(settings),
         fleet=fleet,

@@ -16,6 +16,7 @@ from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
 from roundhouse.upkeep.pull import Pulls
+from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
 
 
@@ -42,6 +43,7 @@ class Rooms:
     library: Library
     transfers: Transfers
     pulls: Pulls
+    repairs: Repairs
     catalog: Catalog
     memory: Memory
     fleet: Fleet

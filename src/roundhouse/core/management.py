@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from roundhouse.core.browse import Browsing, Query
+from roundhouse.core.desks.repair import RepairDesk
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -127,5 +128,7 @@ class UsageDesk(Protocol):
         """List the latest requests, newest first."""
 
 
-class Management(StatusDesk, ModelsDesk, BrowseDesk, TransfersDesk, BackendsDesk, RoutesDesk, UsageDesk, Protocol):
+class Management(
+    StatusDesk, ModelsDesk, RepairDesk, BrowseDesk, TransfersDesk, BackendsDesk, RoutesDesk, UsageDesk, Protocol
+):
     """Everything that a person may ask of a running Roundhouse."""

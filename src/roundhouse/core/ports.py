@@ -59,6 +59,10 @@ class ByteStream:
     #: Size of the whole file, when the source tells.
     total: int | None
     chunks: AsyncIterator[bytes]
+    #: Bytes that will come at most; ``None`` is all to the end, because that was asked for or nothing less can be had.
+    length: int | None = None
+    #: What tells these bytes from any others under that name, when the source tells: an ETag, a date.
+    version: str | None = None
 
 
 class Source(Protocol):
@@ -70,8 +74,13 @@ class Source(Protocol):
     async def resolve(self, ref: str) -> Plan:
         """The exact files behind *ref*. Raises NotFoundError, AuthError, LicenseError, NetworkError, SchemaError."""
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
-        """The bytes of *file* from *offset* on. Raises NetworkError when cut; LimitError with ``retry_after_s``."""
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
+        """The bytes of *file* from *offset* on, *length* of them if given; from 0 on to the end where it cannot choose.
+
+        Raises NetworkError when cut; LimitError with ``retry_after_s``.
+        """
 
 
 class Catalog(Protocol):
@@ -86,6 +95,9 @@ class Artifacts(Protocol):
 
     async def add(self, artifact: Artifact) -> None:
         """Register, replacing an artifact of the same model name."""
+
+    async def add_all(self, artifacts: Sequence[Artifact]) -> None:
+        """Register several, all of them or none."""
 
     async def get(self, model: str) -> Artifact:
         """One artifact. Raises NotFoundError."""

@@ -105,6 +105,8 @@ class Model:
     local: bool
     #: Why nobody serves it although it is here; ``None`` when somebody does, or could.
     unserved: str | None = None
+    #: Some of its bytes were found wrong and could not be repaired: it cannot run until they are.
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -19,31 +21,77 @@ _READ_BYTES = 1 << 20
 Piece = tuple[int, int, Digest]
 
 
-def read_fingerprint(path: Path, chunk_bytes: int) -> Fingerprint:
-    """The fingerprint of a file as it is now, every byte of it read. Raises OSError."""
-    whole, chunks = hashlib.sha256(), []
+def hash_file(path: Path) -> Digest:
+    """The digest of a whole file. Raises OSError."""
+    digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        stat = os.fstat(file.fileno())
-        size = 0
-        while True:
-            chunk, count = hashlib.sha256(), 0
-            for block in _blocks(file, chunk_bytes):
-                whole.update(block)
-                chunk.update(block)
-                count += len(block)
-            if not count:
-                break
-            size += count
-            chunks.append(Digest(chunk.hexdigest()))
-    return Fingerprint(Digest(whole.hexdigest()), size, stat.st_mtime_ns, chunk_bytes, tuple(chunks))
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+    return Digest(digest.hexdigest())
+
+
+def read_fingerprint(path: Path, chunk_bytes: int) -> Fingerprint:
+    """The fingerprint of a file as it is now. Raises OSError.
+
+    Every byte is read once and hashed twice; a second thread takes the chunks, because hashing lets others run.
+    """
+    with path.open("rb", buffering=0) as file, ThreadPoolExecutor(1) as second:
+        stat, whole, hashing = os.fstat(file.fileno()), hashlib.sha256(), _Chunks(chunk_bytes)
+        under_way: Future[None] | None = None
+        while block := file.read(_READ_BYTES):
+            if under_way is not None:
+                under_way.result()
+            under_way = second.submit(hashing.update, block)
+            whole.update(block)
+        if under_way is not None:
+            under_way.result()
+    chunks = hashing.end()
+    return Fingerprint(Digest(whole.hexdigest()), hashing.size, stat.st_mtime_ns, chunk_bytes, chunks)
+
+
+class _Chunks:
+    """The digests of the chunks of what passes by."""
+
+    def __init__(self, chunk_bytes: int) -> None:
+        self._chunk_bytes, self.size = chunk_bytes, 0
+        self._chunk, self._done = hashlib.sha256(), list[Digest]()
+
+    def update(self, block: bytes) -> None:
+        left = memoryview(block)
+        while left:
+            part = left[: self._chunk_bytes - self.size % self._chunk_bytes]
+            self._chunk.update(part)
+            self.size += len(part)
+            left = left[len(part) :]
+            if self.size % self._chunk_bytes == 0:
+                self._finish()
+
+    def _finish(self) -> None:
+        self._done.append(Digest(self._chunk.hexdigest()))
+        self._chunk = hashlib.sha256()
+
+    def end(self) -> tuple[Digest, ...]:
+        if self.size % self._chunk_bytes:
+            self._finish()
+        return tuple(self._done)
 
 
 def wrong_chunks(path: Path, known: Fingerprint) -> tuple[int, ...]:
-    """The numbers of the chunks that are not what they were. Raises OSError."""
+    """The numbers of the chunks that are not what they were, or that the disk cannot read. Raises OSError."""
     with path.open("rb", buffering=0) as file:
         return tuple(
-            number for number, digest in enumerate(known.chunks) if hash_stretch(file, known.stretch(number)) != digest
+            number for number, digest in enumerate(known.chunks) if _readable(file, known.stretch(number)) != digest
         )
+
+
+def _readable(file: BinaryIO, stretch: Stretch) -> Digest | None:
+    """The digest of some bytes; ``None`` when they are gone. Raises OSError, but not for a bad sector."""
+    try:
+        return hash_stretch(file, stretch)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return None
 
 
 def hash_stretch(file: BinaryIO, stretch: Stretch) -> Digest | None:
@@ -54,6 +102,14 @@ def hash_stretch(file: BinaryIO, stretch: Stretch) -> Digest | None:
         digest.update(block)
         count += len(block)
     return Digest(digest.hexdigest()) if count == stretch.length else None
+
+
+def read_stretch(path: Path, stretch: Stretch, digest: Digest) -> bytes | None:
+    """Some bytes of a file; ``None`` when they are not those of *digest*. Raises OSError."""
+    with path.open("rb", buffering=0) as file:
+        file.seek(stretch.offset)
+        data = b"".join(_blocks(file, stretch.length))
+    return data if hashlib.sha256(data).hexdigest() == digest else None
 
 
 def join_pieces(path: Path, digest: Digest, pieces: Sequence[Piece], chunk_bytes: int) -> Fingerprint | None:

@@ -40,12 +40,11 @@ class Folders:
     def ensure(self, artifact: Artifact) -> Path:
         """Make its folder hold exactly the artifact's files. Raises NotFoundError when a blob is gone."""
         folder = self._folder(artifact)
-        wanted = {folder / file.name: self._blobs.path_of(file.digest) for file in artifact.files}
-        for link, blob in wanted.items():
+        wanted = {folder / file.name: file for file in artifact.files}
+        for link, file in wanted.items():
+            blob = self._blobs.path_of(file.digest)
             if not blob.is_file():
-                message = f"{artifact.model}: the file {link.name} is gone"
-                hint = f"pull it again: `roundhouse pull {artifact.ref}`"
-                raise NotFoundError(message, hint=hint)
+                raise _missing(artifact, link.name, is_aside=self._blobs.quarantine_of(file.digest).exists())
             if not (link.exists() and link.samefile(blob)):
                 _link(blob, link)
         for path in [path for path in folder.rglob("*") if path.is_file() or path.is_symlink()]:
@@ -82,6 +81,14 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _missing(artifact: Artifact, name: str, *, is_aside: bool) -> NotFoundError:
+    if is_aside:
+        message = f"{artifact.model}: the bytes of {name} were found wrong and are in quarantine"
+        return NotFoundError(message, hint=f"try again to repair them: `roundhouse models repair {artifact.model}`")
+    message = f"{artifact.model}: the file {name} is gone"
+    return NotFoundError(message, hint=f"pull it again: `roundhouse pull {artifact.ref}`")
 
 
 def _link(blob: Path, link: Path) -> None:

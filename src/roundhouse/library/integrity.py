@@ -1,21 +1,26 @@
 """Whether the bytes of a blob are still the right ones, and if not, which. Knows nothing about models or repair.
 
-The sha256 of the whole file is the judge. Chunk digests only say where to look, and are made anew when they disagree
-with it.
+The sha256 of the whole file is the judge. Chunk digests only say where to look.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from roundhouse.core.artifacts import ArtifactFile, Digest, FileName, Fingerprint, Stretch
-from roundhouse.core.errors import SchemaError
+from roundhouse.core.errors import DiskError, SchemaError
 from roundhouse.core.ports import Artifacts
 from roundhouse.library.blobs import Blobs
-from roundhouse.library.chunks import CHUNK_BYTES, Piece, join_pieces, read_fingerprint, wrong_chunks
+from roundhouse.library.chunks import CHUNK_BYTES, Piece, hash_file, join_pieces, read_fingerprint, wrong_chunks
 from roundhouse.library.formats import check_header
+
+_NO_ROOM = "free some space and try again"
+_BAD_DISK = "see whether this user may read it, and what the system's log says about the disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +90,27 @@ class Integrity:
         return found
 
     async def look(self, file: ArtifactFile, *, quick: bool) -> FileReport:
-        """Look at one blob: at its size, header and time of change, or at every byte."""
+        """Look at one blob: at its size, header and time of change, or at every byte.
+
+        Raises DiskError when the disk does not give the bytes.
+        """
         known = await self._artifacts.fingerprint(file.digest)
         try:
-            if quick:
-                return await asyncio.to_thread(self._glance, file, known)
-            report, found = await asyncio.to_thread(self._read, file, known)
+            with disk_errors(file.name):
+                if quick:
+                    return await asyncio.to_thread(self._glance, file, known)
+                report, found = await asyncio.to_thread(self._read, file, known)
         except FileNotFoundError:
-            return _wrong(file, "is gone", None, (Stretch(0, file.size),))
+            aside = self._blocked(file.digest)
+            return _wrong(file, aside or "is gone", None, (Stretch(0, file.size),))
         if found is not None and found != known:
             await self._artifacts.put_fingerprint(found)
         return report
+
+    def _blocked(self, digest: Digest) -> str | None:
+        """What to say of bytes that lie in quarantine; ``None`` when they do not."""
+        is_aside = self._blobs.quarantine_of(digest).exists()
+        return "is in quarantine: its bytes were found wrong and could not be repaired" if is_aside else None
 
     def _glance(self, file: ArtifactFile, known: Fingerprint | None) -> FileReport:
         path = self._blobs.path_of(file.digest)
@@ -111,9 +126,12 @@ class Integrity:
         return FileReport(file.name, file.size, file.digest, None)
 
     def _read(self, file: ArtifactFile, known: Fingerprint | None) -> tuple[FileReport, Fingerprint | None]:
-        """Look at every byte: what was found, and the fingerprint to remember when all is right."""
+        """Look at every byte: what was found, and the fingerprint to remember when all is right.
+
+        Chunks are hashed only when nobody knows them yet, or when something is wrong: that halves the work.
+        """
         path = self._blobs.path_of(file.digest)
-        found = read_fingerprint(path, self._chunk_bytes)
+        found = read_fingerprint(path, self._chunk_bytes) if known is None else _whole(path, known)
         if found.digest == file.digest:
             return _right(file), found
         damaged = (Stretch(0, file.size),)
@@ -123,6 +141,25 @@ class Integrity:
             clean: tuple[Stretch, ...] = () if found.size > known.size else damaged
             return _wrong(file, _difference(file, found), found.digest, _stretches(known, wrong) or clean), None
         return _wrong(file, _difference(file, found), found.digest, damaged), None
+
+
+def _whole(path: Path, known: Fingerprint) -> Fingerprint:
+    """A file as it is now, if its chunks are what they were."""
+    stat = path.stat()
+    return replace(known, digest=hash_file(path), size=stat.st_size, modified_ns=stat.st_mtime_ns)
+
+
+@contextmanager
+def disk_errors(name: str) -> Iterator[None]:
+    """Turn what the disk says about the file *name* into an error of ours; that it is not there stays as it is."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        message = f"{name}: the disk refused: {error.strerror or error}"
+        raise DiskError(message, hint=_NO_ROOM if full else _BAD_DISK) from error
 
 
 def _stretches(known: Fingerprint, numbers: Sequence[int]) -> tuple[Stretch, ...]:

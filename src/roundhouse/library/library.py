@@ -7,9 +7,11 @@ in between leaves a model that is wholly there or wholly gone, and at worst a bl
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -22,7 +24,8 @@ from roundhouse.library.blobs import Blobs
 from roundhouse.library.chunks import CHUNK_BYTES, Piece
 from roundhouse.library.folders import Folders
 from roundhouse.library.formats import Facts, describe
-from roundhouse.library.integrity import Integrity, VerifyReport
+from roundhouse.library.infirmary import Infirmary
+from roundhouse.library.integrity import FileReport, Integrity, VerifyReport
 from roundhouse.library.revisions import chosen, kept_beside
 
 
@@ -40,13 +43,15 @@ class Library:
         keep_revisions: int = 0,
     ) -> None:
         self.root, self._keep_revisions = root, keep_revisions
-        self.blobs = Blobs(root / "blobs")
+        self.blobs = Blobs(root / "blobs", root / "quarantine")
         self._folders = Folders(root / "models", self.blobs)
         self._integrity = Integrity(self.blobs, artifacts, chunk_bytes)
         self._artifacts, self._events, self._clock = artifacts, events, clock
         #: Digests that a transfer counts on: never removed, referenced or not yet.
         self._leased: Counter[Digest] = Counter()
         self._change = asyncio.Lock()
+        #: What is done with bytes that are wrong.
+        self.infirmary = Infirmary(self.blobs, self._folders, self._integrity, artifacts, self.partials, self._change)
 
     @property
     def partials(self) -> Path:
@@ -73,6 +78,7 @@ class Library:
             artifact = self._artifact(plan, files, facts, name_of)
             await self._integrity.record(files)
             await self._switch(artifact, self._keep_revisions)
+            await asyncio.to_thread(self.blobs.discharge, [file.digest for file in files])
         return artifact
 
     async def _switch(self, artifact: Artifact, keep: int) -> None:
@@ -108,6 +114,54 @@ class Library:
         async with self._change:
             held = [*await self._artifacts.list(), *(each.artifact for each in await self._artifacts.older())]
             await asyncio.to_thread(self._folders.tidy, held)
+
+    async def adopt(self, artifacts: Sequence[Artifact], fresh: Collection[Digest] = ()) -> None:
+        """Register models whose blobs are in place, all of them or none; every byte of *fresh* was just hashed.
+
+        What their files say about themselves is believed, not what *artifacts* say. Raises SchemaError, NotFoundError.
+        """
+        async with self._change:
+            now = self._clock.now()
+            described = [await asyncio.to_thread(self._examined, artifact) for artifact in artifacts]
+            hashed = [
+                replace(each, verified_at=now) if all(file.digest in fresh for file in each.files) else each
+                for each in described
+            ]
+            names = {artifact.model for artifact in artifacts}
+            previous = [known for known in await self._artifacts.list() if known.model in names]
+            await self._artifacts.add_all(hashed)
+            older = await self._artifacts.older()
+            await asyncio.to_thread(self._make_folders, hashed, [each.artifact for each in older])
+            await self._collect([file.digest for known in previous for file in known.files])
+            await asyncio.to_thread(self.blobs.discharge, list(fresh))
+            for artifact in hashed:
+                self._events.publish(ArtifactAdded(artifact.model, artifact))
+
+    def _examined(self, artifact: Artifact) -> Artifact:
+        """*artifact*, described by its own files. Raises SchemaError, NotFoundError."""
+        for file in artifact.files:
+            if not self.blobs.has(file.digest) or self.blobs.size(file.digest) != file.size:
+                message = f"{artifact.model}: the bytes of {file.name} are not here"
+                raise NotFoundError(message, hint=f"pull it again: `roundhouse pull {artifact.ref}`")
+        facts = describe(artifact.files, self.blobs.path_of)
+        return replace(
+            artifact,
+            format=facts.format,
+            architecture=facts.architecture,
+            quantization=facts.quantization,
+            context=facts.context,
+            parameters=facts.parameters,
+            has_chat_template=facts.has_chat_template,
+        )
+
+    def _make_folders(self, artifacts: Sequence[Artifact], older: Sequence[Artifact]) -> None:
+        """Make folders ready to load; one that cannot be made now is made when its model is asked for."""
+        for artifact in artifacts:
+            with suppress(OSError, NotFoundError):
+                self._folders.ensure(artifact)
+            self._folders.keep_only(
+                artifact.model, [artifact, *(each for each in older if each.model == artifact.model)]
+            )
 
     def _artifact(
         self, plan: Plan, files: Sequence[ArtifactFile], facts: Facts, name_of: Callable[[Facts], str] | None
@@ -190,18 +244,37 @@ class Library:
         return freed
 
     async def verify(self, model: str, *, quick: bool = False) -> VerifyReport:
-        """Read every byte of *model* again, or only what can be seen at a glance.
+        """Read every byte of *model* again, or only what can be seen at a glance; files side by side.
 
-        Raises NotFoundError; what is wrong with the bytes is in the report.
+        Raises NotFoundError, DiskError; what is wrong with the bytes is in the report.
         """
         artifact = await self._artifacts.get(model)
         start = self._clock.monotonic()
-        files = tuple([await self._integrity.look(file, quick=quick) for file in artifact.files])
+        files = await self._look(artifact.files, quick=quick)
         report = VerifyReport(model, files, (self._clock.monotonic() - start) * 1000, quick)
         if report.ok and not quick:
             await asyncio.to_thread(self._folders.ensure, artifact)
             await self._artifacts.mark_verified(model, self._clock.now())
         return report
+
+    async def _look(self, files: Sequence[ArtifactFile], *, quick: bool) -> tuple[FileReport, ...]:
+        """Look at all of them, as many at a time as there are processors to hash them."""
+        places = asyncio.Semaphore(os.cpu_count() or 1)
+
+        async def look(file: ArtifactFile) -> FileReport:
+            async with places:
+                return await self._integrity.look(file, quick=quick)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(look(file)) for file in files]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return tuple(task.result() for task in tasks)
+
+    async def quarantined(self) -> Collection[Digest]:
+        """The blobs that were found wrong and could not be repaired: a model with one of them cannot run."""
+        return await asyncio.to_thread(self.blobs.quarantined)
 
     @contextmanager
     def leased(self, digests: Collection[Digest]) -> Iterator[None]:

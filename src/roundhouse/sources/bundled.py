@@ -39,6 +39,8 @@ class BundledSource:
             license="apache-2.0",
         )
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
-        """The bytes of *file* from *offset* on."""
-        return self._folder.open(file, offset)
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
+        """The bytes of *file* from *offset* on, *length* of them if given."""
+        return self._folder.open(file, offset, length)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -40,16 +41,18 @@ class FolderSource:
         return Plan(ref, self.scheme, _name(paths[0]), _version(files), files)
 
     @asynccontextmanager
-    async def _open(self, file: PlannedFile, offset: int) -> AsyncIterator[ByteStream]:
+    async def _open(self, file: PlannedFile, offset: int, length: int | None) -> AsyncIterator[ByteStream]:
         handle = await asyncio.to_thread(_opened, file, offset)
         try:
-            yield ByteStream(offset, file.size, _pieces(handle))
+            yield ByteStream(offset, file.size, _pieces(handle, length), length)
         finally:
             await asyncio.to_thread(handle.close)
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of *file* from *offset* on. Raises ConflictError when it has changed since it was resolved."""
-        return self._open(file, offset)
+        return self._open(file, offset, length)
 
 
 def _opened(file: PlannedFile, offset: int) -> BinaryIO:
@@ -65,14 +68,16 @@ def _opened(file: PlannedFile, offset: int) -> BinaryIO:
     return handle
 
 
-async def _pieces(handle: BinaryIO) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(_read, handle):
+async def _pieces(handle: BinaryIO, length: int | None) -> AsyncIterator[bytes]:
+    left = sys.maxsize if length is None else length
+    while piece := await asyncio.to_thread(_read, handle, min(left, _PIECE)):
+        left -= len(piece)
         yield piece
 
 
-def _read(handle: BinaryIO) -> bytes:
+def _read(handle: BinaryIO, count: int) -> bytes:
     with _file_errors(Path(handle.name)):
-        return handle.read(_PIECE)
+        return handle.read(count)
 
 
 def _files(path: Path) -> list[Path]:

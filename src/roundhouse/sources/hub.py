@@ -84,11 +84,13 @@ class HubSource:
         """
         return await offers(self._api, self._memory, query)
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of *file* from *offset* on; every call asks the hub anew, because signed addresses expire."""
         url = URL(f"{self._endpoint}/{file.locator}", encoded=True)
         remote = Remote(file.name, url, self._guard, self._credentials)
-        return open_range(remote, offset, self._validators, file.locator)
+        return open_range(remote, offset, self._validators, file.locator, length)
 
 
 def _planned(repo: str, commit: str, file: RepoFile) -> PlannedFile:

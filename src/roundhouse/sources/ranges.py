@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -46,40 +47,42 @@ class Remote:
 
 
 class Validators:
-    """The strong ETags that a source has shown for its files, so that a changed file is not glued to an old one."""
+    """What a source has shown to tell versions of its files apart: a changed file is not glued to an old one."""
 
     def __init__(self) -> None:
-        self._etags: OrderedDict[str, str] = OrderedDict()
+        self._versions: OrderedDict[str, str] = OrderedDict()
 
     def get(self, key: str) -> str | None:
-        """The ETag to ask for, if one is known."""
-        return self._etags.get(key)
+        """The version to ask for, if one is known."""
+        return self._versions.get(key)
 
-    def note(self, key: str, etag: str | None) -> None:
-        """Remember *etag* if it is a strong one."""
-        if etag is None or etag.startswith("W/"):
+    def note(self, key: str, version: str | None) -> None:
+        """Remember *version* if there is one."""
+        if version is None:
             return
-        self._etags[key] = etag
-        self._etags.move_to_end(key)
-        while len(self._etags) > _REMEMBERED:
-            self._etags.popitem(last=False)
+        self._versions[key] = version
+        self._versions.move_to_end(key)
+        while len(self._versions) > _REMEMBERED:
+            self._versions.popitem(last=False)
 
 
 @asynccontextmanager
-async def open_range(remote: Remote, offset: int, validators: Validators, key: str) -> AsyncIterator[ByteStream]:
-    """The bytes of *remote* from *offset* on; from 0 on when the server cannot go on there.
+async def open_range(
+    remote: Remote, offset: int, validators: Validators, key: str, length: int | None = None
+) -> AsyncIterator[ByteStream]:
+    """The bytes of *remote* from *offset* on, *length* of them if given; all of them when the server cannot choose.
 
     Raises what `refusals` says, NetworkError when cut, PolicyError when a hop leads somewhere forbidden.
     """
     async with open_session(remote.guard) as session:
         with _network_errors(remote.name):
-            response = await _request(session, remote, _range_headers(offset, validators.get(key)))
+            response = await _request(session, remote, _range_headers(offset, length, validators.get(key)))
             if response.status == _NOT_SATISFIABLE and not _is_complete(response, offset):
                 response.close()
-                response = await _request(session, remote, _range_headers(0, None))
+                response = await _request(session, remote, _range_headers(0, None, None))
         try:
-            stream = _stream(remote, response, offset)
-            validators.note(key, response.headers.get("ETag"))
+            stream = _stream(remote, response, offset, length)
+            validators.note(key, stream.version)
             yield stream
         finally:
             response.close()
@@ -118,10 +121,11 @@ async def ask(
                     response.close()
 
 
-def _range_headers(offset: int, etag: str | None) -> dict[str, str]:
-    if not offset:
+def _range_headers(offset: int, length: int | None, version: str | None) -> dict[str, str]:
+    if not offset and length is None:
         return {}
-    return {"Range": f"bytes={offset}-"} | ({"If-Range": etag} if etag else {})
+    last = "" if length is None else offset + length - 1
+    return {"Range": f"bytes={offset}-{last}"} | ({"If-Range": version} if version else {})
 
 
 async def _request(
@@ -152,7 +156,7 @@ def _next_hop(remote: Remote, url: URL, location: str) -> URL:
     return target
 
 
-def _stream(remote: Remote, response: aiohttp.ClientResponse, offset: int) -> ByteStream:
+def _stream(remote: Remote, response: aiohttp.ClientResponse, offset: int, length: int | None) -> ByteStream:
     """What *response* gives. Raises NetworkError when it is not the file, or not the part that was asked for."""
     if response.status == _NOT_SATISFIABLE:
         return ByteStream(offset, offset, _nothing())
@@ -164,13 +168,23 @@ def _stream(remote: Remote, response: aiohttp.ClientResponse, offset: int) -> By
         raise _unusable(remote, "the source sends it compressed, though it was asked not to")
     if response.content_type == "text/html":
         raise _unusable(remote, "the source answered with a web page (a login page?)")
+    version = version_of(response.headers)
     if response.status == _OK:
-        return ByteStream(0, response.content_length, _pieces(remote, response))
+        return ByteStream(0, response.content_length, _pieces(remote, response), version=version)
     parts = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if parts is None or int(parts[1]) != offset:
         raise _unusable(remote, f"asked for bytes from {offset} on, the source sent others")
     total = None if parts[3] == "*" else int(parts[3])
-    return ByteStream(offset, total, _pieces(remote, response))
+    if length is not None:
+        # A server may send less than it was asked for; what is more than that is left where it is.
+        length = min(length, int(parts[2]) - offset + 1)
+    return ByteStream(offset, total, _at_most(_pieces(remote, response), length), length, version)
+
+
+def version_of(headers: Mapping[str, str]) -> str | None:
+    """What tells these bytes from others: a strong ETag, else the date of the last change."""
+    etag = headers.get("ETag", "")
+    return etag if etag.startswith('"') else headers.get("Last-Modified") or None
 
 
 def _unusable(remote: Remote, why: str) -> NetworkError:
@@ -187,6 +201,15 @@ async def _pieces(remote: Remote, response: aiohttp.ClientResponse) -> AsyncIter
     with _network_errors(remote.name):
         async for piece in response.content.iter_any():
             yield piece
+
+
+async def _at_most(pieces: AsyncIterator[bytes], length: int | None) -> AsyncIterator[bytes]:
+    left = sys.maxsize if length is None else length
+    async for piece in pieces:
+        yield piece[:left]
+        left -= len(piece)
+        if left < 0:
+            return
 
 
 async def _nothing() -> AsyncIterator[bytes]:

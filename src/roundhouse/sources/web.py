@@ -39,10 +39,12 @@ class WebSource:
         file = PlannedFile(name, size, digest, str(url))
         return Plan(f"{shown}#sha256={digest}", self.scheme, model_name(name), f"sha256:{digest}", (file,))
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
-        """The bytes of *file* from *offset* on."""
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
+        """The bytes of *file* from *offset* on, *length* of them if given."""
         url = URL(file.locator, encoded=True)
-        return open_range(_remote(file.name, url), offset, self._validators, file.locator)
+        return open_range(_remote(file.name, url), offset, self._validators, file.locator, length)
 
 
 def _remote(name: str, url: URL) -> Remote:

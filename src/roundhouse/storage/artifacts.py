@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, Fingerprint, Older
 from roundhouse.core.errors import NotFoundError
 from roundhouse.storage.database import Database
+from roundhouse.storage.marks import forget
 from roundhouse.storage.tables import artifact_files, artifacts, fingerprints, revisions, upsert
 
 _PUT_FINGERPRINT = upsert(fingerprints)
@@ -27,7 +28,11 @@ class SqlArtifacts:
 
     async def add(self, artifact: Artifact) -> None:
         """Register, replacing an artifact of the same model name."""
-        await self._database.write(lambda connection: _add(connection, artifact))
+        await self.add_all([artifact])
+
+    async def add_all(self, artifacts: Sequence[Artifact]) -> None:
+        """Register several, all of them or none."""
+        await self._database.write(lambda connection: _add_all(connection, artifacts))
 
     async def get(self, model: str) -> Artifact:
         """One artifact. Raises NotFoundError."""
@@ -84,6 +89,11 @@ class SqlArtifacts:
         await self._database.write(lambda connection: connection.execute(gone, rows))
 
 
+def _add_all(connection: Connection, added: Sequence[Artifact]) -> None:
+    for artifact in added:
+        _add(connection, artifact)
+
+
 def _add(connection: Connection, artifact: Artifact) -> None:
     connection.execute(artifacts.delete().where(artifacts.c.model == artifact.model))  # its files go with it
     row = asdict(artifact)
@@ -117,6 +127,7 @@ def _remove(connection: Connection, model: str) -> Artifact:
     artifact = _get(connection, model)
     connection.execute(artifacts.delete().where(artifacts.c.model == model))
     connection.execute(revisions.delete().where(revisions.c.model == model))
+    forget(connection, model)
     return artifact
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -92,6 +93,23 @@ fingerprints = sa.Table(
     sa.Column("chunks", sa.LargeBinary, nullable=False),
 )
 
+#: What is said about models. No foreign key: it also stands for models that only a backend has.
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("pinned", sa.Boolean, nullable=False),
+    sa.Column("last_used_at", Instant),
+    sa.Column("times_used", sa.BigInteger, nullable=False),
+)
+
+model_tags = sa.Table(
+    "model_tags",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("tag", sa.Text, primary_key=True),
+)
+
 transfers = sa.Table(
     "transfers",
     metadata,
@@ -157,6 +175,18 @@ def upsert(table: sa.Table) -> sa.TextClause:
     # Text, because SQLAlchemy's own clause lives in the dialects, and importing PostgreSQL's costs 0.15 s at start.
     statement = _insert(table, ":{}", "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest))
     return sa.text(statement).bindparams(*(sa.bindparam(column.name, type_=column.type) for column in table.columns))
+
+
+def skip(table: sa.Table) -> sa.TextClause:
+    """Write a statement that inserts rows, and leaves those alone whose key is known: the same on both databases."""
+    statement = _insert(table, ":{}", "NOTHING")
+    return sa.text(statement).bindparams(*(sa.bindparam(column.name, type_=column.type) for column in table.columns))
+
+
+def rows_of(table: sa.Table, **columns: str) -> Iterator[sa.BindParameter[object]]:
+    """Give the parameters of a statement the types of the columns that they are for."""
+    for parameter, column in columns.items():
+        yield sa.bindparam(parameter, type_=table.c[column].type)
 
 
 def _insert(table: sa.Table, placeholder: str, conflict: str) -> str:

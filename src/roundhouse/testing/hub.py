@@ -233,17 +233,17 @@ class Hub:
         file = next((f for repo in self._repos.values() for f in repo.files() if f.sha256 == sha256), None)
         if file is None or request.query.get("Signature") != _signature(sha256):
             return web.Response(status=403, text="Access denied")
-        begin, response = _ranged(request, file, fault)
+        begin, end, response = _ranged(request, file, fault)
         if request.method == "HEAD" or response.status == 416:  # noqa: PLR2004 (nothing to send)
             return response
         await response.prepare(request)
-        await self._send(response, file, begin, seen, fault)
+        await self._send(response, file, (begin, end), seen, fault)
         return response
 
     async def _send(
-        self, response: web.StreamResponse, file: StoredFile, begin: int, seen: Seen, fault: Fault | None
+        self, response: web.StreamResponse, file: StoredFile, span: tuple[int, int], seen: Seen, fault: Fault | None
     ) -> None:
-        async for piece in self._pieces(file, begin, fault):
+        async for piece in self._pieces(file, span, fault):
             await response.write(piece)
             seen.sent += len(piece)
             async with self._sent:
@@ -259,8 +259,8 @@ class Hub:
             case _:
                 await response.write_eof()
 
-    async def _pieces(self, file: StoredFile, begin: int, fault: Fault | None) -> AsyncIterator[bytes]:
-        end = file.size
+    async def _pieces(self, file: StoredFile, span: tuple[int, int], fault: Fault | None) -> AsyncIterator[bytes]:
+        begin, end = span
         if fault is not None and fault.kind in {FaultKind.CUT, FaultKind.STALL}:
             end = min(end, begin + fault.after)
         position = begin
@@ -279,19 +279,20 @@ class Hub:
         return seen
 
 
-def _ranged(request: web.Request, file: StoredFile, fault: Fault | None) -> tuple[int, web.StreamResponse]:
-    """Where to begin and the head of the answer, after ``Range`` and ``If-Range``."""
+def _ranged(request: web.Request, file: StoredFile, fault: Fault | None) -> tuple[int, int, web.StreamResponse]:
+    """Where to begin and to end, and the head of the answer, after ``Range`` and ``If-Range``."""
     etag = f'"cdn-{file.sha256[:16]}"'
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
     begin = request.http_range.start or 0
     ignored = fault is not None and fault.kind is FaultKind.IGNORE_RANGE
     if ignored or request.headers.get("If-Range", etag) != etag or "Range" not in request.headers:
-        return 0, web.StreamResponse(headers=headers | {"Content-Length": str(file.size)})
+        return 0, file.size, web.StreamResponse(headers=headers | {"Content-Length": str(file.size)})
     if begin >= file.size:
-        return 0, web.Response(status=416, headers={"Content-Range": f"bytes */{file.size}"})
+        return 0, 0, web.Response(status=416, headers={"Content-Range": f"bytes */{file.size}"})
+    end = min(file.size, request.http_range.stop or file.size)
     shown = begin + 1 if fault is not None and fault.kind is FaultKind.WRONG_RANGE else begin
-    headers["Content-Range"] = f"bytes {shown}-{file.size - 1}/{file.size}"
-    return begin, web.StreamResponse(status=206, headers=headers | {"Content-Length": str(file.size - begin)})
+    headers["Content-Range"] = f"bytes {shown}-{end - 1}/{file.size}"
+    return begin, end, web.StreamResponse(status=206, headers=headers | {"Content-Length": str(end - begin)})
 
 
 def _refuse(status: int, code: str, message: str) -> web.Response:

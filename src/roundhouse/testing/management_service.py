@@ -16,7 +16,6 @@ from roundhouse.core.views import (
     BackendStatus,
     BackendTest,
     Bandwidth,
-    ByteRange,
     CandidateView,
     Check,
     Dimension,
@@ -39,6 +38,7 @@ from roundhouse.core.views import (
     TransferView,
     Verification,
 )
+from roundhouse.testing.desks.repair import ROT, InMemoryRepairs
 
 #: When everything in here happened, unless somebody says otherwise.
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -160,7 +160,7 @@ def a_route(id: str = "r-1", *, chosen: str = "local/acme/tiny:Q4_K_M") -> Expla
 
 
 @dataclass
-class InMemoryManagement:
+class InMemoryManagement(InMemoryRepairs):
     """A Roundhouse made of lists; change them as a test needs."""
 
     catalog: list[ModelDetail] = field(default_factory=list)
@@ -169,8 +169,6 @@ class InMemoryManagement:
     pulls: list[TransferView] = field(default_factory=list)
     records: list[UsageRecord] = field(default_factory=list)
     remembered: dict[str, Explanation] = field(default_factory=dict)
-    #: Names of models whose bytes have rotted.
-    rotten: set[str] = field(default_factory=set)
     database: str = "sqlite"
     offers: list[Offer] = field(default_factory=list)
     offline: bool = False
@@ -374,8 +372,7 @@ def _right(file: ModelFile, *, quick: bool) -> FileCheck:
 def _wrong(file: ModelFile) -> FileCheck:
     """Build a file whose second chunk has rotted."""
     problem = f"has sha256 {'00' * 8}…, should be {file.digest[:16]}…"
-    damaged = (ByteRange(16 << 20, 16 << 20),)
-    return FileCheck(file.name, file.size, file.digest, False, "00" * 32, problem, damaged)  # noqa: FBT003 - its field
+    return FileCheck(file.name, file.size, file.digest, False, "00" * 32, problem, (ROT,))  # noqa: FBT003 - its field
 
 
 def _model_of(ref: str) -> str:

@@ -24,7 +24,11 @@ class MemoryArtifacts:
 
     async def add(self, artifact: Artifact) -> None:
         """Register, replacing an artifact of the same model name."""
-        self._artifacts[artifact.model] = artifact
+        await self.add_all([artifact])
+
+    async def add_all(self, artifacts: Sequence[Artifact]) -> None:
+        """Register several, all of them or none."""
+        self._artifacts.update({artifact.model: artifact for artifact in artifacts})
 
     async def get(self, model: str) -> Artifact:
         """One artifact. Raises NotFoundError."""

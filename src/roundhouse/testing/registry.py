@@ -173,8 +173,9 @@ class Registry:
             return web.Response(body=data, content_type="application/octet-stream")
         if begin >= len(data):
             return web.Response(status=416, headers={"Content-Range": f"bytes */{len(data)}"})
-        headers = {"Content-Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"}
-        return web.Response(status=206, body=data[begin:], headers=headers, content_type="application/octet-stream")
+        end = min(len(data), request.http_range.stop or len(data))
+        headers = {"Content-Range": f"bytes {begin}-{end - 1}/{len(data)}"}
+        return web.Response(status=206, body=data[begin:end], headers=headers, content_type="application/octet-stream")
 
 
 async def _cut(request: web.Request, data: bytes) -> web.StreamResponse:

@@ -26,6 +26,8 @@ class Connection:
     stall_after: int | None = None
     #: Bytes that do not belong there, at the end.
     surplus: bytes = b""
+    #: What it says that its bytes are a version of.
+    version: str | None = None
 
 
 class ScriptedSource:
@@ -36,8 +38,9 @@ class ScriptedSource:
     def __init__(self, data: bytes, *script: Connection, piece_bytes: int = 1000) -> None:
         self.data, self._script, self._piece_bytes = data, list(script), piece_bytes
         self.plan_files: tuple[PlannedFile, ...] = (self.file(),)
-        #: The offset of every connection that was asked for.
+        #: The offset of every connection that was asked for, and how many bytes.
         self.opened: list[int] = []
+        self.lengths: list[int | None] = []
         #: Set when a connection has gone silent.
         self.silent = asyncio.Event()
 
@@ -54,18 +57,21 @@ class ScriptedSource:
         return Plan(ref, self.scheme, ref.partition(":")[2].rpartition("/")[2], "1", self.plan_files)
 
     @asynccontextmanager
-    async def open(self, file: PlannedFile, offset: int) -> AsyncIterator[ByteStream]:
+    async def open(self, file: PlannedFile, offset: int, length: int | None = None) -> AsyncIterator[ByteStream]:
         """The next connection of the script."""
         self.opened.append(offset)
+        self.lengths.append(length)
         connection = self._script.pop(0) if self._script else Connection()
         if connection.error is not None:
             raise connection.error
         begin = offset if connection.offset is None else connection.offset
         total = None if file.size is None else len(self.data)
-        yield ByteStream(begin, total, self._pieces(begin, connection))
+        if connection.offset is not None:
+            length = None
+        yield ByteStream(begin, total, self._pieces(begin, length, connection), length, connection.version)
 
-    async def _pieces(self, begin: int, connection: Connection) -> AsyncIterator[bytes]:
-        limits = [limit for limit in (connection.cut_after, connection.stall_after) if limit is not None]
+    async def _pieces(self, begin: int, length: int | None, connection: Connection) -> AsyncIterator[bytes]:
+        limits = [limit for limit in (connection.cut_after, connection.stall_after, length) if limit is not None]
         end = min([len(self.data), *(begin + limit for limit in limits)])
         for start in range(begin, end, self._piece_bytes):
             yield self.data[start : min(end, start + self._piece_bytes)]

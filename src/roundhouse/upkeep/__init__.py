@@ -2,6 +2,7 @@
 
 from roundhouse.upkeep.progress import Progress
 from roundhouse.upkeep.pull import Pulls, PullSettings
+from roundhouse.upkeep.repair import Repairs
 from roundhouse.upkeep.space import Preview
 
-__all__ = ["Preview", "Progress", "PullSettings", "Pulls"]
+__all__ = ["Preview", "Progress", "PullSettings", "Pulls", "Repairs"]

@@ -22,6 +22,7 @@ from roundhouse.core.ports import Source, Transfers
 from roundhouse.library import Facts, Library
 from roundhouse.library.formats import GGUF
 from roundhouse.transfers import Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
+from roundhouse.upkeep.origin import Supply
 from roundhouse.upkeep.plans import Plans
 from roundhouse.upkeep.progress import FileProgress, LiveTransfer, Progress
 from roundhouse.upkeep.queue import Queue
@@ -80,6 +81,10 @@ class Pulls:
         #: Given to jobs by this process, and not over. A row that looks active without being here is nobody's.
         self._under_way: set[str] = set()
         self._starting = asyncio.Lock()
+
+    def supply(self) -> Supply:
+        """What it takes to fetch again what is here already, under the same limit."""
+        return Supply(self._source, self._fetcher, self.bandwidth, self._settings.fetch)
 
     async def start(self, ref: str, model: str | None = None) -> Transfer:
         """Begin to pull *ref*, as *model* if given; one that is under way is joined, a paused one resumed.

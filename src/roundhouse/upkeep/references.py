@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import SchemaError
 
 _SCHEMES = {
@@ -17,6 +19,8 @@ _SCHEMES = {
 }
 _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]|[/:](?=[A-Za-z0-9]))*", re.ASCII)
 _LONGEST = 200
+_PINNED = re.compile(r"^(hf:[^@:]+)@[^:]+")
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 _FORMS = "write hf:owner/repo, ollama:name:tag, https://…#sha256=…, or the path of a file"
 
 
@@ -55,6 +59,40 @@ def origin(ref: str) -> str:
         # A colon before the last slash belongs to the host's port.
         return re.sub(r":[^/:]*$", "", ref.partition("@")[0].removeprefix("ollama:")).lower().removeprefix("library/")
     return ref.partition("#")[0]
+
+
+def addresses(artifact: Artifact) -> Iterator[str]:
+    """Where the bytes of *artifact* may be had again: its very revision first, then whatever stands there by now."""
+    exact = pinned(artifact.ref, artifact.revision)
+    yield exact
+    if scheme_of(exact) == "hf" and ":" not in exact.removeprefix("hf:"):
+        # Which variant is taken then depends on this machine's memory.
+        tags = (artifact.model.partition(":")[2], artifact.quantization)
+        yield from (f"{exact}:{tag}" for tag in dict.fromkeys(tags) if tag)
+    yield artifact.ref
+
+
+def unpinned(ref: str) -> str:
+    """*ref* without the revision that it may name, and without what an address may carry besides its place."""
+    match scheme_of(ref):
+        case "hf":
+            return _PINNED.sub(r"\1", ref)
+        case "ollama":
+            return ref.partition("@")[0]
+        case "https":
+            address, _, digest = ref.partition("#")
+            return f"{address.partition('?')[0]}#{digest.lower()}"
+    return ref
+
+
+def pinned(ref: str, revision: str) -> str:
+    """What brings exactly *revision* of *ref*, as far as its source has revisions that can be asked for."""
+    if scheme_of(ref) == "hf" and _REVISION.fullmatch(revision):
+        owner, colon, wanted = unpinned(ref).removeprefix("hf:").partition(":")
+        return f"hf:{owner}@{revision}{colon}{wanted}"
+    if scheme_of(ref) == "ollama" and revision.startswith("sha256:"):
+        return f"{unpinned(ref)}@{revision}"
+    return ref
 
 
 def checked_name(name: str) -> str:

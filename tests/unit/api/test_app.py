@@ -22,6 +22,7 @@ CONTRACT = {
     "GET /api/v1/models/{name:path}": "models.read",
     "DELETE /api/v1/models/{name:path}": "models.manage",
     "POST /api/v1/models/{name:path}/verify": "models.manage",
+    "POST /api/v1/models/{name:path}/repair": "models.manage",
     "POST /api/v1/transfers": "models.manage",
     "GET /api/v1/transfers": "models.read",
     "GET /api/v1/transfers/{id}": "models.read",

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from roundhouse.core.artifacts import ArtifactFile, Digest, FileName, Stretch
-from roundhouse.library.blobs import Blobs
+from roundhouse.core.errors import DiskError
+from roundhouse.library.blobs import Blobs, Sighting
 from roundhouse.library.chunks import read_fingerprint
 from roundhouse.library.integrity import Integrity
 from roundhouse.testing.gguf import a_gguf
@@ -87,12 +88,25 @@ async def test_bytes_too_many_are_found(bench: Bench) -> None:
     assert (False, ()) == (report.ok, report.damaged)
 
 
-async def test_chunks_that_lie_are_made_anew(bench: Bench) -> None:
+async def test_chunks_that_lie_do_not_make_right_bytes_wrong(bench: Bench) -> None:
     """The digest of the whole is the judge."""
     right = read_fingerprint(bench.path, CHUNK)
     await bench.artifacts.put_fingerprint(replace(right, chunks=(right.chunks[1], *right.chunks[1:])))
     assert (await bench.integrity.look(bench.file, quick=False)).ok
-    assert right == await bench.artifacts.fingerprint(bench.file.digest)
+
+
+async def test_what_the_disk_does_not_give_is_an_error_of_ours(bench: Bench) -> None:
+    """Which names the file."""
+    bench.path.unlink()
+    bench.path.mkdir()
+    with pytest.raises(DiskError, match=r"m\.gguf: the disk refused"):
+        await bench.integrity.look(bench.file, quick=False)
+
+
+async def test_a_blob_in_quarantine_is_wrong_and_says_so(bench: Bench) -> None:
+    """Not that it is gone."""
+    assert bench.blobs.quarantine(bench.file.digest, Sighting.of(bench.path.stat()))
+    assert "quarantine" in ((await bench.integrity.look(bench.file, quick=False)).problem or "")
 
 
 async def test_chunks_that_vouch_for_damage_are_not_believed(bench: Bench) -> None:

@@ -6,7 +6,7 @@ from yarl import URL
 
 from roundhouse.core.errors import LimitError, NetworkError, PolicyError, RoundhouseError
 from roundhouse.sources.connector import Guard
-from roundhouse.sources.ranges import Remote, Validators, head, open_range
+from roundhouse.sources.ranges import Remote, Validators, head, open_range, version_of
 from roundhouse.testing.hub import Hub
 from roundhouse.testing.hub_faults import FaultKind
 
@@ -150,11 +150,27 @@ async def test_a_server_that_refuses_head_says_nothing() -> None:
         assert await head(a_remote(hub)) is None
 
 
-def test_weak_validators_are_not_used() -> None:
-    """They do not promise equal bytes."""
-    validators = Validators()
-    validators.note("key", 'W/"x"')
-    assert validators.get("key") is None
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"ETag": '"x"', "Last-Modified": "Mon"}, '"x"'),
+        ({"ETag": 'W/"x"', "Last-Modified": "Mon"}, "Mon"),
+        ({"ETag": 'W/"x"'}, None),
+        ({}, None),
+    ],
+)
+def test_versions_are_told_by_strong_etags_or_by_dates(headers: dict[str, str], expected: str | None) -> None:
+    """A weak ETag does not promise equal bytes."""
+    assert expected == version_of(headers)
+
+
+async def test_a_server_without_ranges_sends_all_of_it() -> None:
+    """And nobody takes that for the stretch that was asked for."""
+    async with Hub() as hub:
+        fault = hub.plant(FaultKind.IGNORE_RANGE)
+        async with open_range(a_remote(hub), 0, Validators(), "key", 1000) as stream:
+            assert (0, len(DATA), None) == (stream.offset, stream.total, stream.length)
+        assert fault.fired == 1
 
 
 def test_validators_are_bounded() -> None:

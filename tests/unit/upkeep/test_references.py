@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse.core.errors import SchemaError
-from roundhouse.upkeep.references import checked_name, normal, origin, scheme_of
+from roundhouse.upkeep.references import checked_name, normal, origin, pinned, scheme_of, unpinned
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,25 @@ def test_odd_names_are_refused(name: str) -> None:
     """They would have to be quoted everywhere, or worse."""
     with pytest.raises(SchemaError):
         checked_name(name)
+
+
+@pytest.mark.parametrize(
+    ("ref", "revision", "expected"),
+    [
+        ("hf:acme/tiny", "c0ffee", "hf:acme/tiny@c0ffee"),
+        ("hf:acme/tiny@main:Q4_K_M", "c0ffee", "hf:acme/tiny@c0ffee:Q4_K_M"),
+        ("hf:acme/tiny", "not: one", "hf:acme/tiny"),
+        ("ollama:tiny:1b", "sha256:ab", "ollama:tiny:1b@sha256:ab"),
+        ("ollama:tiny:1b@sha256:00", "sha256:ab", "ollama:tiny:1b@sha256:ab"),
+        ("file:/models/tiny.gguf", "1", "file:/models/tiny.gguf"),
+    ],
+)
+def test_a_reference_is_pinned(ref: str, revision: str, expected: str) -> None:
+    """Where a source has revisions that can be asked for."""
+    assert expected == pinned(ref, revision)
+    assert unpinned(ref) == unpinned(expected)
+
+
+def test_an_address_is_the_same_whatever_its_signature_is() -> None:
+    """What stands behind the question mark is no part of the place."""
+    assert unpinned("https://a.example/x.gguf?sig=1#sha256=AB") == unpinned("https://a.example/x.gguf#sha256=ab")

@@ -20,8 +20,8 @@ class Models:
 
     async def models(self) -> Sequence[Model]:
         """List all of them, by name."""
-        served = self._served()
-        held = [views.held(each, served.pop(each.model, ())) for each in await self._rooms.library.list()]
+        served, aside = self._served(), await self._rooms.library.quarantined()
+        held = [views.held(each, served.pop(each.model, ()), aside) for each in await self._rooms.library.list()]
         return sorted([*held, *(views.remote(name, who) for name, who in served.items())], key=lambda model: model.name)
 
     async def model(self, name: str) -> ModelDetail:
@@ -30,7 +30,8 @@ class Models:
         artifact = await self._held(name)
         if artifact is not None:
             who = served.get(artifact.model, ())
-            return views.detail(views.held(artifact, who), artifact, who)
+            aside = await self._rooms.library.quarantined()
+            return views.detail(views.held(artifact, who, aside), artifact, who)
         name = self._model_of(name, served)
         return views.detail(views.remote(name, served[name]), None, served[name])
 

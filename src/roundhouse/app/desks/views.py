@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from roundhouse.core.artifacts import Artifact
+from roundhouse.core.artifacts import Artifact, Digest
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
 from roundhouse.core.views import (
     ByteRange,
@@ -48,7 +48,7 @@ def deployment(of: Deployment) -> DeploymentView:
     )
 
 
-def held(artifact: Artifact, deployments: Sequence[Deployment]) -> Model:
+def held(artifact: Artifact, deployments: Sequence[Deployment], quarantined: Collection[Digest] = ()) -> Model:
     """A model that the library holds, with those who serve it."""
     return Model(
         name=artifact.model,
@@ -68,6 +68,7 @@ def held(artifact: Artifact, deployments: Sequence[Deployment]) -> Model:
         deployments=tuple(each.id for each in deployments),
         local=True,
         unserved=None if deployments or artifact.format == GGUF else f"held; no backend here serves {artifact.format}",
+        quarantined=any(file.digest in quarantined for file in artifact.files),
     )
 
 

@@ -11,6 +11,7 @@ from roundhouse.cli import wording
 from roundhouse.cli.answers import Models
 from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.browse import browse
+from roundhouse.cli.commands.repair import repair
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
@@ -24,10 +25,11 @@ FIRST_MODEL = "hf:Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M"
 
 @click.group(cls=Group)
 def models() -> None:
-    """List, show, find, remove and verify models."""
+    """List, show, find, remove, verify and repair models."""
 
 
 models.add_command(browse)
+models.add_command(repair)
 
 
 @models.command(epilog=examples("roundhouse models ls", "roundhouse models ls --local", "roundhouse models ls --json"))
@@ -44,6 +46,9 @@ def ls(invocation: Invocation, *, local: bool) -> None:
         data = {**data, "models": [row for row in data["models"] if row["name"] in names]}
     now = invocation.clock.now()
     invocation.out.result(data, [Table(_COLUMNS, [_row(model, now) for model in listed])], names)
+    broken = [model.name for model in listed if model.quarantined]
+    if broken:
+        invocation.out.then("some bytes were found wrong; bring them again", f"roundhouse models repair {broken[0]}")
     if not listed:
         invocation.out.say("no models yet")
         invocation.out.then("get one", f"roundhouse pull {FIRST_MODEL}")
@@ -67,10 +72,16 @@ def _row(model: Model, now: datetime) -> list[Cell | str]:
         Cell(wording.size(model.size), "" if model.size is None else model.size),
         model.quantization or "-",
         Cell("-" if model.context is None else f"{model.context:,}", model.context or ""),
-        Cell("loaded" if model.loaded else "-", style="ok" if model.loaded else "dim"),
+        _state(model),
         backends or Cell(model.unserved or "nobody", style="warn"),
         Cell(wording.ago(model.created_at, now), model.created_at or ""),
     ]
+
+
+def _state(model: Model) -> Cell:
+    if model.quarantined:
+        return Cell("quarantined", style="fail")
+    return Cell("loaded" if model.loaded else "-", style="ok" if model.loaded else "dim")
 
 
 @models.command(epilog=examples("roundhouse models show roundhouse/noise"))
@@ -126,6 +137,7 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("verified", _verified(model, now)),
         ("loaded", "yes" if model.loaded else "no"),
         ("served", None if model.unserved is None else Cell(model.unserved, style="warn")),
+        ("bytes", Cell("in quarantine: they were found wrong", style="fail") if model.quarantined else None),
     ]
     return [[Cell(label, style="dim"), value] for label, value in facts if value is not None]
 
@@ -225,7 +237,7 @@ def _judge(invocation: Invocation, wrong: list[Verification]) -> int:
             if not file.ok:
                 where = "".join(f"\n  bytes {each.offset:,} to {each.offset + each.length:,}" for each in file.damaged)
                 invocation.out.say(f"{view.model}: {file.name} {file.problem}{where}", style="fail")
-        ref = invocation.client().ask(Call("GET", path_of("/models", view.model)), ModelDetail).view.ref
-        again = f" && roundhouse pull {ref}" if ref else ""
-        invocation.out.then("get it again", f"roundhouse models rm {view.model} --yes{again}")
+    if wrong:
+        names = " ".join(view.model for view in wrong)
+        invocation.out.then("bring the wrong bytes again", f"roundhouse models repair {names}")
     return VerifyError.exit_code if wrong else 0

@@ -49,27 +49,34 @@ class RegistrySource:
         files = files_of(raw, place.stem, place.repository_url)
         return Plan(ref, self.scheme, place.model, f"sha256:{digest}", files)
 
-    def open(self, file: PlannedFile, offset: int) -> AbstractAsyncContextManager[ByteStream]:
+    def open(
+        self, file: PlannedFile, offset: int, length: int | None = None
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of *file* from *offset* on; every call asks the registry anew, because signed addresses expire."""
-        return self._open(file, offset)
+        return self._open(file, offset, length)
 
     @asynccontextmanager
-    async def _open(self, file: PlannedFile, offset: int) -> AsyncIterator[ByteStream]:
+    async def _open(self, file: PlannedFile, offset: int, length: int | None) -> AsyncIterator[ByteStream]:
         url = URL(file.locator, encoded=True)
         repository_url = file.locator.rpartition("/blobs/")[0]
         bare = Remote(file.name, url, self._guard(url))
         async with AsyncExitStack() as stack:
             known = Remote(bare.name, url, bare.guard, self._api.credentials(repository_url))
             try:
-                stream = await stack.enter_async_context(open_range(known, offset, self._validators, file.locator))
+                stream = await stack.enter_async_context(self._range(known, file, offset, length))
             except AuthError:
                 # No token yet, after a restart; or one that has expired.
                 fresh = Remote(bare.name, url, bare.guard, await self._api.renew(bare, repository_url))
                 try:
-                    stream = await stack.enter_async_context(open_range(fresh, offset, self._validators, file.locator))
+                    stream = await stack.enter_async_context(self._range(fresh, file, offset, length))
                 except AuthError as error:
                     raise no_account(file.name) from error
             yield stream
+
+    def _range(
+        self, remote: Remote, file: PlannedFile, offset: int, length: int | None
+    ) -> AbstractAsyncContextManager[ByteStream]:
+        return open_range(remote, offset, self._validators, file.locator, length)
 
     def _guard(self, url: URL) -> Guard:
         """The registry of the settings may be anywhere, others have to be public or on this machine."""

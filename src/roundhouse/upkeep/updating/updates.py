@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from roundhouse.core.artifacts import Artifact, Plan, Transfer
 from roundhouse.library import Library
-from roundhouse.upkeep.pull import Preview, Pulls
+from roundhouse.upkeep.pull import Pulls
+from roundhouse.upkeep.space import Preview
 from roundhouse.upkeep.updating.following import course_of
 
 

@@ -56,6 +56,14 @@ def test_show_of_an_unknown_model_is_exit_3(run: Run) -> None:
     assert "hint: list them with `roundhouse models ls`" in outcome.err
 
 
+def test_ls_and_show_say_what_is_in_quarantine(run: Run, filled: FakeServer) -> None:
+    """Instead of who has it in memory, and how to get it back."""
+    filled.management.catalog[0] = replace(filled.management.catalog[0], quarantined=True)
+    outcome = run("models", "ls")
+    assert ("quarantined", True) == (outcome.rows[1][4], f"models repair {TINY}" in outcome.err)
+    assert "quarantine" in run("models", "show", TINY).out
+
+
 def test_rm_removes(run: Run, filled: FakeServer) -> None:
     """Without a terminal nobody is asked; what went is told."""
     outcome = run("models", "rm", TINY)
@@ -90,11 +98,11 @@ def test_verify_checks_what_is_local(run: Run) -> None:
 
 
 def test_verify_of_rotten_bytes_is_exit_6(run: Run, filled: FakeServer) -> None:
-    """Which file, and the commands that mend it."""
+    """Which file, and the command that mends it."""
     filled.management.rotten = {TINY}
     outcome = run("models", "verify", TINY)
     assert (6, "WRONG") == (outcome.code, outcome.rows[1][1])
-    assert f"roundhouse models rm {TINY} --yes && roundhouse pull hf:{TINY}" in outcome.err
+    assert f"roundhouse models repair {TINY}" in outcome.err
 
 
 def test_verify_names_the_rotten_ones_only_when_quiet(run: Run, filled: FakeServer) -> None:
