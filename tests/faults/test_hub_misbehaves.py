@@ -9,6 +9,7 @@ import pytest
 
 from roundhouse.core.artifacts import Transfer, TransferState
 from roundhouse.core.clock import SystemClock
+from roundhouse.core.errors import LicenseError
 from roundhouse.core.events import Events
 from roundhouse.library import Library
 from roundhouse.sources.hub import HubSource
@@ -108,7 +109,7 @@ FATAL = [
     (FaultKind.STALL, {"times": 99}, "E_NET"),
     (FaultKind.REDIRECT, {"where": "resolve", "location": "http://169.254.169.254/latest"}, "E_POLICY"),
     (FaultKind.REDIRECT, {"where": "resolve", "location": "/acme/tiny/resolve/main/loop", "times": 99}, "E_NET"),
-    (FaultKind.LOGIN_PAGE, {"where": "api"}, "E_SCHEMA"),
+    (FaultKind.LOGIN_PAGE, {"where": "api", "times": 2}, "E_SCHEMA"),
 ]
 
 
@@ -126,10 +127,12 @@ async def test_what_stays_wrong_is_named_and_nothing_is_registered(
 
 
 async def test_a_gated_model_says_what_to_do(bench: Bench) -> None:
-    """E_LICENSE, and the hint names the page and the token."""
+    """E_LICENSE at once, and the hint names the page and the token."""
     bench.hub.add("acme/tiny", {}, gated=True)
-    failed = (await bench.pull()).error or {}
-    assert ("E_LICENSE", True) == (failed["code"], "HF_TOKEN" in str(failed["hint"]))
+    with pytest.raises(LicenseError) as caught:
+        await bench.pull()
+    assert f"{bench.hub.endpoint}/acme/tiny" == caught.value.details["url"]
+    assert [True, True] == [word in (caught.value.hint or "") for word in ("token", "/acme/tiny")]
 
 
 async def test_a_pull_that_failed_goes_on_with_the_next(bench: Bench) -> None:

@@ -39,10 +39,13 @@ class Machine:
         self.jobs = MemoryJobs(self._perform)
         settings = PullSettings(min_free=0, max_concurrent=1, fetch=FetchOptions(chunk_bytes=4096, block_bytes=1024))
         sources = {"hf": self.source}
-        self.pulls = Pulls(sources, self._library, self._transfers, FakeClock(), self.jobs.start, settings)
+        self.pulls = Pulls(sources, self._library, self._transfers, FakeClock(), self._start, settings)
+
+    async def _start(self, job_id: str, argument: str) -> None:
+        self._pending[job_id] = argument
+        await self.jobs.start(job_id, argument)
 
     async def _perform(self, job_id: str, argument: str) -> None:
-        self._pending[job_id] = argument
         await self.pulls.run(job_id, argument)
         del self._pending[job_id]
 

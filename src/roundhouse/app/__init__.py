@@ -12,7 +12,8 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
-from roundhouse.app.compose import build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
+from roundhouse.app.build_licenses import build_book
+from roundhouse.app.compose import Ground, build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
 from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.fleet import Fleet
@@ -21,7 +22,7 @@ from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.events import Events
 from roundhouse.core.ledger import UsageRecord
-from roundhouse.core.ports import Jobs
+from roundhouse.core.ports import Artifacts, Jobs
 from roundhouse.health.standing import Standings
 from roundhouse.library.library import Library
 from roundhouse.serving.serve import Serving
@@ -31,6 +32,7 @@ from roundhouse.storage.artifacts import SqlArtifacts
 from roundhouse.storage.database import Database
 from roundhouse.storage.ledger import SqlLedger
 from roundhouse.telemetry.metrics import Metrics
+from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
 
@@ -74,7 +76,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     meter = Meter(ledger, settings.home / "usage.spool")
     await meter.start()
     stack.push_async_callback(meter.close)
-    library, shelf = await _stocked(settings, database, events, clock)
+    book = await build_book(settings, database, clock)
+    library, shelf = await _stocked(settings, SqlArtifacts(database), events, clock, book)
     backends = await build_backends(stack, settings, shelf, events)
     fleet = Fleet(
         backends.by_name,
@@ -88,7 +91,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet.listen(events, backends.embedded)
     serving = Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics), clock)
     node = await asyncio.to_thread(node_of, settings.home)
-    pulls, transfers, jobs = await build_pulls(stack, settings, library, database, clock, node)
+    pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, clock, node, book))
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -99,6 +102,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         transfers=transfers,
         pulls=pulls,
         repairs=Repairs(library, pulls.supply(), clock),
+        licenses=book,
         catalog=hub_of(settings),
         memory=memory_of(settings),
         fleet=fleet,
@@ -117,12 +121,14 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     return rooms, metrics
 
 
-async def _stocked(settings: Settings, database: Database, events: Events, clock: Clock) -> tuple[Library, Shelf]:
+async def _stocked(
+    settings: Settings, artifacts: Artifacts, events: Events, clock: Clock, book: LicenseBook
+) -> tuple[Library, Shelf]:
     """The library, tidied up after a kill, and its shelf."""
     keep = settings.library.keep_revisions
-    library = Library(settings.library.path, SqlArtifacts(database), events, clock, keep_revisions=keep)
+    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep)
     await library.tidy()
-    shelf = Shelf(library)
+    shelf = Shelf(library, book)
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
     events.subscribe(shelf.heard)
     return library, shelf

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
+from roundhouse.app.build_licenses import build_gate
 from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
@@ -35,6 +36,7 @@ from roundhouse.storage.database import Database
 from roundhouse.storage.engines import jobs_url
 from roundhouse.storage.jobs import DbosJobs
 from roundhouse.storage.transfers import SqlTransfers
+from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.pull import Pulls, PullSettings
 
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
@@ -174,9 +176,19 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-async def build_pulls(
-    stack: AsyncExitStack, settings: Settings, library: Library, database: Database, clock: Clock, node: str
-) -> tuple[Pulls, Transfers, Jobs]:
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What pulls stand on."""
+
+    library: Library
+    database: Database
+    clock: Clock
+    #: The name of this node.
+    node: str
+    book: LicenseBook
+
+
+async def build_pulls(stack: AsyncExitStack, settings: Settings, ground: Ground) -> tuple[Pulls, Transfers, Jobs]:
     """Make the pulls and the durable jobs that carry them. Raises NetworkError when the database of jobs is away."""
     downloads = settings.downloads
     sources: list[Source] = [
@@ -186,17 +198,17 @@ async def build_pulls(
         FolderSource(),
         BundledSource(),
     ]
-    transfers = SqlTransfers(database)
+    transfers = SqlTransfers(ground.database)
 
     async def perform(job_id: str, argument: str) -> None:
         await pulls.run(job_id, argument)
 
-    jobs = DbosJobs(jobs_url(settings.storage.database_url), perform, executor_id=node)
+    jobs = DbosJobs(jobs_url(settings.storage.database_url), perform, executor_id=ground.node)
     pulls = Pulls(
         {source.scheme: source for source in sources},
-        library,
+        ground.library,
         transfers,
-        clock,
+        ground.clock,
         jobs.start,
         PullSettings(
             offline=downloads.offline,
@@ -204,6 +216,7 @@ async def build_pulls(
             bandwidth=downloads.bandwidth or None,
             max_concurrent=downloads.max_concurrent,
         ),
+        build_gate(settings, ground.book, ground.clock),
     )
     await jobs.launch()
     stack.push_async_callback(jobs.close)

@@ -15,6 +15,7 @@ from roundhouse.library.library import Library
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
+from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.pull import Pulls
 from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
@@ -44,6 +45,7 @@ class Rooms:
     transfers: Transfers
     pulls: Pulls
     repairs: Repairs
+    licenses: LicenseBook
     catalog: Catalog
     memory: Memory
     fleet: Fleet

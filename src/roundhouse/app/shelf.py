@@ -14,6 +14,7 @@ from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event
 from roundhouse.library.formats import GGUF
 from roundhouse.library.library import Library
+from roundhouse.upkeep.admission import LicenseBook
 
 _log = structlog.get_logger("roundhouse.shelf")
 
@@ -21,8 +22,8 @@ _log = structlog.get_logger("roundhouse.shelf")
 class Shelf:
     """The models that llama.cpp can load, as of the last time the library was looked at."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, library: Library, book: LicenseBook) -> None:
+        self._library, self._book = library, book
         self._models: Sequence[LoadableModel] = ()
         #: Goes up whenever something was heard: what was looked up before is no longer so.
         self._heard = 0
@@ -33,6 +34,7 @@ class Shelf:
 
     async def restock(self) -> None:
         """Look at the library again. Raises what the registry raises."""
+        await self._book.refresh()
         while True:
             heard, artifacts = self._heard, await self._library.list()
             models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))  # noqa: B023 - awaited
@@ -48,7 +50,7 @@ class Shelf:
         artifact = event.artifact if isinstance(event, ArtifactAdded) else None
         others = [model for model in self._models if model.name != event.model]
         if artifact is not None and artifact.format == GGUF:
-            others.append(_loadable(artifact, self._library.path_of(artifact)))
+            others.append(self._model(artifact, self._library.path_of(artifact)))
         self._models = tuple(others)
 
     def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[LoadableModel]:
@@ -60,15 +62,15 @@ class Shelf:
             except RoundhouseError as error:
                 _log.warning("a model cannot be loaded", model=artifact.model, reason=error.message)
                 continue
-            yield _loadable(artifact, path)
+            yield self._model(artifact, path)
 
-
-def _loadable(artifact: Artifact, path: Path) -> LoadableModel:
-    return LoadableModel(
-        name=artifact.model,
-        path=path,
-        size=artifact.size,
-        context=artifact.context,
-        has_chat_template=artifact.has_chat_template,
-        architecture=artifact.architecture,
-    )
+    def _model(self, artifact: Artifact, path: Path) -> LoadableModel:
+        return LoadableModel(
+            name=artifact.model,
+            path=path,
+            size=artifact.size,
+            context=artifact.context,
+            has_chat_template=artifact.has_chat_template,
+            architecture=artifact.architecture,
+            barred=self._book.bar(artifact),
+        )

@@ -181,6 +181,7 @@ class LlamaCpp:
             price=_FREE,
             residency=Residency.LOADED if is_loaded else Residency.COLD,
             local=True,
+            barred=model.barred,
         )
 
     def _tell(self, model: str, loaded: bool) -> None:  # noqa: FBT001 - the event's own field

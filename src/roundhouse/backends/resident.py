@@ -63,6 +63,8 @@ class LoadableModel:
     context: int | None = None
     architecture: str | None = None
     has_chat_template: bool = False
+    #: Why it may not be loaded, in words that follow its name; ``None`` when it may.
+    barred: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,16 @@ class Plan:
     license: str | None = None
     #: Why these files, when the source had a choice: one sentence.
     reason: str | None = None
+    #: What its publisher calls the licence, where it can be read, and who says so.
+    license_name: str | None = None
+    license_url: str | None = None
+    license_source: str | None = None
+    #: The files that hold its text, at this revision.
+    license_files: tuple[PlannedFile, ...] = ()
+    #: What exactly somebody agrees to; known once the text was read.
+    license_digest: Digest | None = None
+    #: What of the source would execute code: one sentence each.
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +161,9 @@ class Artifact:
     has_chat_template: bool = False
     license: str | None = None
     verified_at: datetime | None = None
+    #: The terms that it came under, and who said so.
+    license_digest: Digest | None = None
+    license_source: str | None = None
 
     @property
     def size(self) -> int:
@@ -212,3 +225,5 @@ class Transfer:
     bandwidth: int | None = None
     #: Among those that wait, the highest is next.
     priority: int = 0
+    #: Who started it; ``None`` when Roundhouse itself did.
+    principal: str | None = None

@@ -74,6 +74,8 @@ class Deployment:
     residency: Residency = Residency.UNKNOWN
     #: True when the request does not leave this machine.
     local: bool = False
+    #: Why it may not serve whatever is asked, in words that follow its name: its licence. ``None`` when it may.
+    barred: str | None = None
 
     @property
     def id(self) -> str:

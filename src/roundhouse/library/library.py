@@ -20,6 +20,7 @@ from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
 from roundhouse.core.ports import Artifacts
+from roundhouse.library.admission import terms_of
 from roundhouse.library.blobs import Blobs
 from roundhouse.library.chunks import CHUNK_BYTES, Piece
 from roundhouse.library.folders import Folders
@@ -166,7 +167,7 @@ class Library:
     def _artifact(
         self, plan: Plan, files: Sequence[ArtifactFile], facts: Facts, name_of: Callable[[Facts], str] | None
     ) -> Artifact:
-        now = self._clock.now()
+        now, terms = self._clock.now(), terms_of(plan, facts.license)
         return Artifact(
             model=name_of(facts) if name_of else plan.model,
             ref=plan.ref,
@@ -180,8 +181,10 @@ class Library:
             context=facts.context,
             parameters=facts.parameters,
             has_chat_template=facts.has_chat_template,
-            license=plan.license or facts.license,
+            license=terms.license,
             verified_at=now,  # every byte was hashed on its way in
+            license_digest=terms.digest,
+            license_source=terms.source,
         )
 
     async def list(self) -> Sequence[Artifact]:

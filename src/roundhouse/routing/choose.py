@@ -14,7 +14,17 @@ from operator import attrgetter
 
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.inference import Profile
-from roundhouse.routing.refusing import cooling, fits, misfit, no_route, rate_limited, shut, tight, unknown_model
+from roundhouse.routing.refusing import (
+    cooling,
+    fits,
+    misfit,
+    no_route,
+    rate_limited,
+    shut,
+    tight,
+    unknown_model,
+    unlicensed,
+)
 from roundhouse.routing.route import Candidate, Refusal, Route
 from roundhouse.routing.scoring import Lively, Standing, Values, lively_values
 from roundhouse.routing.snapshot import Entry, Place, Snapshot
@@ -71,7 +81,17 @@ _rank = attrgetter("rank")
 class _Chooser:
     """One decision being made."""
 
-    __slots__ = ("_candidates", "_cooling_s", "_now", "_profile", "_refused", "_shut", "_standings", "_weights")
+    __slots__ = (
+        "_barred",
+        "_candidates",
+        "_cooling_s",
+        "_now",
+        "_profile",
+        "_refused",
+        "_shut",
+        "_standings",
+        "_weights",
+    )
 
     def __init__(self, profile: Profile, snapshot: Snapshot, standings: Mapping[str, Standing], now: float) -> None:
         self._profile = profile
@@ -83,6 +103,8 @@ class _Chooser:
         self._shut: list[Candidate] = []
         self._refused: list[Refusal] = []
         self._cooling_s: list[float] = []
+        #: Those that only their licence is against, with the reason.
+        self._barred: list[tuple[str, str]] = []
 
     def best(self, place: Place, number: int, wanted: int) -> list[Candidate]:
         """The *wanted* best of *place*."""
@@ -127,6 +149,8 @@ class _Chooser:
         error: RoundhouseError | None = None
         if not self._shut and self._cooling_s:
             error = rate_limited(self._profile.model, min(self._cooling_s))
+        elif self._barred and len(self._barred) == len(self._refused):
+            error = unlicensed(*self._barred[0])
         elif not self._shut:
             error = no_route(self._profile.model, [(each.id, each.reason) for each in self._refused])
         # Never all: when breakers are against everything that is left, one of them may well be wrong.
@@ -159,6 +183,8 @@ class _Chooser:
     def _hindrance(self, entry: Entry) -> str | None:
         """What is against *entry*, apart from breakers."""
         if not fits(self._profile, entry.deployment):
+            if entry.deployment.barred is not None:
+                self._barred.append((entry.deployment.model, entry.deployment.barred))
             return misfit(self._profile, entry.deployment)
         standing = self._standings.get(entry.id)
         seconds = standing.cooling_s(self._now) if standing else 0.0

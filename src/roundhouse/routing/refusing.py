@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from roundhouse.core.errors import LimitError, NoRouteError, NotFoundError
+from roundhouse.core.errors import LicenseError, LimitError, NoRouteError, NotFoundError
 from roundhouse.core.inference import Deployment, Profile
 
 #: The share of the estimated prompt that must fit. The estimate comes from bytes and may be a quarter too high; the
@@ -18,11 +18,15 @@ _MOST_REASONS = 20
 def fits(profile: Profile, deployment: Deployment) -> bool:
     """Whether *deployment* could serve a request like this at all."""
     context = deployment.context
+    if deployment.barred is not None:
+        return False
     return profile.needs <= deployment.capabilities and (context is None or profile.prompt_tokens * _SURE <= context)
 
 
 def misfit(profile: Profile, deployment: Deployment) -> str:
     """Say why it does not fit."""
+    if deployment.barred is not None:
+        return deployment.barred
     if not profile.needs <= deployment.capabilities:
         return "cannot do " + ", ".join(sorted(profile.needs - deployment.capabilities))
     return f"holds {deployment.context} tokens, and the prompt has about {profile.prompt_tokens}"
@@ -57,6 +61,12 @@ def rate_limited(model: str, seconds: float) -> LimitError:
     """Everything that could serve is rate limited."""
     message = f"everything that serves {model[:200]} is rate limited for another {math.ceil(seconds)} s"
     return LimitError(message, retry_after_s=seconds, hint="wait, or add a deployment to fall back on")
+
+
+def unlicensed(model: str, reason: str) -> LicenseError:
+    """Only licences are in the way."""
+    hint = f"read it with `roundhouse licenses show {model[:200]}`, then `roundhouse licenses accept {model[:200]}`"
+    return LicenseError(f"{model[:200]} {reason}", hint=hint, details={"model": model[:200]})
 
 
 def no_route(model: str, reasons: Sequence[tuple[str, str]]) -> NoRouteError:

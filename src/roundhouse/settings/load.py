@@ -201,8 +201,12 @@ def _build(home: Path, file: Path | None, reading: _Reading, env: Mapping[str, s
         home=home,
         server=tree.ServerSettings(**section("server")),
         storage=tree.StorageSettings(**section("storage")),
-        library=tree.LibrarySettings(**section("library")),
-        downloads=tree.DownloadSettings(**downloads, token=_variable(downloads["token_env"], env)),
+        library=tree.LibrarySettings(
+            **section("library"), licenses=tree.LicenseSettings(**section("library.licenses"))
+        ),
+        downloads=tree.DownloadSettings(
+            **downloads, token=_variable(downloads["token_env"], env), token_file=_token_file(env)
+        ),
         runtime=tree.RuntimeSettings(**section("runtime")),
         discovery=tree.DiscoverySettings(**section("discovery")),
         backends=MappingProxyType({name: _backend(name, home, reading, env) for name in _names(reading)}),
@@ -248,6 +252,16 @@ def _backend(name: str, home: Path, reading: _Reading, env: Mapping[str, str]) -
 def _variable(name: str | None, env: Mapping[str, str]) -> Secret | None:
     """The secret in a variable. None when it is not set: `doctor` says so, and everything else goes on working."""
     return Secret(env[name].strip()) if name and env.get(name, "").strip() else None
+
+
+def _token_file(env: Mapping[str, str]) -> Path:
+    """Where huggingface_hub keeps the token of whoever logged in with it."""
+    if env.get("HF_TOKEN_PATH"):
+        return Path(env["HF_TOKEN_PATH"]).expanduser()
+    user = Path(env["HOME"]) if env.get("HOME") else Path.home()
+    cache = Path(env["XDG_CACHE_HOME"]) if env.get("XDG_CACHE_HOME") else user / ".cache"
+    folder = Path(env["HF_HOME"]) if env.get("HF_HOME") else cache / "huggingface"
+    return folder.expanduser() / "token"
 
 
 def _content(file: Path | None) -> Secret | None:

@@ -153,6 +153,8 @@ def json_schema() -> dict[str, object]:
     properties = {section: _object(section) for section in SECTIONS if "." not in section}
     routing = properties["routing"]["properties"]
     routing["weights"] = _object("routing.weights")  # type: ignore[index]
+    library = properties["library"]["properties"]
+    library["licenses"] = _object("library.licenses")  # type: ignore[index]
     properties["backends"] = {"type": "object", "additionalProperties": _object("backends.NAME")}
     names = KEYS["aliases.NAME"].kind.schema
     properties["aliases"] = {"type": "object", "additionalProperties": {"anyOf": [{"type": "string"}, dict(names)]}}

@@ -67,6 +67,11 @@ class Key:
 _PORT = kinds.whole(0, 65_535)
 _SECONDS = kinds.number(0, 86_400)
 _WEIGHT = kinds.number(0, 100)
+_PERMISSIVE = (
+    "0bsd", "apache-2.0", "bsd", "bsd-*", "bsl-1.0", "cc-by-3.0", "cc-by-4.0", "cc0-1.0", "cdla-permissive-*",
+    "ecl-2.0", "isc", "mit", "mit-0", "mpl-2.0", "ms-pl", "ncsa", "odc-by", "pddl", "postgresql", "unlicense",
+    "upl-1.0", "wtfpl", "zlib",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,24 @@ class StorageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LicenseSettings:
+    """What models may be used under; patterns such as `bsd-*`, the strictest that fits wins, and the rest is asked."""
+
+    accept: Annotated[
+        tuple[str, ...], Key(list(_PERMISSIVE), kinds.NAMES, "Licences that nobody has to agree to before use")
+    ]
+    ask: Annotated[
+        tuple[str, ...], Key([], kinds.NAMES, "Licences that somebody has to agree to, though `accept` names them")
+    ]
+    refuse: Annotated[tuple[str, ...], Key([], kinds.NAMES, "Licences whose models may neither come nor be loaded")]
+    unknown: Annotated[
+        str, Key("allow", kinds.one_of("allow", "ask", "refuse"), "What becomes of models that name no licence")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class LibrarySettings:
-    """Where models are kept."""
+    """Where models are kept, and which may come in."""
 
     path: Annotated[Path, Key("{home}/library", kinds.TEXT, "Folder that holds the models", path=True)]
     min_free: Annotated[int, Key("2GiB", kinds.SIZE, "Disk space that a download must leave free", "bytes")]
@@ -105,6 +126,20 @@ class LibrarySettings:
         int,
         Key(1, kinds.whole(0, 20), "Older revisions of each model that `models update` keeps for `models rollback`"),
     ]
+    allowed_owners: Annotated[
+        tuple[str, ...],
+        Key([], kinds.NAMES, "Owners (hub), namespaces (registry) and hosts that models may come from; empty is all"),
+    ]
+    blocked_owners: Annotated[
+        tuple[str, ...],
+        Key([], kinds.NAMES, "Owners, namespaces and hosts that no model may come from, also by pattern"),
+    ]
+    formats: Annotated[
+        tuple[str, ...],
+        Key(["gguf", "safetensors"], kinds.NAMES, "Formats of weights that may come in; `pickle` can run any code"),
+    ]
+    max_file_size: Annotated[int | None, Key(None, kinds.SIZE, "Largest file that may come in; 0 is any size", "bytes")]
+    licenses: LicenseSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +159,26 @@ class DownloadSettings:
         int | None, Key(None, kinds.SIZE, "What all downloads together may take; 0 is no limit", "bytes per second")
     ]
     max_concurrent: Annotated[int, Key(3, kinds.whole(1, 64), "Downloads that run at a time; the others wait")]
+    mirror: Annotated[
+        str | None,
+        Key(None, kinds.URL, "Copy of the hub that `hf:` references are fetched from instead; gets no token"),
+    ]
+    mirror_fallback: Annotated[
+        bool, Key(default=False, kind=kinds.SWITCH, help="Ask the hub itself when the mirror fails")
+    ]
     token_env: Annotated[str, Key("HF_TOKEN", kinds.VARIABLE, "Variable that holds the hub's token")]
+    token_from: Annotated[
+        str,
+        Key(
+            "auto",
+            kinds.one_of("auto", "env", "file", "keyring", "none"),
+            "Where the hub's token is; `auto` is the variable, then huggingface_hub's file, then the keyring",
+        ),
+    ]
     #: What that variable held.
     token: Secret | None = None
+    #: Where huggingface_hub keeps its token, as ``HF_TOKEN_PATH``, ``HF_HOME`` and ``XDG_CACHE_HOME`` say.
+    token_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +286,7 @@ SECTIONS: Mapping[str, type] = {
     "server": ServerSettings,
     "storage": StorageSettings,
     "library": LibrarySettings,
+    "library.licenses": LicenseSettings,
     "downloads": DownloadSettings,
     "runtime": RuntimeSettings,
     "discovery": DiscoverySettings,

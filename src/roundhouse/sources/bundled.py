@@ -37,6 +37,7 @@ class BundledSource:
             model=NOISE_MODEL,
             revision=roundhouse.__version__,
             license="apache-2.0",
+            license_source="bundled",
         )
 
     def open(

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from roundhouse.core.artifacts import FileName, Plan, PlannedFile
 from roundhouse.core.errors import ConflictError, DiskError, ForbiddenError, NotFoundError
 from roundhouse.core.ports import ByteStream
+from roundhouse.library.admission import text_files
 from roundhouse.sources.choice import choose, files_of
 from roundhouse.sources.choosing import is_tensors
 from roundhouse.sources.naming import model_name, refuse_other_formats, shards_of
@@ -38,7 +39,16 @@ class FolderSource:
         with _file_errors(path):
             paths = _files(path)
             files = tuple(_planned(each) for each in paths)
-        return Plan(ref, self.scheme, _name(paths[0]), _version(files), files)
+            texts = _license_texts(path)
+        return Plan(
+            ref,
+            self.scheme,
+            _name(paths[0]),
+            _version(files),
+            files,
+            license_source="folder" if texts else None,
+            license_files=texts,
+        )
 
     @asynccontextmanager
     async def _open(self, file: PlannedFile, offset: int, length: int | None) -> AsyncIterator[ByteStream]:
@@ -96,6 +106,14 @@ def _files(path: Path) -> list[Path]:
 def _name(first: Path) -> str:
     """Safetensors are called ``model`` everywhere; their folder has the name."""
     return model_name(first.parent.name if is_tensors(first.name) else first.name)
+
+
+def _license_texts(path: Path) -> tuple[PlannedFile, ...]:
+    """The licence in a folder of one model; beside a lone file may lie anybody's."""
+    if not path.is_dir():
+        return ()
+    names = [each.name for each in path.iterdir() if each.is_file()]
+    return tuple(_planned(path / name) for name in text_files(names))
 
 
 def _planned(path: Path) -> PlannedFile:

@@ -22,6 +22,7 @@ from huggingface_hub.hf_api import ModelSort_T
 
 from roundhouse.core.browse import Query, Sort
 from roundhouse.core.errors import NetworkError, OfflineError, SchemaError
+from roundhouse.library.admission import together
 from roundhouse.sources.connector import USER_AGENT, Guard
 from roundhouse.sources.refusals import refusal
 
@@ -37,6 +38,7 @@ _SORTS: Mapping[Sort, ModelSort_T] = {
 }
 
 _TOO_MANY, _BROKEN = 429, 500
+_LONGEST_LINE = 500
 
 T = TypeVar("T")
 
@@ -108,6 +110,12 @@ class Revision:
     downloads: int | None = None
     likes: int | None = None
     updated_at: datetime | None = None
+    #: What its publisher calls the licence, and where it stands: an address, or a file of the repository.
+    license_name: str | None = None
+    license_link: str | None = None
+    #: It wants code of its own to be run by whoever loads it.
+    remote_code: bool = False
+    has_chat_template: bool = False
 
 
 class HubApi:
@@ -183,17 +191,22 @@ def _revision(repo: str, info: ModelInfo) -> Revision:
         message = f"{repo}: the hub does not name a commit"
         raise SchemaError(message)
     read: object = info.gguf
+    header = read if isinstance(read, dict) else {}
     return Revision(
         commit=info.sha,
         files=tuple(
             RepoFile(each.rfilename, each.size, each.lfs.sha256 if each.lfs else None) for each in info.siblings or ()
         ),
         license=_license(info),
-        context=_count(read.get("context_length")) if isinstance(read, dict) else None,
+        context=_count(header.get("context_length")),
         gated=bool(info.gated),
         downloads=_count(info.downloads),
         likes=_count(info.likes),
         updated_at=info.last_modified,
+        license_name=_carded(info, "license_name"),
+        license_link=_carded(info, "license_link"),
+        remote_code=_wants_code(info),
+        has_chat_template=bool(header.get("chat_template")),
     )
 
 
@@ -202,7 +215,21 @@ def _count(value: object) -> int | None:
 
 
 def _license(info: ModelInfo) -> str | None:
-    """The licence from the model card, else from the tags."""
-    named = info.card_data.get("license") if info.card_data else None
+    """The licence from the model card, else from the tags; several are one."""
+    named: object = info.card_data.get("license") if info.card_data else None
+    listed = named if isinstance(named, list) else [named]
     tagged = [tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")]
-    return next((each for each in (named, *tagged) if isinstance(each, str) and each.isprintable()), None)
+    carded = together([each for each in listed if isinstance(each, str)])
+    return carded or together(tagged)
+
+
+def _carded(info: ModelInfo, name: str) -> str | None:
+    """One line of the model card."""
+    said: object = info.card_data.get(name) if info.card_data else None
+    return said if isinstance(said, str) and said.isprintable() and 0 < len(said) <= _LONGEST_LINE else None
+
+
+def _wants_code(info: ModelInfo) -> bool:
+    """Whether the hub marks a repository as one whose own code has to be trusted."""
+    config: object = info.config
+    return "custom_code" in (info.tags or ()) or (isinstance(config, dict) and "auto_map" in config)

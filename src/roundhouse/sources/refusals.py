@@ -16,7 +16,7 @@ from roundhouse.core.errors import (
     RoundhouseError,
 )
 
-TOKEN_HINT = "set HF_TOKEN to a token that may read it, if it is private"  # noqa: S105 (advice, not a token)
+TOKEN_HINT = "set HF_TOKEN to a token that may read it, or log in with `hf auth login`, if it is private"  # noqa: S105 (advice, not a token)
 _WORTH_ANOTHER_TRY = {408, 409, 425, 500, 502, 503, 504}
 _GONE = {404, 410}
 
@@ -54,7 +54,7 @@ def _by_status(status: int, headers: Mapping[str, str], what: str) -> Roundhouse
     if status == 401:  # noqa: PLR2004 (not known)
         if headers.get("X-Error-Message") == "Invalid credentials in Authorization header":
             message = f"{what}: the source does not know the token"
-            return AuthError(message, hint="check HF_TOKEN")
+            return AuthError(message, hint="check HF_TOKEN, or where downloads.token_from takes it from")
         message = f"{what} does not exist, or is private"
         return AuthError(message, hint=TOKEN_HINT)
     if status == 403:  # noqa: PLR2004 (known, not allowed)

@@ -168,7 +168,8 @@ def _refuse(model: str) -> NoReturn:
 
 
 def _artifact(row: RowMapping, files: Sequence[ArtifactFile]) -> Artifact:
-    return Artifact(files=tuple(files), **row)
+    told = row["license_digest"]
+    return Artifact(files=tuple(files), **{**row, "license_digest": None if told is None else Digest(told)})
 
 
 def _fingerprint(row: RowMapping) -> Fingerprint:

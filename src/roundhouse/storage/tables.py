@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 #: The revision that these tables are; the newest file in ``migrations/versions``.
-REVISION = "0005"
+REVISION = "0006"
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -57,6 +57,31 @@ artifacts = sa.Table(
     sa.Column("has_chat_template", sa.Boolean, nullable=False),
     sa.Column("license", sa.Text),
     sa.Column("verified_at", Instant),
+    sa.Column("license_digest", sa.String(64)),
+    sa.Column("license_source", sa.Text),
+)
+
+licenses = sa.Table(
+    "licenses",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("license", sa.Text),
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("name", sa.Text),
+    sa.Column("url", sa.Text),
+    sa.Column("source", sa.Text),
+    sa.Column("ref", sa.Text),
+    sa.Column("revision", sa.Text),
+    sa.Column("text", sa.Text),
+)
+
+license_acceptances = sa.Table(
+    "license_acceptances",
+    metadata,
+    sa.Column("principal", sa.Text, primary_key=True),
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("license", sa.Text),
+    sa.Column("at", Instant, nullable=False),
 )
 
 artifact_files = sa.Table(
@@ -124,6 +149,7 @@ transfers = sa.Table(
     sa.Column("error", sa.JSON(none_as_null=True)),
     sa.Column("bandwidth", sa.BigInteger),
     sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("principal", sa.Text),
 )
 
 usage = sa.Table(
@@ -169,11 +195,20 @@ def append_from_json(table: sa.Table) -> str:
     )
 
 
+def insert_once(table: sa.Table) -> sa.TextClause:
+    """Write a statement that inserts rows, and leaves those alone whose key is known: the same on both databases."""
+    return _typed(table, _insert(table, ":{}", "NOTHING"))
+
+
 def upsert(table: sa.Table) -> sa.TextClause:
     """Write a statement that inserts rows, or overwrites those whose key is known: the same on both databases."""
     rest = [column.name for column in table.columns if not column.primary_key]
     # Text, because SQLAlchemy's own clause lives in the dialects, and importing PostgreSQL's costs 0.15 s at start.
     statement = _insert(table, ":{}", "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest))
+    return _typed(table, statement)
+
+
+def _typed(table: sa.Table, statement: str) -> sa.TextClause:
     return sa.text(statement).bindparams(*(sa.bindparam(column.name, type_=column.type) for column in table.columns))
 
 

@@ -95,6 +95,9 @@ class Hub:
         """Commit *files* to the repository *name*; the commit. Facts are fields of `Repo`."""
         repo = self._repos.setdefault(name, Repo(name))
         repo.license = str(facts.get("license", repo.license or "")) or None
+        repo.license_name = str(facts.get("license_name", repo.license_name or "")) or None
+        repo.license_link = str(facts.get("license_link", repo.license_link or "")) or None
+        repo.remote_code = bool(facts.get("remote_code", repo.remote_code))
         repo.gated = bool(facts.get("gated", repo.gated))
         repo.private = bool(facts.get("private", repo.private))
         repo.downloads = int(facts.get("downloads", repo.downloads))

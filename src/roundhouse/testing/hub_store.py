@@ -48,6 +48,10 @@ class Repo:
 
     name: str
     license: str | None = None
+    license_name: str | None = None
+    license_link: str | None = None
+    #: It wants code of its own to be run.
+    remote_code: bool = False
     gated: bool = False
     private: bool = False
     downloads: int = 0
@@ -94,15 +98,20 @@ class Repo:
             "downloads": self.downloads,
             "likes": self.likes,
             **({"gguf": {"context_length": self.context}} if self.context else {}),
-            "cardData": {"license": self.license} if self.license else {},
+            "cardData": self._card(),
             "siblings": [_sibling(file, blobs=blobs) for file in files],
             "usedStorage": sum(file.size for file in files),
         }
 
+    def _card(self) -> dict[str, str]:
+        said = {"license": self.license, "license_name": self.license_name, "license_link": self.license_link}
+        return {name: value for name, value in said.items() if value}
+
     def _tags(self) -> list[str]:
         newest = self.commits[self.branches["main"]]
         gguf = ["gguf"] if any(path.endswith(".gguf") for path in newest) else []
-        return gguf + ([f"license:{self.license}"] if self.license else [])
+        code = ["custom_code"] if self.remote_code else []
+        return gguf + code + ([f"license:{self.license}"] if self.license else [])
 
     def found(self) -> dict[str, object]:
         """One of the results of ``/api/models``: without files."""

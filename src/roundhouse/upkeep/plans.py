@@ -53,10 +53,17 @@ class Plans:
 
 
 def _plan(fields: dict[str, object]) -> Plan:
-    files = fields.pop("files")
-    if not isinstance(files, list):
+    files, texts, code = (fields.pop(name) for name in ("files", "license_files", "code"))
+    if not (isinstance(files, list) and isinstance(texts, list) and isinstance(code, list)):
         raise TypeError
-    return Plan(**fields, files=tuple(_file(each) for each in files))  # type: ignore[arg-type]  # checked by use
+    told = fields.pop("license_digest")
+    return Plan(
+        **fields,  # type: ignore[arg-type]  # checked by use
+        files=tuple(_file(each) for each in files),
+        license_files=tuple(_file(each) for each in texts),
+        license_digest=None if told is None else Digest(str(told)),
+        code=tuple(str(each) for each in code),
+    )
 
 
 def _file(fields: dict[str, str | int | None]) -> PlannedFile:

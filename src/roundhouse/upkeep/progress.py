@@ -88,6 +88,11 @@ class LiveTransfer:
         return self._transfer.id
 
     @property
+    def principal(self) -> str | None:
+        """Who started it."""
+        return self._transfer.principal
+
+    @property
     def left(self) -> int:
         """Bytes that this transfer will still put on the disk, as far as is known; a paused one takes no room."""
         return (

@@ -17,11 +17,19 @@ import structlog
 
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Plan, PlannedFile, Transfer, TransferState
 from roundhouse.core.clock import Clock
-from roundhouse.core.errors import ConflictError, DiskError, InternalError, OfflineError, RoundhouseError, SchemaError
+from roundhouse.core.errors import (
+    ConflictError,
+    DiskError,
+    InternalError,
+    OfflineError,
+    RoundhouseError,
+    SchemaError,
+)
 from roundhouse.core.ports import Source, Transfers
 from roundhouse.library import Facts, Library
 from roundhouse.library.formats import GGUF
 from roundhouse.transfers import Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
+from roundhouse.upkeep.admission import Gate, OpenGate, look_ahead
 from roundhouse.upkeep.origin import Supply
 from roundhouse.upkeep.plans import Plans
 from roundhouse.upkeep.progress import FileProgress, LiveTransfer, Progress
@@ -32,6 +40,8 @@ from roundhouse.upkeep.steering import Steering, is_news, refuse_when_over
 
 _log = structlog.get_logger("roundhouse.upkeep")
 
+#: Sources that tell under which terms a model comes.
+_TELL_TERMS = frozenset({"hf", "ollama", "file"})
 #: Sources that leave this machine.
 REMOTE = frozenset({"hf", "ollama", "https"})
 
@@ -50,13 +60,15 @@ class PullSettings:
     files_at_once: int = 3
     #: Seconds between two looks whether a full disk has room again.
     room_look_s: float = 20.0
+    #: Seconds that a source may take to tell what a pull would be, before it is begun without knowing.
+    look_s: float = 10.0
     fetch: FetchOptions = field(default_factory=FetchOptions)
 
 
 class Pulls:
     """The pulls of one library."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (one place introduces them)
         self,
         sources: Mapping[str, Source],
         library: Library,
@@ -64,10 +76,12 @@ class Pulls:
         clock: Clock,
         start_job: Callable[[str, str], Awaitable[None]],
         settings: PullSettings | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._sources, self._library, self._transfers, self._clock = sources, library, transfers, clock
         self._start_job = start_job
         self._settings = settings or PullSettings()
+        self._gate = gate or OpenGate()
         self._plans = Plans(library.root / "plans")
         self._space = Space(library, self._settings.min_free)
         self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of, library.landed), self._settings.fetch)
@@ -86,24 +100,52 @@ class Pulls:
         """What it takes to fetch again what is here already, under the same limit."""
         return Supply(self._source, self._fetcher, self.bandwidth, self._settings.fetch)
 
-    async def start(self, ref: str, model: str | None = None) -> Transfer:
+    async def start(self, ref: str, model: str | None = None, *, by: str | None = None) -> Transfer:
         """Begin to pull *ref*, as *model* if given; one that is under way is joined, a paused one resumed.
 
-        Raises SchemaError, OfflineError.
+        Raises SchemaError, OfflineError; PolicyError and LicenseError when it may not come in *by* that person's wish.
         """
         ref, model = normal(ref), None if model is None else checked_name(model)
         self._source(ref)
         async with self._starting:
-            for known in await self._transfers.list():
-                if known.id in self._under_way and _fits(known, ref, model):
-                    joined = self.resume if known.state is TransferState.PAUSED else self.progress
-                    return (await joined(known.id)).transfer
-            now = self._clock.now()
-            transfer = Transfer(uuid4().hex, ref, TransferState.QUEUED, now, now, model)
-            await self._transfers.put(transfer)
-            self._under_way.add(transfer.id)
-            await self._start_job(transfer.id, _argument(ref, model))
+            joined = await self._join(ref, model)
+        if joined is not None:
+            return joined
+        plan = await self._look_ahead(ref, model, by)
+        async with self._starting:
+            return await self._join(ref, model) or await self._begin(ref, model, by, plan)
+
+    async def _join(self, ref: str, model: str | None) -> Transfer | None:
+        for known in await self._transfers.list():
+            if known.id in self._under_way and _fits(known, ref, model):
+                joined = self.resume if known.state is TransferState.PAUSED else self.progress
+                return (await joined(known.id)).transfer
+        return None
+
+    async def _begin(self, ref: str, model: str | None, by: str | None, plan: Plan | None) -> Transfer:
+        now = self._clock.now()
+        transfer = Transfer(uuid4().hex, ref, TransferState.QUEUED, now, now, model, principal=by)
+        if plan is not None:
+            await settled(asyncio.to_thread(self._plans.put, transfer.id, plan))
+        await self._transfers.put(transfer)
+        self._under_way.add(transfer.id)
+        await self._start_job(transfer.id, _argument(ref, model))
         return transfer
+
+    async def _look_ahead(self, ref: str, model: str | None, by: str | None) -> Plan | None:
+        """The plan, if its source is quick to tell under which terms it comes. Raises what the gate raises."""
+        self._gate.check_owner(ref)
+        if scheme_of(ref) not in _TELL_TERMS:
+            return None
+        plan = await look_ahead(self._resolve(ref, model), self._settings.look_s)
+        if plan is not None:
+            self._gate.check(plan, by)
+        return plan
+
+    async def _resolve(self, ref: str, model: str | None) -> Plan:
+        source = self._source(ref)
+        plan = await self._gate.read(await source.resolve(ref), source)
+        return replace(plan, model=model or checked_name(plan.model))
 
     async def recover(self) -> None:
         """Start the jobs of transfers whose process died before their job was known; the others join theirs."""
@@ -112,12 +154,15 @@ class Pulls:
                 self._under_way.add(known.id)
                 await self._start_job(known.id, _argument(known.ref, known.model))
 
-    async def preview(self, ref: str, model: str | None = None) -> Preview:
-        """What `start` would do, without doing it. Raises what resolving raises."""
-        ref = normal(ref)
-        plan = await persist(lambda: self._source(ref).resolve(ref), self._settings.fetch.patience)
-        plan = replace(plan, model=plan.model if model is None else checked_name(model))
-        return await asyncio.to_thread(self._space.preview, plan)
+    async def preview(self, ref: str, model: str | None = None, *, by: str | None = None) -> Preview:
+        """What `start` would do, without doing it. Raises what resolving raises, and PolicyError."""
+        ref, model = normal(ref), None if model is None else checked_name(model)
+        self._gate.check_owner(ref)
+        plan = await persist(lambda: self._resolve(ref, model), self._settings.fetch.patience)
+        state = self._gate.state(plan, by)
+        if state == "refused":
+            self._gate.check(plan, by)
+        return replace(await asyncio.to_thread(self._space.preview, plan), license_state=state)
 
     async def progress(self, transfer_id: str) -> Progress:
         """How a transfer stands. Raises NotFoundError."""
@@ -222,6 +267,7 @@ class Pulls:
     async def _pull(self, live: LiveTransfer, ref: str, model: str | None) -> None:
         await live.enter(TransferState.RESOLVING)
         plan = await self._plan(live.id, ref, model)
+        self._gate.check(plan, live.principal)
         await self._check_name(plan)
         with self._library.leased([file.digest for file in plan.files if file.digest is not None]):
             total = sum(file.size or 0 for file in plan.files)
@@ -235,9 +281,8 @@ class Pulls:
         kept = await asyncio.to_thread(self._plans.get, transfer_id)
         if kept is not None:
             return kept
-        source = self._source(ref)
-        plan = await persist(lambda: source.resolve(ref), self._settings.fetch.patience)
-        plan = replace(plan, model=model or checked_name(plan.model))
+        self._gate.check_owner(ref)
+        plan = await persist(lambda: self._resolve(ref, model), self._settings.fetch.patience)
         await settled(asyncio.to_thread(self._plans.put, transfer_id, plan))
         return plan
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from roundhouse.core.artifacts import Plan, PlannedFile
 from roundhouse.core.errors import DiskError
+from roundhouse.core.licenses import LicenseState
 from roundhouse.library import Library
 from roundhouse.transfers import NO_SPACE
 
@@ -21,6 +22,8 @@ class Preview:
     bytes_total: int
     bytes_needed: int
     disk_free: int
+    #: Whether its licence is in the way of whoever asked.
+    license_state: LicenseState = "unknown"
 
 
 class Space:

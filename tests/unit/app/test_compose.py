@@ -10,16 +10,20 @@ from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.events import Events
+from roundhouse.library.admission import LicenseRules
 from roundhouse.library.library import Library
 from roundhouse.settings import load
+from roundhouse.testing.licenses import MemoryLicenses
 from roundhouse.testing.memory import MemoryArtifacts
+from roundhouse.upkeep.admission import LicenseBook
 
 
 async def built(home: Path, **flags: object) -> tuple[list[str], str | None]:
     """The names of the backends, and which of them is the embedded one."""
     named = {key.replace("__", "."): value for key, value in flags.items()} | {"discovery.enabled": False}
     events = Events()
-    shelf = Shelf(Library(home / "library", MemoryArtifacts(), events, SystemClock()))
+    book = LicenseBook(MemoryLicenses(), LicenseRules(), SystemClock())
+    shelf = Shelf(Library(home / "library", MemoryArtifacts(), events, SystemClock()), book)
     async with AsyncExitStack() as stack:
         backends = await build_backends(stack, load(home=home, flags=named, environment={}), shelf, events)
         return sorted(backends.by_name), backends.embedded

@@ -6,9 +6,12 @@ from roundhouse.app.shelf import Shelf
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
 from roundhouse.library import Library
+from roundhouse.library.admission import LicenseRules
 from roundhouse.testing.builders import an_artifact
 from roundhouse.testing.clock import FakeClock
+from roundhouse.testing.licenses import MemoryLicenses
 from roundhouse.testing.memory import MemoryArtifacts
+from roundhouse.upkeep.admission import LicenseBook
 
 
 async def a_library(root: Path, *artifacts: Artifact) -> Library:
@@ -26,7 +29,8 @@ async def a_library(root: Path, *artifacts: Artifact) -> Library:
 async def test_only_what_llama_cpp_loads_is_on_the_shelf(tmp_path: Path) -> None:
     """The others are held for backends that may come."""
     held = replace(an_artifact("held"), format="safetensors")
-    shelf = Shelf(await a_library(tmp_path, an_artifact("tiny"), held))
+    book = LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock())
+    shelf = Shelf(await a_library(tmp_path, an_artifact("tiny"), held), book)
     await shelf.restock()
     assert ["tiny"] == [model.name for model in shelf.models()]
 
@@ -41,7 +45,7 @@ def test_what_is_only_held_says_so() -> None:
 async def test_what_the_library_says_is_on_the_shelf_at_once(tmp_path: Path) -> None:
     """Whoever loads right after a switch loads the new revision."""
     library = await a_library(tmp_path, an_artifact("tiny"))
-    shelf = Shelf(library)
+    shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()))
     await shelf.restock()
     newer = replace(an_artifact("tiny"), context=8192)
     shelf.heard(ArtifactAdded("tiny", newer))

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from roundhouse.core.errors import LimitError, NoRouteError, NotFoundError
+from roundhouse.core.errors import LicenseError, LimitError, NoRouteError, NotFoundError
 from roundhouse.core.inference import Capability, Deployment, Operation, Price, Profile, Residency
 from roundhouse.health.standing import Standings
 from roundhouse.routing.choose import choose, explain
@@ -241,3 +243,20 @@ def test_an_explanation_adds_up(standings: Standings) -> None:
 def test_an_explanation_raises_nothing(standings: Standings) -> None:
     """Why there is no route is part of the answer."""
     assert isinstance(explain(a_profile("x"), Snapshot.build([]), standings, 0.0).error, NotFoundError)
+
+
+def test_what_its_license_bars_is_not_chosen(standings: Standings) -> None:
+    """However good it is otherwise."""
+    barred = replace(a_deployment("a/m", residency=Residency.LOADED), barred="comes under gemma, which nobody accepted")
+    assert ["b/m"] == chosen(barred, a_deployment("b/m"), standings=standings)
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_where_only_licenses_are_in_the_way_the_error_says_so(standings: Standings, count: int) -> None:
+    """E_LICENSE with the command that helps, and the reason of each in the explanation."""
+    barred = [replace(a_deployment(f"b{each}/m"), barred="comes under gemma") for each in range(count)]
+    with pytest.raises(LicenseError, match="m comes under gemma") as caught:
+        chosen(*barred, standings=standings)
+    assert "licenses accept m" in (caught.value.hint or "")
+    route = explain(a_profile(), Snapshot.build(barred), standings, 0.0)
+    assert {"comes under gemma"} == {refusal.reason for refusal in route.refused}

@@ -1,7 +1,7 @@
 import pytest
 
 from roundhouse.core.browse import Memory
-from roundhouse.core.errors import ConfigError, NotFoundError, SchemaError
+from roundhouse.core.errors import ConfigError, LicenseError, NotFoundError, SchemaError
 from roundhouse.sources.hub import HubSource
 from roundhouse.testing.hub import Hub
 from roundhouse.testing.safetensors import a_model_folder
@@ -111,3 +111,57 @@ async def test_what_fits_is_chosen_and_the_plan_says_why() -> None:
         ).resolve("hf:acme/m")
     assert ["m-Q4_K_M.gguf", "mmproj-F16.gguf"] == [file.name for file in plan.files]
     assert "Q4_K_M is the best that fits" in (plan.reason or "")
+
+
+async def test_the_plan_says_under_which_terms_a_model_comes() -> None:
+    """What its publisher calls them, and the file with their text at this very commit."""
+    files = {"m.gguf": b"x", "LICENSE": b"Be kind.", "docs/LICENSE": b"of the docs", "README.md": b"# m"}
+    async with Hub() as hub:
+        commit = hub.add("acme/m", files, license="other", license_name="kindness", license_link="LICENSE")
+        plan = await HubSource(hub.endpoint).resolve("hf:acme/m")
+        page = f"{hub.endpoint}/acme/m/blob/{commit}/LICENSE"
+    assert ("other", "kindness", page, "hub") == (
+        plan.license, plan.license_name, plan.license_url, plan.license_source,
+    )  # fmt: skip
+    assert [f"acme/m/resolve/{commit}/LICENSE"] == [file.locator for file in plan.license_files]
+
+
+async def test_a_license_may_stand_elsewhere() -> None:
+    """Then its address is the publisher's own, and the text is not of this commit."""
+    async with Hub() as hub:
+        hub.add("acme/m", {"m.gguf": b"x"}, license="gemma", license_link="https://ai.example/terms")
+        plan = await HubSource(hub.endpoint).resolve("hf:acme/m")
+    assert ("https://ai.example/terms", ()) == (plan.license_url, plan.license_files)
+
+
+async def test_files_that_execute_code_are_flagged_and_not_planned() -> None:
+    """Also those that nobody wants to fetch."""
+    async with Hub() as hub:
+        hub.add("acme/m", {"m.gguf": b"x", "modeling_m.py": b"import os"}, remote_code=True)
+        plan = await HubSource(hub.endpoint).resolve("hf:acme/m")
+    assert ["m.gguf"] == [file.name for file in plan.files]
+    assert [True, True] == [
+        any(word in flag for flag in plan.code) for word in ("trust_remote_code", "modeling_m.py is Python")
+    ]
+
+
+async def test_a_gated_model_without_a_token_names_its_page() -> None:
+    """There its owner is asked."""
+    async with Hub() as hub:
+        hub.add("acme/m", {"m.gguf": b"x"}, gated=True)
+        with pytest.raises(LicenseError) as caught:
+            await HubSource(hub.endpoint).resolve("hf:acme/m@main")
+        assert {"url": f"{hub.endpoint}/acme/m", "gated": True} == caught.value.details
+
+
+async def test_a_token_that_was_not_let_in_is_told_so() -> None:
+    """When the bytes are asked for; the token itself is in no message."""
+    async with Hub(tokens={TOKEN: frozenset()}) as hub:
+        hub.add("acme/m", {"m.gguf": b"x"}, gated=True)
+        source = HubSource(hub.endpoint, token=TOKEN)
+        plan = await source.resolve("hf:acme/m")
+        with pytest.raises(LicenseError, match="gated") as caught:
+            async with source.open(plan.files[0], 0):
+                pass
+        assert f"{hub.endpoint}/acme/m" in (caught.value.hint or "")
+    assert TOKEN not in f"{caught.value.to_dict()} {plan}"

@@ -8,7 +8,9 @@ from roundhouse.core.errors import DiskError, SchemaError
 from roundhouse.testing.source import ScriptedSource
 from roundhouse.upkeep.plans import Plans
 
-PLAN = Plan("hf:a/b", "hf", "a/b:Q4_0", "c0ffee", (ScriptedSource(b"x").file(),), license="mit", reason="it fits")
+FILE = ScriptedSource(b"x").file()
+PLAN = Plan("hf:a/b", "hf", "a/b:Q4_0", "c0ffee", (FILE,), license="mit", reason="it fits")
+TERMS = replace(PLAN, license_files=(FILE,), license_digest=FILE.digest, license_source="hub", code=("x.py is Python",))
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def plans(tmp_path: Path) -> Plans:
 
 
 @pytest.mark.parametrize(
-    "plan", [PLAN, replace(PLAN, license=None, files=(PlannedFile(FileName("a.gguf"), None, None, "l"),))]
+    "plan", [PLAN, TERMS, replace(PLAN, license=None, files=(PlannedFile(FileName("a.gguf"), None, None, "l"),))]
 )
 def test_a_plan_comes_back_as_it_was(plans: Plans, plan: Plan) -> None:
     """Every fact, also those that are unknown."""

@@ -47,7 +47,16 @@ class RegistrySource:
         remote = Remote(place.model, place.manifest, self._guard(place.manifest))
         raw, digest = await self._api.manifest(remote, place.repository_url, place.digest)
         files = files_of(raw, place.stem, place.repository_url)
-        return Plan(ref, self.scheme, place.model, f"sha256:{digest}", files)
+        texts = tuple(file for file in files if file.name.partition("-")[0] == "license")
+        return Plan(
+            ref,
+            self.scheme,
+            place.model,
+            f"sha256:{digest}",
+            files,
+            license_source="registry" if texts else None,
+            license_files=texts,
+        )
 
     def open(
         self, file: PlannedFile, offset: int, length: int | None = None
