@@ -9,6 +9,7 @@ from typing import Protocol
 
 from roundhouse.core.browse import Browsing, Query
 from roundhouse.core.desks.repair import RepairDesk
+from roundhouse.core.desks.revisions import RevisionsDesk
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -129,6 +130,15 @@ class UsageDesk(Protocol):
 
 
 class Management(
-    StatusDesk, ModelsDesk, RepairDesk, BrowseDesk, TransfersDesk, BackendsDesk, RoutesDesk, UsageDesk, Protocol
+    StatusDesk,
+    ModelsDesk,
+    RepairDesk,
+    RevisionsDesk,
+    BrowseDesk,
+    TransfersDesk,
+    BackendsDesk,
+    RoutesDesk,
+    UsageDesk,
+    Protocol,
 ):
     """Everything that a person may ask of a running Roundhouse."""

@@ -39,6 +39,7 @@ from roundhouse.core.views import (
     Verification,
 )
 from roundhouse.testing.desks.repair import ROT, InMemoryRepairs
+from roundhouse.testing.desks.revisions import InMemoryRevisions
 
 #: When everything in here happened, unless somebody says otherwise.
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -160,7 +161,7 @@ def a_route(id: str = "r-1", *, chosen: str = "local/acme/tiny:Q4_K_M") -> Expla
 
 
 @dataclass
-class InMemoryManagement(InMemoryRepairs):
+class InMemoryManagement(InMemoryRepairs, InMemoryRevisions):
     """A Roundhouse made of lists; change them as a test needs."""
 
     catalog: list[ModelDetail] = field(default_factory=list)
@@ -212,6 +213,10 @@ class InMemoryManagement(InMemoryRepairs):
                 return model
         message = f"there is no model {name!r}"
         raise NotFoundError(message, hint="list them with `roundhouse models ls`")
+
+    def put_back(self, model: ModelDetail) -> None:
+        """Let *model* be what is under its name."""
+        self.catalog = [model if each.name == model.name else each for each in self.catalog]
 
     async def remove_model(self, name: str, *, dry_run: bool) -> Removal:
         """Take one out. Raises NotFoundError, ConflictError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
 from roundhouse.app.desks.repair import RepairDesk
+from roundhouse.app.desks.revisions import RevisionsDesk
 from roundhouse.app.desks.routes import Routes
 from roundhouse.app.desks.status import StatusDesk
 from roundhouse.app.desks.transfers import TransferDesk
@@ -12,7 +13,7 @@ from roundhouse.app.desks.usage import Usage
 from roundhouse.app.rooms import Rooms
 
 
-class Desks(StatusDesk, RepairDesk, BrowseDesk, TransferDesk, Backends, Routes, Usage):
+class Desks(StatusDesk, RepairDesk, RevisionsDesk, BrowseDesk, TransferDesk, Backends, Routes, Usage):
     """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
 
     def __init__(self, rooms: Rooms) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from roundhouse.app.desks import views
 from roundhouse.app.rooms import Rooms
@@ -31,7 +32,9 @@ class Models:
         if artifact is not None:
             who = served.get(artifact.model, ())
             aside = await self._rooms.library.quarantined()
-            return views.detail(views.held(artifact, who, aside), artifact, who)
+            shown = views.detail(views.held(artifact, who, aside), artifact, who)
+            older = await self._rooms.library.older(artifact.model)
+            return replace(shown, revisions=views.revisions(artifact, older))
         name = self._model_of(name, served)
         return views.detail(views.remote(name, served[name]), None, served[name])
 

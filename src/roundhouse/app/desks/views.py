@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from roundhouse.core.artifacts import Artifact, Digest
+from roundhouse.core.artifacts import Artifact, Digest, Older
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
 from roundhouse.core.views import (
     ByteRange,
@@ -18,6 +18,7 @@ from roundhouse.core.views import (
     ModelFile,
     ProfileView,
     RefusalView,
+    RevisionView,
     TokenPrice,
     Verification,
 )
@@ -91,6 +92,15 @@ def detail(model: Model, artifact: Artifact | None, deployments: Sequence[Deploy
         **{name: getattr(model, name) for name in Model.__slots__},
         files=tuple(ModelFile(file.name, file.size, file.digest) for file in files),
         served_by=tuple(deployment(each) for each in deployments),
+    )
+
+
+def revisions(served: Artifact, older: Sequence[Older]) -> tuple[RevisionView, ...]:
+    """The revisions of one model that are here."""
+    kept = [(each.artifact, each.served_until) for each in older]
+    return tuple(
+        RevisionView(each.revision, each.key, each.size, each.created_at, until is None, until)
+        for each, until in [(served, None), *kept]
     )
 
 

@@ -12,6 +12,7 @@ from roundhouse.cli.answers import Models
 from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.browse import browse
 from roundhouse.cli.commands.repair import repair
+from roundhouse.cli.commands.update import rollback, short, update
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
@@ -25,11 +26,13 @@ FIRST_MODEL = "hf:Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M"
 
 @click.group(cls=Group)
 def models() -> None:
-    """List, show, find, remove, verify and repair models."""
+    """List, show, find, remove, verify, repair and update models."""
 
 
 models.add_command(browse)
 models.add_command(repair)
+models.add_command(rollback)
+models.add_command(update)
 
 
 @models.command(epilog=examples("roundhouse models ls", "roundhouse models ls --local", "roundhouse models ls --json"))
@@ -118,8 +121,28 @@ def show(invocation: Invocation, name: str) -> None:
         ],
         title="served by",
     )
-    facts = Table((Column(""), Column("")), _facts(model, invocation.clock.now()))
-    invocation.out.result(reply.data, [facts, files, served], [model.name])
+    now = invocation.clock.now()
+    facts = Table((Column(""), Column("")), _facts(model, now))
+    tables = [facts, files, served, *([_revisions(model, now)] if len(model.revisions) > 1 else [])]
+    invocation.out.result(reply.data, tables, [model.name])
+
+
+def _revisions(model: ModelDetail, now: datetime) -> Table:
+    """Those that are here; a model with only one needs no list of them."""
+    return Table(
+        (Column("revision"), Column("key"), Column("size", right=True), Column("came", drop=1), Column("")),
+        [
+            [
+                short(each.revision),
+                each.key,
+                Cell(wording.size(each.size), each.size),
+                Cell(wording.ago(each.created_at, now), each.created_at or ""),
+                "served" if each.served else "kept",
+            ]
+            for each in model.revisions
+        ],
+        title="revisions",
+    )
 
 
 def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
