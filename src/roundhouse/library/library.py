@@ -71,13 +71,14 @@ class Library:
         Raises SchemaError when a file is not what it says it is (nothing is registered then), DiskError.
         """
         async with self._change:
+            # First of all: the bytes are right and new on the disk, whatever they turn out to be.
+            await self._integrity.record(files)
             try:
                 facts = await asyncio.to_thread(describe, files, self.blobs.path_of)
             except SchemaError:
                 await self._collect([file.digest for file in files], own=1)
                 raise
             artifact = self._artifact(plan, files, facts, name_of)
-            await self._integrity.record(files)
             await self._switch(artifact, self._keep_revisions)
             await asyncio.to_thread(self.blobs.discharge, [file.digest for file in files])
         return artifact

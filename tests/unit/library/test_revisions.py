@@ -1,5 +1,7 @@
 """Switching between revisions, as the library does it. The rules are in `revisions/test_keeping.py`."""
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,42 @@ async def test_a_bad_revision_leaves_the_old_one(shelves: Shelves) -> None:
         await shelves.add(b"", of=b"no model")
     assert first == await shelves.library.get("tiny")
     assert [] == list(await shelves.library.older("tiny"))
+
+
+@pytest.mark.parametrize("step", ["ensure", "switch", "keep_only"])
+async def test_a_switch_that_dies_leaves_one_or_the_other(shelves: Shelves, step: str) -> None:
+    """Whole, with a folder of its own, and right after the next start."""
+    first, second = await shelves.add(b"1"), await shelves.add(b"2")
+    library = shelves.library
+    owner: object = library._artifacts if step == "switch" else library._folders
+    real = getattr(owner, step)
+
+    def die(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    setattr(owner, step, die)
+    with pytest.raises(asyncio.CancelledError):
+        await library.roll_back("tiny")
+    setattr(owner, step, real)
+    await library.tidy()
+    assert (await library.get("tiny")) == (first if step == "keep_only" else second)
+    assert library.path_of(await library.get("tiny")).exists()
+    assert (await library.verify("tiny")).ok
+
+
+async def test_bytes_that_came_again_with_a_bad_revision_are_still_right(shelves: Shelves) -> None:
+    """They have a newer time of change than before, and a quick look does not take that for damage."""
+    await shelves.add(b"1")
+    data = a_gguf(b"1" * 64)
+    file, bad = put(shelves.library, data), put(shelves.library, b"no model", "mmproj.gguf")
+    os.utime(shelves.library.blobs.path_of(file.digest), (1, 1))
+    with pytest.raises(SchemaError):
+        await shelves.library.add_from_transfer(a_plan("other"), [file, bad])
+    await shelves.library.verify("tiny")
+    os.utime(shelves.library.blobs.path_of(file.digest), (2, 2))
+    with pytest.raises(SchemaError):
+        await shelves.library.add_from_transfer(a_plan("other"), [file, put(shelves.library, b"no", "mmproj.gguf")])
+    assert (await shelves.library.verify("tiny", quick=True)).ok
 
 
 async def test_removing_takes_all_revisions(shelves: Shelves) -> None:
