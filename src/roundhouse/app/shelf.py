@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -32,15 +32,15 @@ class Shelf:
         """All of them."""
         return self._models
 
-    async def restock(self) -> None:
-        """Look at the library again. Raises what the registry raises."""
+    async def restock(self) -> Mapping[str, str]:
+        """Look at the library again; the formats of what it holds that is not for here. Raises what the registry raises."""
         await self._book.refresh()
         while True:
             heard, artifacts = self._heard, await self._library.list()
             models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))  # noqa: B023 - awaited
             if heard == self._heard:
                 self._models = models
-                return
+                return {each.model: each.format for each in artifacts if each.format != GGUF}
 
     def heard(self, event: Event) -> None:
         """Take up at once what the library says: the next load is of the new revision."""

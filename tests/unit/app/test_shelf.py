@@ -31,7 +31,7 @@ async def test_only_what_llama_cpp_loads_is_on_the_shelf(tmp_path: Path) -> None
     held = replace(an_artifact("held"), format="safetensors")
     book = LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock())
     shelf = Shelf(await a_library(tmp_path, an_artifact("tiny"), held), book)
-    await shelf.restock()
+    assert {"held": "safetensors"} == await shelf.restock()
     assert ["tiny"] == [model.name for model in shelf.models()]
 
 
