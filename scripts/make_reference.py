@@ -5,6 +5,7 @@ Run: ``python -m scripts.make_reference``; with ``--check`` it writes nothing an
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from roundhouse.cli.commands.help import exit_codes
 from roundhouse.cli.errors import classes
 from roundhouse.cli.main import root
 from roundhouse.core.errors import RoundhouseError
+from roundhouse.library.exchange.document import json_schema
 from roundhouse.settings.render import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +81,11 @@ def errors_page() -> str:
     return _ERRORS + "".join(rows)
 
 
+def registry_schema() -> str:
+    """The JSON Schema of what `models export` writes."""
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
 def _error_row(error: type[RoundhouseError]) -> str:
     when = (error.__doc__ or "").strip()
     retryable = "yes" if error.retryable else "no"
@@ -100,6 +107,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/cli.md": cli_page,
     "docs/reference/errors.md": errors_page,
     "docs/reference/api.md": reference_api.page,
+    "docs/reference/registry.schema.json": registry_schema,
 }
 
 

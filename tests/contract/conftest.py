@@ -1,6 +1,8 @@
 """What the contract suites share."""
 
+import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,11 @@ async def management(
     }
     async with open_roundhouse(load(home=home, flags=flags), url="http://127.0.0.1:8484") as roundhouse:
         yield roundhouse.management
+
+
+@pytest.fixture
+async def gone() -> AsyncIterator[str]:
+    """A reference whose hub takes a connection and says nothing."""
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}/silent.gguf#sha256={'ab' * 32}"

@@ -1,8 +1,5 @@
 """What every `Management` promises to the API and the pages. A house under test has `NAME` in its library."""
 
-import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import pytest
@@ -15,14 +12,6 @@ from roundhouse.core.views import RouteQuestion
 from roundhouse.testing.management_service import InMemoryManagement
 
 NAME = "roundhouse/noise"
-
-
-@pytest.fixture
-async def gone() -> AsyncIterator[str]:
-    """A reference whose hub takes a connection and says nothing."""
-    async with AsyncExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}/silent.gguf#sha256={'ab' * 32}"
 
 
 def a_question(model: str) -> RouteQuestion:

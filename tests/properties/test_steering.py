@@ -42,8 +42,7 @@ class Machine:
         self.pulls = Pulls(sources, self._library, self._transfers, FakeClock(), self._start, settings)
 
     async def _start(self, job_id: str, argument: str) -> None:
-        self._pending[job_id] = argument
-        await self.jobs.start(job_id, argument)
+        await self.jobs.start(job_id, self._pending.setdefault(job_id, argument))
 
     async def _perform(self, job_id: str, argument: str) -> None:
         await self.pulls.run(job_id, argument)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import structlog
 
 from roundhouse.core.errors import RoundhouseError
-from roundhouse.core.events import Event, Events
+from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import Deployment, Price
 from roundhouse.core.ports import Backend
 from roundhouse.health.standing import Standings
@@ -71,9 +71,10 @@ class Fleet:
     def listen(self, events: Events, backend: str) -> None:
         """Ask *backend* again whenever the library or its memory changed."""
 
-        def stir(_event: Event) -> None:
-            self._stirred.add(backend)
-            self._stir.set()
+        def stir(event: Event) -> None:
+            if isinstance(event, ArtifactAdded | ArtifactRemoved | ResidencyChanged):
+                self._stirred.add(backend)
+                self._stir.set()
 
         events.subscribe(stir)
 

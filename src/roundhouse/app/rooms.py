@@ -11,10 +11,13 @@ from roundhouse.core.browse import Memory
 from roundhouse.core.clock import Clock
 from roundhouse.core.ports import Catalog, Ledger, Transfers
 from roundhouse.core.views import Found
+from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
+from roundhouse.migration import Migrations
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
+from roundhouse.telemetry.feed import Feed
 from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.pull import Pulls
 from roundhouse.upkeep.repair import Repairs
@@ -42,6 +45,7 @@ class Rooms:
     clock: Clock
     database: Database
     library: Library
+    exchange: Exchange
     transfers: Transfers
     pulls: Pulls
     repairs: Repairs
@@ -55,3 +59,5 @@ class Rooms:
     serving: Serving
     ledger: Ledger
     meter: Meter
+    migrations: Migrations
+    feed: Feed

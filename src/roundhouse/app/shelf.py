@@ -33,7 +33,7 @@ class Shelf:
         return self._models
 
     async def restock(self) -> Mapping[str, str]:
-        """Look at the library again; the formats of what it holds that is not for here. Raises what the registry raises."""
+        """Look at the library again; the formats of what is not for here. Raises what the registry raises."""
         await self._book.refresh()
         while True:
             heard, artifacts = self._heard, await self._library.list()

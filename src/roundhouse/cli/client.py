@@ -11,7 +11,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from roundhouse.cli.carriage import Cargo, load
 from roundhouse.cli.errors import rebuilt
 from roundhouse.core.errors import DeadlineError, InternalError, NetworkError, RoundhouseError
 
@@ -54,7 +55,7 @@ class Call:
     def target(self) -> str:
         """Path and query as they go over the wire."""
         pairs = {key: value for key, value in (self.query or {}).items() if value is not None}
-        return self.path + (f"?{urlencode(pairs)}" if pairs else "")
+        return self.path + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
 
 
 def path_of(path: str, name: str, rest: str = "") -> str:
@@ -120,7 +121,11 @@ class Client:
 
     def ask(self, call: Call, answer: type[T]) -> Reply[T]:
         """Ask the management API. Raises the error that the server tells, NetworkError, DeadlineError."""
-        with self._exchange(call, API) as response:
+        return self.send(call, None, answer)
+
+    def send(self, call: Call, cargo: Cargo | None, answer: type[T]) -> Reply[T]:
+        """Ask the management API with a body that comes piece by piece. Raises as ``ask`` does."""
+        with self._exchange(call, API, cargo) as response:
             content = _content(response, call)
         try:
             return Reply(msgspec.json.decode(content, type=answer), json.loads(content))
@@ -135,24 +140,40 @@ class Client:
             return _headers(response), _parsed(_content(response, call))
 
     @contextmanager
+    def raw(self, call: Call) -> Iterator[http.client.HTTPResponse]:
+        """Ask the management API for an answer of any size. Raises as ``ask`` does, also when it is cut while read."""
+        with self._exchange(call, API) as response, _translated(call):
+            yield response
+
+    @contextmanager
     def events(self, call: Call) -> Iterator[tuple[Mapping[str, str], Iterator[str]]]:
         """Ask the model-facing API for a stream: the headers, and the data of each event. Raises as ``ask`` does."""
         with self._exchange(call, "") as response:
             yield _headers(response), _events(response, call)
 
     @contextmanager
-    def _exchange(self, call: Call, prefix: str) -> Iterator[http.client.HTTPResponse]:
+    def _exchange(self, call: Call, prefix: str, cargo: Cargo | None = None) -> Iterator[http.client.HTTPResponse]:
         connection = self._connection(call.timeout_s)
         try:
             with _translated(call):
-                body = None if call.body is None else json.dumps(call.body).encode()
-                connection.request(call.method, prefix + call.target, body, self._sent(body))
+                if cargo is None:
+                    body = None if call.body is None else json.dumps(call.body).encode()
+                    connection.request(call.method, prefix + call.target, body, self._sent(body))
+                else:
+                    self._ship(connection, call, prefix, cargo)
                 response = connection.getresponse()
             if response.status not in _SUCCESS:
                 raise _failure(response.status, _content(response, call))
             yield response
         finally:
             connection.close()
+
+    def _ship(self, connection: http.client.HTTPConnection, call: Call, prefix: str, cargo: Cargo) -> None:
+        """Send a request whose body comes piece by piece; a server that hung up may have said why."""
+        headers = self._sent(None) | {"content-type": cargo.kind, "transfer-encoding": "chunked"}
+        body = load(connection, cargo.chunks)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(call.method, prefix + call.target, body, headers, encode_chunked=True)
 
     def _sent(self, body: bytes | None) -> dict[str, str]:
         """The headers of a request."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from roundhouse.core.inference import Operation
+from roundhouse.core.licenses import LicenseState
 
 Dimension = Literal["model", "backend", "day"]
 CheckStatus = Literal["ok", "warn", "fail"]
@@ -95,6 +96,10 @@ class Model:
     #: Bytes on our disk; ``None`` when we hold none.
     size: int | None = None
     license: str | None = None
+    #: Who named the licence; what exactly stands for it; whether it is in the way of serving.
+    license_source: str | None = None
+    license_digest: str | None = None
+    license_state: LicenseState | None = None
     created_at: datetime | None = None
     verified_at: datetime | None = None
     #: Some deployment has its weights in memory.
@@ -164,6 +169,8 @@ class ModelDetail(Model):
     served_by: tuple[DeploymentView, ...] = ()
     #: The served one first, then those that `models rollback` can go back to.
     revisions: tuple[RevisionView, ...] = ()
+    #: What of it would execute code: one sentence each.
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +239,10 @@ class TransferView:
     bandwidth: int | None = None
     #: Among those that wait, the highest is next.
     priority: int = 0
+    #: Bytes that are safe on the disk, hashed and journaled; never goes back.
+    bytes_verified: int = 0
+    #: Why it is not moving: a turn, a pause, a full disk, a source that failed; ``None`` when it moves or is over.
+    waiting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +280,16 @@ class PullPlan:
     disk_free: int
     #: Why this variant: whether it fits this machine's memory, as far as the source tells sizes.
     reason: str | None = None
+    license_name: str | None = None
+    license_url: str | None = None
+    #: Who says so: ``hub``, ``registry``, ``folder`` or ``bundled``.
+    license_source: str | None = None
+    #: What is agreed to; the key of `licenses`.
+    license_digest: str | None = None
+    #: ``needed``: it has to be accepted before the pull can begin.
+    license_state: LicenseState = "unknown"
+    #: What of the source would execute code: one sentence each. None of it is run here.
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, Older, Plan
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
-from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
+from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, ArtifactVerified, Events
 from roundhouse.core.ports import Artifacts
 from roundhouse.library.admission import terms_of
 from roundhouse.library.blobs import Blobs
@@ -188,6 +188,13 @@ class Library:
             license_source=terms.source,
         )
 
+    async def put_back(self, artifact: Artifact) -> None:
+        """Register *artifact* as it was; its blobs are in place. Raises NotFoundError, DiskError."""
+        async with self._change:
+            await asyncio.to_thread(self._folders.ensure, artifact)
+            await self._artifacts.add(artifact)
+        self._events.publish(ArtifactAdded(artifact.model))
+
     async def list(self) -> Sequence[Artifact]:
         """All models, by name."""
         return await self._artifacts.list()
@@ -259,6 +266,7 @@ class Library:
         if report.ok and not quick:
             await asyncio.to_thread(self._folders.ensure, artifact)
             await self._artifacts.mark_verified(model, self._clock.now())
+        self._events.publish(ArtifactVerified(model, report.ok, quick))
         return report
 
     async def _look(self, files: Sequence[ArtifactFile], *, quick: bool) -> tuple[FileReport, ...]:

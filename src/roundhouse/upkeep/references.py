@@ -64,7 +64,8 @@ def origin(ref: str) -> str:
 def addresses(artifact: Artifact) -> Iterator[str]:
     """Where the bytes of *artifact* may be had again: its very revision first, then whatever stands there by now."""
     exact = pinned(artifact.ref, artifact.revision)
-    yield exact
+    if exact != artifact.ref:
+        yield exact
     if scheme_of(exact) == "hf" and ":" not in exact.removeprefix("hf:"):
         # Which variant is taken then depends on this machine's memory.
         tags = (artifact.model.partition(":")[2], artifact.quantization)

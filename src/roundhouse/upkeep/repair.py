@@ -64,9 +64,9 @@ class Repairs:
 
     async def _conclude(self, artifact: Artifact, files: tuple[FileRepair, ...]) -> None:
         """Note that all is right, if it is; a model that was removed meanwhile leaves nothing."""
+        await self._library.sweep({file.digest for file in artifact.files})
         if all(file.outcome in {"right", "repaired"} for file in files):
             await self._ward.certify(artifact.model, self._clock.now())
-        await self._library.sweep({file.digest for file in artifact.files})
 
     async def _treat(self, file: ArtifactFile, origin: Origin, *, dry_run: bool) -> FileRepair:
         """Do for one file what can be done."""

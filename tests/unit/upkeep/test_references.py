@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from roundhouse.core.errors import SchemaError
-from roundhouse.upkeep.references import checked_name, normal, origin, pinned, scheme_of, unpinned
+from roundhouse.testing.builders import an_artifact
+from roundhouse.upkeep.references import addresses, checked_name, normal, origin, pinned, scheme_of, unpinned
 
 
 @pytest.mark.parametrize(
@@ -107,3 +109,19 @@ def test_a_reference_is_pinned(ref: str, revision: str, expected: str) -> None:
 def test_an_address_is_the_same_whatever_its_signature_is() -> None:
     """What stands behind the question mark is no part of the place."""
     assert unpinned("https://a.example/x.gguf?sig=1#sha256=AB") == unpinned("https://a.example/x.gguf#sha256=ab")
+
+
+@pytest.mark.parametrize(
+    ("ref", "revision", "expected"),
+    [
+        ("hf:o/r", "c0", ["hf:o/r@c0", "hf:o/r@c0:IQ2", "hf:o/r@c0:Q4_K_M", "hf:o/r"]),
+        ("hf:o/r:Q8_0", "c0", ["hf:o/r@c0:Q8_0", "hf:o/r:Q8_0"]),
+        ("hf:o/r@main:Q8_0", "c0", ["hf:o/r@c0:Q8_0", "hf:o/r@main:Q8_0"]),
+        ("ollama:o/r:tag", "sha256:ab", ["ollama:o/r:tag@sha256:ab", "ollama:o/r:tag"]),
+        ("file:/m.gguf", "mtime:1", ["file:/m.gguf"]),
+    ],
+)
+def test_bytes_are_had_again_from_their_own_revision(ref: str, revision: str, expected: list[str]) -> None:
+    """And then from whatever stands there by now."""
+    artifact = replace(an_artifact("o/r:IQ2"), ref=ref, revision=revision)
+    assert expected == list(addresses(artifact))

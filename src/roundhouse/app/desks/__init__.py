@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
+from roundhouse.app.desks.events import EventDesk
+from roundhouse.app.desks.exchange import ExchangeDesk
+from roundhouse.app.desks.licenses import Licenses
+from roundhouse.app.desks.migrations import MigrationDesk
 from roundhouse.app.desks.repair import RepairDesk
 from roundhouse.app.desks.revisions import RevisionsDesk
 from roundhouse.app.desks.routes import Routes
@@ -13,7 +17,20 @@ from roundhouse.app.desks.usage import Usage
 from roundhouse.app.rooms import Rooms
 
 
-class Desks(StatusDesk, RepairDesk, RevisionsDesk, BrowseDesk, TransferDesk, Backends, Routes, Usage):
+class Desks(
+    StatusDesk,
+    RepairDesk,
+    RevisionsDesk,
+    BrowseDesk,
+    ExchangeDesk,
+    TransferDesk,
+    Backends,
+    Routes,
+    Usage,
+    Licenses,
+    MigrationDesk,
+    EventDesk,
+):
     """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
 
     def __init__(self, rooms: Rooms) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from roundhouse.app.desks import views
 from roundhouse.app.rooms import Rooms
-from roundhouse.core.artifacts import Artifact
+from roundhouse.core.artifacts import Artifact, Digest
 from roundhouse.core.errors import ConflictError, NotFoundError
 from roundhouse.core.inference import Deployment
 from roundhouse.core.views import Model, ModelDetail, Removal, Verification
@@ -22,7 +22,7 @@ class Models:
     async def models(self) -> Sequence[Model]:
         """List all of them, by name."""
         served, aside = self._served(), await self._rooms.library.quarantined()
-        held = [views.held(each, served.pop(each.model, ()), aside) for each in await self._rooms.library.list()]
+        held = [self._view(each, served.pop(each.model, ()), aside) for each in await self._rooms.library.list()]
         return sorted([*held, *(views.remote(name, who) for name, who in served.items())], key=lambda model: model.name)
 
     async def model(self, name: str) -> ModelDetail:
@@ -32,7 +32,7 @@ class Models:
         if artifact is not None:
             who = served.get(artifact.model, ())
             aside = await self._rooms.library.quarantined()
-            shown = views.detail(views.held(artifact, who, aside), artifact, who)
+            shown = views.detail(self._view(artifact, who, aside), artifact, who)
             older = await self._rooms.library.older(artifact.model)
             return replace(shown, revisions=views.revisions(artifact, older))
         name = self._model_of(name, served)
@@ -51,6 +51,11 @@ class Models:
         """Read all its bytes again, or only look at size, header and time of change. Raises NotFoundError."""
         artifact = await self._ours(name, "be verified")
         return views.verification(await self._rooms.library.verify(artifact.model, quick=quick))
+
+    def _view(self, artifact: Artifact, who: Sequence[Deployment], aside: Collection[Digest]) -> Model:
+        license_id, digest = self._rooms.licenses.of_artifact(artifact)
+        state = self._rooms.licenses.state_of(license_id, digest)
+        return replace(views.held(artifact, who, aside), license_digest=digest, license_state=state)
 
     def _served(self) -> dict[str, tuple[Deployment, ...]]:
         """Deployments by model."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from roundhouse.core.artifacts import Artifact, Digest, Older
+from roundhouse.core.artifacts import Artifact, Digest, Older, Transfer, TransferState
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
 from roundhouse.core.views import (
     ByteRange,
@@ -20,12 +20,15 @@ from roundhouse.core.views import (
     RefusalView,
     RevisionView,
     TokenPrice,
+    TransferView,
     Verification,
 )
 from roundhouse.library import FileReport, VerifyReport
+from roundhouse.library.admission import code_flags
 from roundhouse.library.formats import GGUF
 from roundhouse.routing.policy import Weights
 from roundhouse.routing.route import Candidate, Route
+from roundhouse.upkeep.progress import Progress
 
 _MILLION = 1_000_000
 
@@ -63,6 +66,7 @@ def held(artifact: Artifact, deployments: Sequence[Deployment], quarantined: Col
         parameters=artifact.parameters,
         size=artifact.size,
         license=artifact.license,
+        license_source=artifact.license_source,
         created_at=artifact.created_at,
         verified_at=artifact.verified_at,
         loaded=_loaded(deployments),
@@ -92,7 +96,12 @@ def detail(model: Model, artifact: Artifact | None, deployments: Sequence[Deploy
         **{name: getattr(model, name) for name in Model.__slots__},
         files=tuple(ModelFile(file.name, file.size, file.digest) for file in files),
         served_by=tuple(deployment(each) for each in deployments),
+        code=() if artifact is None else _code(artifact),
     )
+
+
+def _code(artifact: Artifact) -> tuple[str, ...]:
+    return code_flags([file.name for file in artifact.files], chat_template=artifact.has_chat_template)
 
 
 def revisions(served: Artifact, older: Sequence[Older]) -> tuple[RevisionView, ...]:
@@ -155,3 +164,38 @@ def _candidate(rank: int, candidate: Candidate, weights: Weights) -> CandidateVi
 
 def _loaded(deployments: Sequence[Deployment]) -> bool:
     return any(each.residency is Residency.LOADED for each in deployments)
+
+
+def transfer_view(progress: Progress) -> TransferView:
+    """A transfer, and how it moves."""
+    transfer = progress.transfer
+    return TransferView(
+        id=transfer.id,
+        ref=transfer.ref,
+        model=transfer.model,
+        state=transfer.state,
+        bytes_total=transfer.bytes_total,
+        bytes_done=transfer.bytes_done,
+        rate=progress.rate,
+        eta_s=progress.eta_s,
+        error=transfer.error,
+        created_at=transfer.created_at,
+        updated_at=transfer.updated_at,
+        bandwidth=transfer.bandwidth,
+        priority=transfer.priority,
+        bytes_verified=transfer.bytes_done if progress.verified is None else progress.verified,
+        waiting=_waiting(transfer),
+    )
+
+
+def _waiting(transfer: Transfer) -> str | None:
+    """Why a transfer does not move, in words; ``None`` when it does or is over."""
+    if transfer.state.over:
+        return None
+    if transfer.error is not None:
+        retry_s = transfer.error.get("retry_in_s")
+        again = "" if retry_s is None else f"; tried again in {retry_s} s"
+        return f"{transfer.error.get('message')}{again}"
+    if transfer.state is TransferState.PAUSED:
+        return "paused until it is resumed"
+    return "its turn has not come" if transfer.state is TransferState.QUEUED else None

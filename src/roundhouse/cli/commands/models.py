@@ -11,6 +11,9 @@ from roundhouse.cli import wording
 from roundhouse.cli.answers import Models
 from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.browse import browse
+from roundhouse.cli.commands.ensure import ensure
+from roundhouse.cli.commands.exchange import bundle, export, import_command
+from roundhouse.cli.commands.migrate import migrate
 from roundhouse.cli.commands.repair import repair
 from roundhouse.cli.commands.update import rollback, short, update
 from roundhouse.cli.completion import complete_model, remember
@@ -29,10 +32,18 @@ def models() -> None:
     """List, show, find, remove, verify, repair and update models."""
 
 
-models.add_command(browse)
-models.add_command(repair)
-models.add_command(rollback)
-models.add_command(update)
+for command in (
+    browse,
+    repair,
+    export,
+    import_command,
+    bundle,
+    ensure,
+    migrate,
+    rollback,
+    update,
+):
+    models.add_command(command)
 
 
 @models.command(epilog=examples("roundhouse models ls", "roundhouse models ls --local", "roundhouse models ls --json"))
@@ -65,6 +76,7 @@ _COLUMNS = (
     Column("loaded", drop=2),
     Column("served by", drop=1),
     Column("added", drop=5),
+    Column("licence", drop=6),
 )
 
 
@@ -78,6 +90,7 @@ def _row(model: Model, now: datetime) -> list[Cell | str]:
         _state(model),
         backends or Cell(model.unserved or "nobody", style="warn"),
         Cell(wording.ago(model.created_at, now), model.created_at or ""),
+        _license(model),
     ]
 
 
@@ -85,6 +98,13 @@ def _state(model: Model) -> Cell:
     if model.quarantined:
         return Cell("quarantined", style="fail")
     return Cell("loaded" if model.loaded else "-", style="ok" if model.loaded else "dim")
+
+
+def _license(model: Model) -> Cell | str:
+    """Its licence, and what is in the way if something is."""
+    called = model.license or ("unknown" if model.local else "-")
+    waits = {"needed": "not accepted", "refused": "refused"}.get(model.license_state or "")
+    return Cell(f"{called} ({waits})", called, style="warn") if waits else called
 
 
 @models.command(epilog=examples("roundhouse models show roundhouse/noise"))
@@ -151,7 +171,9 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("name", model.name),
         ("from", model.ref),
         ("revision", model.revision),
-        ("license", model.license),
+        ("license", _license(model) if model.local else model.license),
+        ("named by", model.license_source),
+        *(("executes code", flag) for flag in model.code),
         ("format", " ".join(filter(None, (model.format, model.architecture, model.quantization))) or None),
         ("parameters", None if model.parameters is None else Cell(wording.count(model.parameters), model.parameters)),
         ("context", None if model.context is None else Cell(f"{model.context:,} tokens", model.context)),

@@ -14,6 +14,7 @@ from roundhouse.core.views import ModelDetail, RevisionView, TransferView
 class InMemoryRevisions:
     """What there is upstream, by the name of the model."""
 
+    catalog: list[ModelDetail] = field(default_factory=list)
     #: Revisions upstream; the one of a model that is not named here is the one that it has.
     upstream: dict[str, str] = field(default_factory=dict)
     #: Models whose reference names its bytes.
@@ -26,10 +27,6 @@ class InMemoryRevisions:
     @abstractmethod
     async def start_pull(self, ref: str, name: str | None) -> TransferView:
         """Start, or join."""
-
-    @abstractmethod
-    def put_back(self, model: ModelDetail) -> None:
-        """Let *model* be what is under its name."""
 
     async def check_update(self, name: str) -> UpdateCheck:
         """Compare. Raises NotFoundError, ConflictError, OfflineError."""
@@ -83,7 +80,8 @@ class InMemoryRevisions:
         names = [revision, *(name for name in (model.revision or "", *_older(model)) if name != revision)]
         when = model.created_at
         views = tuple(RevisionView(name, name[:12], model.size or 0, when, name == revision) for name in names)
-        self.put_back(replace(model, revision=revision, revisions=views))
+        now = replace(model, revision=revision, revisions=views)
+        self.catalog = [now if each.name == model.name else each for each in self.catalog]
 
     async def _own(self, name: str) -> ModelDetail:
         model = await self.model(name)

@@ -6,6 +6,7 @@ import pytest
 from roundhouse.core.artifacts import Digest, FileName, Plan, PlannedFile
 from roundhouse.core.errors import LicenseError, PolicyError, SchemaError, VerifyError
 from roundhouse.library.admission import LicenseRules, PolicyRules, Stance
+from roundhouse.testing.builders import an_artifact
 from roundhouse.testing.clock import FakeClock
 from roundhouse.testing.licenses import MemoryLicenses
 from roundhouse.testing.source import ScriptedSource
@@ -147,3 +148,11 @@ async def test_a_thousand_licenses_are_not_read() -> None:
     with pytest.raises(SchemaError):
         await gate.read(replace(plan, license_files=plan.license_files * 9), source)
     assert [] == source.opened
+
+
+async def test_what_came_with_the_program_passes() -> None:
+    """Or a strict house could not start; whether it may be loaded is another question."""
+    gate, book = a_gate(rules=PolicyRules(formats=[], max_file_size=1), licenses=LicenseRules(refuse=["*"]))
+    plan = await gate.read(replace(PLAN, source="bundled", license="mit"), ScriptedSource(b""))
+    gate.check(plan, None)
+    assert "refused" in (book.bar(replace(an_artifact(), license="mit")) or "")
