@@ -176,6 +176,7 @@ class InMemoryManagement(
 ):
     """A Roundhouse made of lists; change them as a test needs."""
 
+    catalog: list[ModelDetail] = field(default_factory=list)
     runtimes: list[BackendStatus] = field(default_factory=lambda: [a_backend()])
     discovered: list[Found] = field(default_factory=list)
     pulls: list[TransferView] = field(default_factory=list)

@@ -27,7 +27,7 @@ _COLUMNS = (
     Column("state"),
     Column("models", drop=1),
     Column("accepted by", drop=2),
-    Column("text"),
+    Column("digest"),
 )
 
 

@@ -104,7 +104,7 @@ def _license(model: Model) -> Cell | str:
     """Its licence, and what is in the way if something is."""
     called = model.license or ("unknown" if model.local else "-")
     waits = {"needed": "not accepted", "refused": "refused"}.get(model.license_state or "")
-    return Cell(f"{called} ({waits})", called, style="warn") if waits else called
+    return Cell(f"{called} ({waits})", style="warn") if waits else called
 
 
 @models.command(epilog=examples("roundhouse models show roundhouse/noise"))
