@@ -2,10 +2,11 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from roundhouse.core.artifacts import Artifact, Fingerprint
+from roundhouse.core.artifacts import Artifact, Fingerprint, Older
 from roundhouse.core.errors import NotFoundError, RoundhouseError
 from roundhouse.core.ports import Artifacts
 from roundhouse.storage.artifacts import SqlArtifacts
@@ -55,6 +56,37 @@ async def test_removes_and_returns(artifacts: Artifacts) -> None:
     await artifacts.add(an_artifact("m"))
     assert an_artifact("m") == await artifacts.remove("m")
     assert [] == list(await artifacts.list())
+
+
+def an_older(model: str, name: str, *, after_s: float = 0.0) -> Older:
+    """A revision that served until some seconds after noon."""
+    return Older(an_artifact(model, a_file(name)), NOON + timedelta(seconds=after_s))
+
+
+async def test_a_switch_changes_both_at_once(artifacts: Artifacts) -> None:
+    """The new one is served, and of the older ones exactly those are kept that were named; the last comes first."""
+    await artifacts.switch(an_artifact("m", a_file("c")), [an_older("m", "a")])
+    await artifacts.switch(an_artifact("other"), [an_older("other", "x")])
+    kept = [an_older("m", "b", after_s=2.0), an_older("m", "a", after_s=1.0)]
+    await artifacts.switch(an_artifact("m", a_file("d")), kept[::-1])
+    assert an_artifact("m", a_file("d")) == await artifacts.get("m")
+    assert kept == list(await artifacts.older("m"))
+    assert 3 == len(await artifacts.older())
+
+
+async def test_replacing_leaves_older_revisions_alone(artifacts: Artifacts) -> None:
+    """Only a switch is about them."""
+    await artifacts.switch(an_artifact("m"), [an_older("m", "a")])
+    await artifacts.add(an_artifact("m", a_file("b")))
+    assert [an_older("m", "a")] == list(await artifacts.older("m"))
+
+
+async def test_older_revisions_go_with_their_model(artifacts: Artifacts) -> None:
+    """And with no other."""
+    for model in ("m", "n"):
+        await artifacts.switch(an_artifact(model), [an_older(model, "a")])
+    await artifacts.remove("m")
+    assert [an_older("n", "a")] == list(await artifacts.older())
 
 
 async def test_notes_when_every_byte_was_right(artifacts: Artifacts) -> None:

@@ -25,6 +25,7 @@ from roundhouse.api.nouns.licenses import add_licenses
 from roundhouse.api.nouns.migrations import add_migrations
 from roundhouse.api.nouns.models import add_browse, add_models
 from roundhouse.api.nouns.repair import add_repair
+from roundhouse.api.nouns.revisions import add_revisions
 from roundhouse.api.nouns.route import add_route
 from roundhouse.api.nouns.status import add_status
 from roundhouse.api.nouns.transfers import add_bandwidth, add_steering, add_transfers
@@ -82,6 +83,7 @@ def build(management: Management) -> FastAPI:
 
 def _add_routes(api: FastAPI, management: Management) -> None:
     add_status(api.router, management)
+    add_revisions(api.router, management)
     add_models(api.router, management)
     add_repair(api.router, management)
     add_keeping(api.router, management)

@@ -36,7 +36,7 @@ from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.events import Events
 from roundhouse.core.ledger import UsageRecord
-from roundhouse.core.ports import Jobs
+from roundhouse.core.ports import Artifacts, Jobs
 from roundhouse.health.standing import Standings
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
@@ -49,6 +49,7 @@ from roundhouse.storage.artifacts import SqlArtifacts
 from roundhouse.storage.database import Database
 from roundhouse.storage.ledger import SqlLedger
 from roundhouse.telemetry.metrics import Metrics
+from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
 
@@ -93,10 +94,9 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     await meter.start()
     stack.push_async_callback(meter.close)
     artifacts = SqlArtifacts(database)  # one, because it remembers its list
-    library = Library(settings.library.path, artifacts, events, clock)
     marking = await open_marking(stack, database, events)
     book = await build_book(settings, database, clock)
-    shelf = Shelf(library, book)
+    library, shelf = await _stocked(settings, artifacts, events, clock, book)
     backends = await build_backends(stack, settings, shelf, events)
     fleet = _fleet(settings, backends, shelf, standings, events)
     hub = await asyncio.to_thread(hub_of, settings)
@@ -162,6 +162,19 @@ async def _open_exchange(library: Library, marking: Marking, settings: Settings)
     exchange = Exchange(library, min_free=settings.library.min_free, marking=marking)
     await asyncio.to_thread(exchange.tidy)
     return exchange
+
+
+async def _stocked(
+    settings: Settings, artifacts: Artifacts, events: Events, clock: Clock, book: LicenseBook
+) -> tuple[Library, Shelf]:
+    """The library, tidied up after a kill, and its shelf."""
+    keep = settings.library.keep_revisions
+    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep)
+    await library.tidy()
+    shelf = Shelf(library, book)
+    # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
+    events.subscribe(shelf.heard)
+    return library, shelf
 
 
 def _recording(meter: Meter, metrics: Metrics, marking: Marking) -> Callable[[UsageRecord], None]:

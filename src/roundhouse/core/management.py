@@ -15,6 +15,7 @@ from roundhouse.core.desks.keeping import KeepingDesk
 from roundhouse.core.desks.licenses import LicensesDesk
 from roundhouse.core.desks.migrations import MigrationsDesk
 from roundhouse.core.desks.repair import RepairDesk
+from roundhouse.core.desks.revisions import RevisionsDesk
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -141,6 +142,7 @@ class Management(
     StatusDesk,
     ModelsDesk,
     RepairDesk,
+    RevisionsDesk,
     BrowseDesk,
     ExchangeDesk,
     EnsureDesk,

@@ -163,12 +163,30 @@ class DiskUse:
     freed_by_removal: int
 
 
+@dataclass(frozen=True, slots=True)
+class RevisionView:
+    """One revision of a model that is here."""
+
+    #: What its source calls it.
+    revision: str
+    #: What tells it apart here: `models rollback --to` takes either, or its beginning.
+    key: str
+    size: int
+    #: When it came.
+    created_at: datetime | None
+    served: bool
+    #: When another one took its place; ``None`` for the served one.
+    served_until: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDetail(Model):
     """A model with its files and those who serve it."""
 
     files: tuple[ModelFile, ...] = ()
     served_by: tuple[DeploymentView, ...] = ()
+    #: The served one first, then those that `models rollback` can go back to.
+    revisions: tuple[RevisionView, ...] = ()
     #: What of it would execute code: one sentence each.
     code: tuple[str, ...] = ()
     disk: DiskUse | None = None

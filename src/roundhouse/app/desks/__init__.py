@@ -11,6 +11,7 @@ from roundhouse.app.desks.licenses import Licenses
 from roundhouse.app.desks.migrations import MigrationDesk
 from roundhouse.app.desks.models import Models
 from roundhouse.app.desks.repair import RepairDesk
+from roundhouse.app.desks.revisions import RevisionsDesk
 from roundhouse.app.desks.routes import Routes
 from roundhouse.app.desks.status import StatusDesk
 from roundhouse.app.desks.transfers import TransferDesk
@@ -21,6 +22,7 @@ from roundhouse.app.rooms import Rooms
 class Desks(
     StatusDesk,
     RepairDesk,
+    RevisionsDesk,
     BrowseDesk,
     ExchangeDesk,
     TransferDesk,

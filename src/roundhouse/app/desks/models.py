@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from roundhouse.app.desks import views
 from roundhouse.app.rooms import Rooms
@@ -29,7 +30,9 @@ class Models:
         if artifact is not None:
             who = served.get(artifact.model, ())
             disk = await self._rooms.listing.disk_use(artifact)
-            return views.detail(await self._rooms.listing.model(artifact), artifact, who, disk)
+            shown = views.detail(await self._rooms.listing.model(artifact), artifact, who, disk)
+            older = await self._rooms.library.older(artifact.model)
+            return replace(shown, revisions=views.revisions(artifact, older))
         name = self._model_of(name, served)
         return views.detail(views.remote(name, served[name], self._rooms.marking.of(name)), None, served[name])
 

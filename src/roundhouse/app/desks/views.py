@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from roundhouse.app.listing import Show
-from roundhouse.core.artifacts import Artifact, Digest, Transfer, TransferState
+from roundhouse.core.artifacts import Artifact, Digest, Older, Transfer, TransferState
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
 from roundhouse.core.marks import UNMARKED, Mark
 from roundhouse.core.views import (
@@ -22,6 +22,7 @@ from roundhouse.core.views import (
     ModelFile,
     ProfileView,
     RefusalView,
+    RevisionView,
     TokenPrice,
     TransferView,
     Verification,
@@ -135,6 +136,15 @@ def detail(
 
 def _code(artifact: Artifact) -> tuple[str, ...]:
     return code_flags([file.name for file in artifact.files], chat_template=artifact.has_chat_template)
+
+
+def revisions(served: Artifact, older: Sequence[Older]) -> tuple[RevisionView, ...]:
+    """The revisions of one model that are here."""
+    kept = [(each.artifact, each.served_until) for each in older]
+    return tuple(
+        RevisionView(each.revision, each.key, each.size, each.created_at, until is None, until)
+        for each, until in [(served, None), *kept]
+    )
 
 
 def verification(report: VerifyReport) -> Verification:

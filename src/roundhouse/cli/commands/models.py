@@ -17,6 +17,7 @@ from roundhouse.cli.commands.exchange import bundle, export, import_command
 from roundhouse.cli.commands.keeping import gc, pin, tag, unpin, untag
 from roundhouse.cli.commands.migrate import migrate
 from roundhouse.cli.commands.repair import repair
+from roundhouse.cli.commands.update import rollback, short, update
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
@@ -53,6 +54,8 @@ for command in (
     bundle,
     ensure,
     migrate,
+    rollback,
+    update,
 ):
     models.add_command(command)
 
@@ -168,8 +171,28 @@ def show(invocation: Invocation, name: str) -> None:
         ],
         title="served by",
     )
-    facts = Table((Column(""), Column("")), _facts(model, invocation.clock.now()))
-    invocation.out.result(reply.data, [facts, files, served], [model.name])
+    now = invocation.clock.now()
+    facts = Table((Column(""), Column("")), _facts(model, now))
+    tables = [facts, files, served, *([_revisions(model, now)] if len(model.revisions) > 1 else [])]
+    invocation.out.result(reply.data, tables, [model.name])
+
+
+def _revisions(model: ModelDetail, now: datetime) -> Table:
+    """Those that are here; a model with only one needs no list of them."""
+    return Table(
+        (Column("revision"), Column("key"), Column("size", right=True), Column("came", drop=1), Column("")),
+        [
+            [
+                short(each.revision),
+                each.key,
+                Cell(wording.size(each.size), each.size),
+                Cell(wording.ago(each.created_at, now), each.created_at or ""),
+                "served" if each.served else "kept",
+            ]
+            for each in model.revisions
+        ],
+        title="revisions",
+    )
 
 
 def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
