@@ -253,7 +253,7 @@ async def test_a_folder_is_settled_as_the_registry_says(library: Library) -> Non
     path.unlink()
     await library.settle_folder("tiny")
     assert path.is_file()
-    stray = path.parent.with_name(folder_name("stray"))
+    stray = path.parents[1].with_name(folder_name("stray"))
     stray.mkdir()
     await library.settle_folder("stray")
     assert not stray.exists()

@@ -323,3 +323,26 @@ async def test_two_names_of_one_store_for_the_same_bytes_both_come(
     await carried(moving, "ollama", Wish(on_conflict=OnConflict.REPLACE))
     again = await carried(moving, "ollama", Wish(on_conflict=OnConflict.REPLACE))
     assert (["tiny:3b", "tiny:latest"], None) == (await names(hall), again.id)
+
+
+async def test_older_revisions_of_what_is_replaced_come_back_too(tmp_path: Path, home: Path) -> None:
+    """The house may keep some for going back: a rollback leads to the same ones."""
+    artifacts = MemoryArtifacts()
+    library = Library(tmp_path / "library", artifacts, Events(), SystemClock(), keep_revisions=2)
+    hall = Hall(library, artifacts)
+    moving = migrations(hall, home)
+    for number, data in enumerate((TWO, a_gguf(bytes(256)))):
+        elsewhere = OllamaStore(home / f"elsewhere{number}")
+        elsewhere.add("tiny:latest", {"model": data})
+        await carried(moving, elsewhere.root, Wish(Mode.COPY, OnConflict.REPLACE))
+    for migration in await moving.list():
+        await moving.forget(migration.id or "")
+    OllamaStore(home / ".ollama").add("tiny:latest", {"model": ONE})
+    before = (list(await library.older()), census(library.root, without=("migrations",)), await registered(hall))
+    outcome = await carried(moving, "ollama", Wish(on_conflict=OnConflict.REPLACE))
+    await moving.rollback(outcome.id or "")
+    assert before == (
+        list(await library.older()),
+        census(library.root, without=("migrations",)),
+        await registered(hall),
+    )
