@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from roundhouse.core.artifacts import Digest
+from roundhouse.migration.adopting import Hall
 from roundhouse.migration.found import FoundFile
 from roundhouse.migration.journal import Adopted, Adopting, Event, Journal, Leaving
-from roundhouse.migration.placing import sync
+from roundhouse.migration.placing import read_whole, sync
 from roundhouse.migration.planning import MigrationPlan
 
 
-def leave(journal: Journal, plan: MigrationPlan) -> None:
+def leave(hall: Hall, journal: Journal, plan: MigrationPlan) -> None:
     """Take out what the plan wants, as far as all models that need it have come. Raises OSError."""
     events = journal.events()
     adopted = {event.model for event in events if isinstance(event, Adopted)}
@@ -35,9 +36,9 @@ def leave(journal: Journal, plan: MigrationPlan) -> None:
         if path in stays or not os.path.lexists(path):
             continue
         if str(path) not in gone:
+            if path in known and not _is_held(hall, path, *known[path]):
+                continue  # it is not what the library has, so nothing could put it back
             event = _leaving(journal, number, path, known)
-            if event is None:
-                continue
             journal.write(event)
         path.unlink()
         sync(path.parent)
@@ -54,18 +55,22 @@ def _known(plan: MigrationPlan, events: Sequence[Event], adopted: set[str]) -> M
     }
 
 
-def _leaving(
-    journal: Journal, number: int, path: Path, known: Mapping[Path, tuple[FoundFile, Digest]]
-) -> Leaving | None:
-    """What it takes to put *path* back; ``None`` when it is not what it was, and had better stay."""
+def _is_held(hall: Hall, path: Path, file: FoundFile, digest: Digest) -> bool:
+    """Whether the library has the very bytes of *path*: its name may promise what it does not hold."""
+    status, blob = path.lstat(), hall.library.blobs.path_of(digest)
+    if (status.st_ino, status.st_size, status.st_mtime_ns) != (file.inode, file.size, file.modified_ns):
+        return False
+    return path.samefile(blob) or read_whole(path).digest == digest
+
+
+def _leaving(journal: Journal, number: int, path: Path, known: Mapping[Path, tuple[FoundFile, Digest]]) -> Leaving:
+    """What it takes to put *path* back."""
     status, folder = path.lstat(), path.parent.stat()
     digest, kept, target = None, None, None
     if stat.S_ISLNK(status.st_mode):
         target = str(path.readlink())
     elif path in known:
-        file, digest = known[path]
-        if (status.st_ino, status.st_size, status.st_mtime_ns) != (file.inode, file.size, file.modified_ns):
-            return None
+        digest = known[path][1]
     else:
         kept = number
         copy = journal.kept / f"entry-{number}"

@@ -183,7 +183,7 @@ class Migrations:
             if step.model not in done:
                 await self._adopt(journal, step, plan.wish.mode)
         if plan.leaving:
-            await settled(asyncio.to_thread(leave, journal, plan))
+            await settled(asyncio.to_thread(leave, self._hall, journal, plan))
         await settled(asyncio.to_thread(shutil.rmtree, journal.staged, ignore_errors=True))
         await settled(asyncio.to_thread(journal.write, Marked(APPLIED)))
         await self.changed()

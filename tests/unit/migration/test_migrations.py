@@ -346,3 +346,16 @@ async def test_older_revisions_of_what_is_replaced_come_back_too(tmp_path: Path,
         census(library.root, without=("migrations",)),
         await registered(hall),
     )
+
+
+async def test_a_rotten_copy_of_what_the_library_has_does_not_leave(moving: Migrations, hall: Hall, home: Path) -> None:
+    """Its name promises the same bytes, but nothing could put these back."""
+    cache = HuggingFaceCache(home / ".cache" / "huggingface")
+    cache.add("ada/a", {"m-Q4_0.gguf": ONE})
+    blob = cache.add("ada/b", {"m-Q4_0.gguf": ONE}).joinpath("m-Q4_0.gguf").resolve()
+    blob.write_bytes(ONE[:-1] + b"x")
+    before = (census(home), folder_times(home))
+    outcome = await carried(moving, "huggingface", Wish(Mode.MOVE))
+    assert (["ada/a:Q4_0", "ada/b:Q4_0"], True) == (await names(hall), blob.is_file())
+    await moving.rollback(outcome.id or "")
+    assert before == (census(home), folder_times(home))
