@@ -16,6 +16,7 @@ from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, Fingerprin
 from roundhouse.core.errors import ConflictError
 from roundhouse.core.ports import Artifacts
 from roundhouse.library.library import Library
+from roundhouse.migration.found import FoundFile
 from roundhouse.migration.journal import Adopted, Adopting, Journal
 from roundhouse.migration.placing import Read, Watch, bring, proven, read_whole, sync
 from roundhouse.migration.planning import Mode, Step, Task
@@ -64,13 +65,20 @@ def _stage(hall: Hall, journal: Journal, step: Step, mode: Mode, watch: Watch) -
 
 def _staged(hall: Hall, target: Path, task: Task, mode: Mode, watch: Watch) -> _Staged:
     file, promised = task.file, task.file.promised
-    if promised is not None and hall.library.blobs.has(promised):
+    if promised is not None and has_promised(hall, file):
         read = read_whole(hall.library.blobs.path_of(promised), watch)
         if read.digest == promised:
             return _Staged(None, ArtifactFile(file.name, read.size, read.digest), read)
     bring(file, target, task.method, mode)
     read = proven(file, target, watch)
     return _Staged(target, ArtifactFile(file.name, read.size, read.digest), read)
+
+
+def has_promised(hall: Hall, file: FoundFile) -> bool:
+    """Whether the library has what the name of *file* promises; a file of another size breaks that promise."""
+    if file.promised is None or not hall.library.blobs.has(file.promised):
+        return False
+    return hall.library.blobs.size(file.promised) == file.size
 
 
 async def _announce(hall: Hall, journal: Journal, step: Step, staged: Sequence[_Staged]) -> None:

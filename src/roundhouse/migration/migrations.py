@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -26,7 +27,7 @@ from roundhouse.core.errors import (
     RoundhouseError,
 )
 from roundhouse.library.admission import PolicyRules
-from roundhouse.migration.adopting import Hall, adopt
+from roundhouse.migration.adopting import Hall, adopt, has_promised
 from roundhouse.migration.found import FoundFile, Inventory, Kind
 from roundhouse.migration.journal import Adopted, Adopting, Failed, Header, Journal, Journals, Marked
 from roundhouse.migration.leaving import leave
@@ -115,7 +116,7 @@ class Migrations:
     def _plan(self, place: tuple[Path, Kind | None], wish: Wish, artifacts: Sequence[Artifact]) -> MigrationPlan:
         inventory: Inventory = look(place[0], self._around, place[1])
         paving = Paving(self._hall.library.root)
-        ground = Ground(artifacts, _digest_of, self._hall.library.blobs.has, paving.method_of, self._limits.rules)
+        ground = Ground(artifacts, _digest_of, partial(has_promised, self._hall), paving.method_of, self._limits.rules)
         return make_plan(inventory, wish, ground)
 
     def disk_free(self) -> int:

@@ -148,7 +148,8 @@ class Ground:
     artifacts: Sequence[Artifact]
     #: The digest of a file, read if it must be. Raises OSError.
     digest_of: Callable[[FoundFile], Digest]
-    has: Callable[[Digest], bool]
+    #: Whether the library has what the name of a file promises, of the size that the file has.
+    has: Callable[[FoundFile], bool]
     #: How a file would come in, without regard to what is here.
     method_of: Callable[[FoundFile, Mode], Method]
     #: Who and what may come in at all.
@@ -251,7 +252,7 @@ class _Drafting:
         self.steps.append(Step(found, model, tasks, replaces))
 
     def _method(self, file: FoundFile) -> Method:
-        if file.promised is not None and self.ground.has(file.promised):
+        if self.ground.has(file):
             return Method.PRESENT
         return self.ground.method_of(file, self.wish.mode)
 
