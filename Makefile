@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help up test test-unit lint format faults bench docs lock peers clean
+.PHONY: help up test test-unit lint format faults fuzz bench docs lock peers clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -51,7 +51,10 @@ format: .venv/test.stamp ## Rewrite the code in the house's format
 	@$(BIN)/ruff check --fix .
 
 faults: .venv/test.stamp peers ## The fault tests at their full counts
-	@ROUNDHOUSE_FAULTS=full $(BIN)/python -m pytest -s tests/faults tests/e2e/test_pull.py tests/e2e/test_fallback.py $(ARGS)
+	@ROUNDHOUSE_FAULTS=full $(BIN)/python -m pytest -s tests/faults tests/e2e/test_pull.py tests/e2e/test_fallback.py tests/properties/test_steering.py $(ARGS)
+
+fuzz: .venv/test.stamp ## Mutated model files, 200,000 of each format
+	@ROUNDHOUSE_FUZZ=$(or $(COUNT),200000) $(BIN)/python -m pytest -s tests/properties/test_mutated_headers.py $(ARGS)
 
 bench: .venv/test.stamp .venv-litellm/stamp ## Measure the gateway against its peers
 	@$(BIN)/python -m benchmarks.gateway $(ARGS)

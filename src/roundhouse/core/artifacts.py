@@ -17,7 +17,7 @@ from roundhouse.core.errors import SchemaError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST_PATH, _LONGEST_NAME = 1024, 255
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?")
 
 
 class Digest(str):
@@ -57,6 +57,11 @@ class FileName(str):
         return super().__new__(cls, value)
 
 
+def is_device(part: str) -> bool:
+    """Whether *part* means a device on Windows, whatever stands behind its dot."""
+    return _RESERVED.fullmatch(part) is not None
+
+
 def _safe(part: str) -> bool:
     """Whether *part* is an ordinary name of one folder entry."""
     return (
@@ -65,7 +70,7 @@ def _safe(part: str) -> bool:
         and part.isprintable()
         and not any(char in part for char in '\\:*?"<>|')
         and not part.endswith((" ", "."))
-        and not _RESERVED.fullmatch(part)
+        and not is_device(part)
     )
 
 

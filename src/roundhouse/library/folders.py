@@ -11,7 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-from roundhouse.core.artifacts import Artifact
+from roundhouse.core.artifacts import Artifact, is_device
 from roundhouse.core.errors import NotFoundError
 from roundhouse.library.blobs import Blobs
 
@@ -19,6 +19,7 @@ from roundhouse.library.blobs import Blobs
 def folder_name(model: str) -> str:
     """A readable, safe and unique folder name: different models never share one, not even where case is ignored."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip(".-")[:80]
+    readable = f"_{readable}" if is_device(readable) else readable
     return f"{readable}-{hashlib.sha256(model.encode()).hexdigest()[:12]}"
 
 

@@ -152,6 +152,15 @@ class Library:
             await self._artifacts.add(artifact)
         self._events.publish(ArtifactAdded(artifact.model))
 
+    async def settle_folder(self, model: str) -> None:
+        """Make the folder of *model* hold what the registry says, after a kill between the two."""
+        async with self._change:
+            known = next((artifact for artifact in await self._artifacts.list() if artifact.model == model), None)
+            if known is None:
+                await asyncio.to_thread(self._folders.remove, model)
+            else:
+                await asyncio.to_thread(self._folders.ensure, known)
+
     async def list(self) -> Sequence[Artifact]:
         """All models, by name."""
         return await self._artifacts.list()

@@ -37,8 +37,17 @@ def normal(ref: str) -> str:
         text = f"file:{text}"
     scheme_of(text)
     if text.startswith("file:"):
-        return f"file:{Path(text.removeprefix('file:').removeprefix('//')).expanduser().absolute()}"
+        return f"file:{_absolute(text.removeprefix('file:').removeprefix('//'))}"
     return text
+
+
+def _absolute(path: str) -> Path:
+    """*path* from the root on. Raises SchemaError."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        message = f"nobody here is called {path.partition('/')[0][1:80]!r}, so there is no home folder of theirs"
+        raise SchemaError(message, hint=_FORMS) from error
 
 
 def scheme_of(ref: str) -> str:

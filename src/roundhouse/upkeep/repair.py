@@ -87,9 +87,9 @@ class Repairs:
     async def _foresee(self, finding: Finding) -> FileRepair:
         """What would be done."""
         told = _told(finding, "right" if finding.ok else "damaged")
-        from_peers = 0
+        from_peers, peers = 0, await self._ward.peers(finding)
         for stretch, digest in finding.missing:
-            if await self._from_peers(finding, stretch, digest) is not None:
+            if await asyncio.to_thread(read_peer, peers, digest) is not None:
                 from_peers += stretch.length
         damaged = sum(each.length for each in finding.damaged)
         return replace(told, bytes_from_peers=from_peers, bytes_fetched=damaged - from_peers)
@@ -100,25 +100,19 @@ class Repairs:
             await self._ward.release(finding)
             return "right"
 
+        peers = await self._ward.peers(finding)
+
         async def bring(stretch: Stretch, digest: Digest) -> bytes:
-            data = await self._from_peers(finding, stretch, digest)
+            data = await asyncio.to_thread(read_peer, peers, digest)
             if data is None:
                 return await origin.fetch(finding.file, stretch, digest, tally.count)
             tally.from_peers += len(data)
             return data
 
-        if not (finding.can_be_mended and await self._ward.mend(finding, bring)):
+        if not ((finding.is_partly_right or peers) and await self._ward.mend(finding, bring)):
             await origin.fetch_whole(finding.file, tally.count)
             await self._ward.welcome(finding.file)
         return "repaired"
-
-    async def _from_peers(self, finding: Finding, stretch: Stretch, digest: Digest) -> bytes | None:
-        """The right bytes of a chunk, if another file of the library has them."""
-        for place, there in await self._ward.peers(finding, stretch.length, digest):
-            data = await asyncio.to_thread(read_peer, place, there, digest)
-            if data is not None:
-                return data
-        return None
 
     async def _put_aside(self, finding: Finding) -> Outcome:
         """See to it that nobody loads what is wrong."""

@@ -39,6 +39,17 @@ class Clinic:
             data[offset] ^= 1
         self.path.write_bytes(data)
 
+    async def add_a_relative(self) -> Path:
+        """A model whose last byte alone is another one."""
+        data = DATA[:-1] + bytes([DATA[-1] ^ 1])
+        digest = Digest(hashlib.sha256(data).hexdigest())
+        path = self.library.blobs.path_of(digest)
+        path.write_bytes(data)
+        file = ArtifactFile(FileName("o.gguf"), len(data), digest)
+        await self.library.add_from_transfer(Plan("hf:other", "hf", "other", "1", ()), [file])
+        await self.library.verify("other")
+        return path
+
     def leftovers(self) -> list[Path]:
         """All that the library keeps of any bytes."""
         return [path for path in self.library.root.rglob("sha256-*") if path.is_file()]
@@ -92,13 +103,7 @@ async def test_a_dry_run_tells_the_truth_and_does_nothing(clinic: Clinic) -> Non
 
 async def test_a_peer_is_asked_before_the_source(clinic: Clinic) -> None:
     """A model that shares most of its bytes is nearer than any hub."""
-    other = bytearray(DATA)
-    other[-1] ^= 1
-    digest = Digest(hashlib.sha256(other).hexdigest())
-    clinic.library.blobs.path_of(digest).write_bytes(other)
-    file = ArtifactFile(FileName("o.gguf"), len(other), digest)
-    await clinic.library.add_from_transfer(Plan("hf:other", "hf", "other", "1", ()), [file])
-    await clinic.library.verify("other")
+    await clinic.add_a_relative()
     clinic.spoil(2 * CHUNK + 7)
     foreseen, done = await clinic.repairs.repair("tiny", dry_run=True), await clinic.repairs.repair("tiny")
     assert (CHUNK, 0, []) == (done.bytes_from_peers, done.bytes_fetched, clinic.bench.source.opened)
@@ -106,17 +111,20 @@ async def test_a_peer_is_asked_before_the_source(clinic: Clinic) -> None:
     assert await clinic.is_right()
 
 
+async def test_peers_help_also_when_nothing_is_left(clinic: Clinic) -> None:
+    """Only what they do not have is fetched."""
+    await clinic.add_a_relative()
+    clinic.path.unlink()
+    done = await clinic.repairs.repair("tiny")
+    last = len(DATA) % CHUNK
+    assert (len(DATA) - last, last) == (done.bytes_from_peers, done.bytes_fetched)
+    assert await clinic.is_right()
+
+
 async def test_a_peer_that_has_rotted_too_is_not_believed(clinic: Clinic) -> None:
     """Its bytes are read before they are used."""
-    other = bytearray(DATA)
-    other[-1] ^= 1
-    digest = Digest(hashlib.sha256(other).hexdigest())
-    clinic.library.blobs.path_of(digest).write_bytes(other)
-    file = ArtifactFile(FileName("o.gguf"), len(other), digest)
-    await clinic.library.add_from_transfer(Plan("hf:other", "hf", "other", "1", ()), [file])
-    await clinic.library.verify("other")
-    other[2 * CHUNK + 9] ^= 1
-    clinic.library.blobs.path_of(digest).write_bytes(other)
+    path = await clinic.add_a_relative()
+    path.write_bytes(bytes(path.stat().st_size))
     clinic.spoil(2 * CHUNK + 7)
     done = await clinic.repairs.repair("tiny")
     assert (0, CHUNK) == (done.bytes_from_peers, done.bytes_fetched)

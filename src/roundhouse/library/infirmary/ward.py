@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +19,14 @@ from roundhouse.core.errors import ConflictError, NotFoundError
 from roundhouse.core.ports import Artifacts
 from roundhouse.library.blobs import Blobs, Sighting, sync_folder
 from roundhouse.library.chunks import hash_file, read_stretch, wrong_chunks
-from roundhouse.library.draft import Draft
 from roundhouse.library.folders import Folders
+from roundhouse.library.infirmary.draft import Draft
 from roundhouse.library.integrity import Integrity, disk_errors
 
 #: Brings the bytes that belong there, which have this digest.
 Bring = Callable[[Stretch, Digest], Awaitable[bytes]]
+#: By its digest, where a chunk was seen: a file, and where in it.
+Peers = Mapping[Digest, Sequence[tuple[Path, Stretch]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +50,21 @@ class Finding:
         """Where the wrong bytes are; all of them when nobody knows better."""
         if self.ok:
             return ()
-        if self.known is None or not self.can_be_mended:
-            return (Stretch(0, self.file.size),)
-        return tuple(self.known.stretch(number) for number in self.wrong)
+        if self.missing or self.is_partly_right:
+            return tuple(stretch for stretch, _ in self.missing)
+        return (Stretch(0, self.file.size),)
 
     @property
     def missing(self) -> tuple[tuple[Stretch, Digest], ...]:
-        """What would have to be brought to mend the rest: where it belongs, and its digest."""
-        if self.known is None or not self.can_be_mended:
+        """What would have to be brought to mend it: where it belongs, and its digest; nothing when nobody knows."""
+        if self.known is None:
             return ()
         return tuple((self.known.stretch(number), self.known.chunks[number]) for number in self.wrong)
 
     @property
-    def can_be_mended(self) -> bool:
+    def is_partly_right(self) -> bool:
         """Whether some of the bytes are worth keeping, and it is known which."""
-        if self.known is None or self.place is None or self.seen is None:
+        if self.known is None or self.seen is None:
             return False
         is_longer = self.seen.size > self.known.size
         return len(self.wrong) < len(self.known.chunks) and (bool(self.wrong) or is_longer)
@@ -93,34 +96,32 @@ class Infirmary:
                     return Finding(file, place, seen, known, ok=True)
                 wrong = wrong_chunks(place, known) if known is not None else ()
                 return Finding(file, place, seen, known, wrong=wrong)
-        return Finding(file, None, None, known)
+        return Finding(file, None, None, known, wrong=() if known is None else tuple(range(len(known.chunks))))
 
-    async def peers(self, finding: Finding, length: int, digest: Digest) -> Sequence[tuple[Path, Stretch]]:
-        """Where in the library so many bytes with that digest were seen, the same file included."""
-        return [
-            (place, other.stretch(number))
-            for other in await self.artifacts.fingerprints()
-            if (place := self._place_of(other.digest, finding)) is not None
-            for number, chunk in enumerate(other.chunks)
-            if chunk == digest and other.stretch(number).length == length
-        ]
-
-    def _place_of(self, digest: Digest, finding: Finding) -> Path | None:
-        return finding.place if digest == finding.file.digest else self.blobs.path_of(digest)
+    async def peers(self, finding: Finding) -> Peers:
+        """Where else in the library what is missing was seen, by its digest; right chunks of the same file included."""
+        wanted = {digest for _, digest in finding.missing}
+        found = defaultdict(list)
+        for other in await self.artifacts.fingerprints() if wanted else ():
+            is_same = other.digest == finding.file.digest
+            place = finding.place if is_same else self.blobs.path_of(other.digest)
+            for number, digest in enumerate(other.chunks):
+                if digest in wanted and place is not None and not (is_same and number in finding.wrong):
+                    found[digest].append((place, other.stretch(number)))
+        return found
 
     async def mend(self, finding: Finding, bring: Bring) -> bool:
         """Put right bytes in the place of wrong ones, all of them or none; False when the whole is wrong even so.
 
         Raises what *bring* raises, DiskError, ConflictError.
         """
-        known, place = finding.known, finding.place
-        if known is None or place is None:
-            message = f"{finding.file.name}: there is nothing to mend"
-            raise NotFoundError(message)
+        known = finding.known
+        if known is None:
+            return False
         with _at_work(finding.file.name):
             draft = await asyncio.to_thread(Draft, self.partials, known.digest)
             try:
-                await asyncio.to_thread(draft.copy, place, known, finding.wrong)
+                await asyncio.to_thread(draft.copy, finding.place, known, finding.wrong)
                 for stretch, digest in finding.missing:
                     await asyncio.to_thread(draft.put, stretch.offset, await bring(stretch, digest))
                 return await self._install(draft, known)
@@ -197,12 +198,14 @@ def _at_work(name: str) -> Iterator[None]:
         raise ConflictError(message, hint="try again") from error
 
 
-def read_peer(place: Path, stretch: Stretch, digest: Digest) -> bytes | None:
-    """The bytes of another file, if they are there and right; nothing is believed unread. Blocks."""
-    try:
-        return read_stretch(place, stretch, digest)
-    except OSError:
-        return None
+def read_peer(peers: Peers, digest: Digest) -> bytes | None:
+    """The bytes of a chunk from whoever still has them; nothing is believed unread. Blocks."""
+    for place, stretch in peers.get(digest, ()):
+        with suppress(OSError):
+            data = read_stretch(place, stretch, digest)
+            if data is not None:
+                return data
+    return None
 
 
 def _is_right(path: Path, digest: Digest) -> bool:

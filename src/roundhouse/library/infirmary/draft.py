@@ -29,12 +29,14 @@ class Draft:
         self._lock = threading.Lock()
         self._file: BinaryIO = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "r+b", 0)
 
-    def copy(self, damaged: Path, known: Fingerprint, wrong: Collection[int]) -> None:
-        """Take the chunks of *damaged* that are right. Raises OSError."""
-        with self._lock, damaged.open("rb", buffering=0) as source:
+    def copy(self, damaged: Path | None, known: Fingerprint, wrong: Collection[int]) -> None:
+        """Take the chunks of *damaged* that are right, if there is anything of it. Raises OSError."""
+        with self._lock:
             self._file.truncate(known.size)
-            for number in range(len(known.chunks)):
-                if number not in wrong:
+            if damaged is None or len(wrong) == len(known.chunks):
+                return
+            with damaged.open("rb", buffering=0) as source:
+                for number in set(range(len(known.chunks))) - set(wrong):
                     self._copy(source, known.stretch(number))
 
     def _copy(self, source: BinaryIO, stretch: Stretch) -> None:
