@@ -20,10 +20,12 @@ from roundhouse.api.guard import GuardedRoute, needs
 from roundhouse.api.nouns.backends import add_backends
 from roundhouse.api.nouns.events import EventSocket, add_events
 from roundhouse.api.nouns.exchange import STREAMED, add_bundles, add_ensure, add_registry
+from roundhouse.api.nouns.keeping import add_keeping
 from roundhouse.api.nouns.licenses import add_licenses
 from roundhouse.api.nouns.migrations import add_migrations
 from roundhouse.api.nouns.models import add_browse, add_models
 from roundhouse.api.nouns.repair import add_repair
+from roundhouse.api.nouns.revisions import add_revisions
 from roundhouse.api.nouns.route import add_route
 from roundhouse.api.nouns.status import add_status
 from roundhouse.api.nouns.transfers import add_bandwidth, add_steering, add_transfers
@@ -81,8 +83,10 @@ def build(management: Management) -> FastAPI:
 
 def _add_routes(api: FastAPI, management: Management) -> None:
     add_status(api.router, management)
+    add_revisions(api.router, management)
     add_models(api.router, management)
     add_repair(api.router, management)
+    add_keeping(api.router, management)
     add_browse(api.router, management)
     add_registry(api.router, management)
     add_bundles(api.router, management)

@@ -38,7 +38,7 @@ class Fleet:
         aliases: Mapping[str, Sequence[str]],
         policy: Policy,
         standings: Standings,
-        stock: Callable[[], Awaitable[None]],
+        stock: Callable[[], Awaitable[Mapping[str, str]]],
     ) -> None:
         self.backends = backends
         self._stock = stock
@@ -80,12 +80,12 @@ class Fleet:
 
     async def refresh(self, names: Sequence[str] | None = None) -> None:
         """Ask backends (all of them by default) what they serve, and take a new snapshot."""
-        await self._stock()
+        held = await self._stock()
         async with asyncio.TaskGroup() as group:
             for name in self.backends if names is None else names:
                 group.create_task(self._ask(name))
         deployments = self.deployments()
-        self._snapshot = Snapshot.build(deployments, self._aliases, self._policy)
+        self._snapshot = Snapshot.build(deployments, self._aliases, self._policy, held)
         self._standings.keep(deployment.id for deployment in deployments)
 
     async def run(self) -> None:

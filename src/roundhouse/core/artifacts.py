@@ -7,6 +7,7 @@ Digests and file names are validated here, by type, before any path is made from
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -175,6 +176,21 @@ class Artifact:
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)
+
+    @property
+    def key(self) -> str:
+        """What tells these bytes under these names from any others: 12 hex digits."""
+        names = "\n".join(f"{file.name} {file.digest}" for file in self.files)
+        return hashlib.sha256(names.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Older:
+    """A revision of a model that is kept, and not the one that is served."""
+
+    artifact: Artifact
+    #: When another one took its place.
+    served_until: datetime
 
 
 #: Whether a licence is in somebody's way: nobody need agree, nobody names one, agreed, not yet agreed, not wanted here.

@@ -6,16 +6,19 @@ Delivery is a plain call in order of subscription; a subscriber must be quick an
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from roundhouse.core.artifacts import Artifact
 from roundhouse.core.views import TransferView
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactAdded:
-    """The library holds one more runnable model."""
+    """The library holds one more runnable model, or another revision of one."""
 
     model: str
+    #: What is under that name from now on.
+    artifact: Artifact | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

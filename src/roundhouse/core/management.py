@@ -11,9 +11,11 @@ from roundhouse.core.browse import Browsing, Query
 from roundhouse.core.desks.ensure import EnsureDesk
 from roundhouse.core.desks.events import EventsDesk
 from roundhouse.core.desks.exchange import ExchangeDesk
+from roundhouse.core.desks.keeping import KeepingDesk
 from roundhouse.core.desks.licenses import LicensesDesk
 from roundhouse.core.desks.migrations import MigrationsDesk
 from roundhouse.core.desks.repair import RepairDesk
+from roundhouse.core.desks.revisions import RevisionsDesk
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -140,6 +142,7 @@ class Management(
     StatusDesk,
     ModelsDesk,
     RepairDesk,
+    RevisionsDesk,
     BrowseDesk,
     ExchangeDesk,
     EnsureDesk,
@@ -150,6 +153,7 @@ class Management(
     LicensesDesk,
     MigrationsDesk,
     EventsDesk,
+    KeepingDesk,
     Protocol,
 ):
     """Everything that a person may ask of a running Roundhouse."""

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from roundhouse.core.artifacts import Acceptance, Artifact, Digest, Fingerprint, Plan, PlannedFile, Terms, Transfer
+from roundhouse.core.artifacts import (
+    Acceptance,
+    Artifact,
+    Digest,
+    Fingerprint,
+    Older,
+    Plan,
+    PlannedFile,
+    Terms,
+    Transfer,
+)
 from roundhouse.core.browse import Offer, Query
 from roundhouse.core.inference import Answer, ChunkStream, Deployment, InferenceRequest
 from roundhouse.core.ledger import UsageRecord, UsageSummary
@@ -106,7 +116,13 @@ class Artifacts(Protocol):
         """All of them, by name."""
 
     async def remove(self, model: str) -> Artifact:
-        """Forget one and return it. Raises NotFoundError."""
+        """Forget one and its older revisions, and return it. Raises NotFoundError."""
+
+    async def switch(self, artifact: Artifact, older: Sequence[Older]) -> None:
+        """Make *artifact* the one of its name, and *older* all that is kept of others, in one step."""
+
+    async def older(self, model: str | None = None) -> Sequence[Older]:
+        """The revisions that are kept (of one model, or of all) and not served; the last that served comes first."""
 
     async def mark_verified(self, model: str, at: datetime) -> None:
         """Note that every byte was read and was right."""

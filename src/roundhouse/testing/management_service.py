@@ -41,9 +41,11 @@ from roundhouse.core.views import (
 )
 from roundhouse.testing.desks.events import InMemoryEvents
 from roundhouse.testing.desks.exchange import ExchangeInMemory
+from roundhouse.testing.desks.keeping import InMemoryKeeping
 from roundhouse.testing.desks.licenses import InMemoryLicenses
 from roundhouse.testing.desks.migrations import InMemoryMigrations
 from roundhouse.testing.desks.repair import ROT, InMemoryRepairs
+from roundhouse.testing.desks.revisions import InMemoryRevisions
 
 #: When everything in here happened, unless somebody says otherwise.
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -167,10 +169,12 @@ def a_route(id: str = "r-1", *, chosen: str = "local/acme/tiny:Q4_K_M") -> Expla
 @dataclass
 class InMemoryManagement(
     InMemoryRepairs,
+    InMemoryRevisions,
     ExchangeInMemory,
     InMemoryLicenses,
     InMemoryMigrations,
     InMemoryEvents,
+    InMemoryKeeping,
 ):
     """A Roundhouse made of lists; change them as a test needs."""
 
