@@ -60,7 +60,7 @@ def speaker() -> Iterator[Speaker]:
 
 def fill(path: str, name: str) -> str:
     """Put *name* where the path has a hole."""
-    return path.replace("{name}", name).replace("{id}", name)
+    return path.replace("{name}", name).replace("{id}", name).replace("{key}", name)
 
 
 def is_known(path: str, answer: httpx2.Response) -> bool:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from roundhouse.core.artifacts import Artifact, Digest, Fingerprint, Older, Plan, PlannedFile, Transfer
+from roundhouse.core.artifacts import (
+    Acceptance,
+    Artifact,
+    Digest,
+    Fingerprint,
+    Older,
+    Plan,
+    PlannedFile,
+    Terms,
+    Transfer,
+)
 from roundhouse.core.browse import Offer, Query
 from roundhouse.core.inference import Answer, ChunkStream, Deployment, InferenceRequest
 from roundhouse.core.ledger import UsageRecord, UsageSummary
@@ -141,6 +151,25 @@ class Transfers(Protocol):
 
     async def list(self, *, limit: int = 100) -> Sequence[Transfer]:
         """Newest first."""
+
+
+class Licenses(Protocol):
+    """The durable list of terms that were met, and of who agreed to which."""
+
+    async def put_terms(self, terms: Terms) -> None:
+        """Keep *terms*; known ones stay as they are, but for a text that they lacked."""
+
+    async def terms(self) -> list[Terms]:
+        """All of them, by digest."""
+
+    async def accept(self, acceptance: Acceptance) -> None:
+        """Write down that somebody agreed; the first time stays."""
+
+    async def revoke(self, principal: str, digest: Digest) -> bool:
+        """Take it back; whether there was something to take back."""
+
+    async def acceptances(self) -> list[Acceptance]:
+        """All of them, oldest first."""
 
 
 class Ledger(Protocol):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from roundhouse.core.artifacts import LicenseState
 from roundhouse.core.inference import Operation
-from roundhouse.core.licenses import LicenseState
 
 Dimension = Literal["model", "backend", "day"]
 CheckStatus = Literal["ok", "warn", "fail"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 
-from roundhouse.core.artifacts import Plan, PlannedFile
+from roundhouse.core.artifacts import LicenseState, Plan, PlannedFile
 from roundhouse.core.errors import DiskError
-from roundhouse.core.licenses import LicenseState
 from roundhouse.library import Library
 from roundhouse.transfers import NO_SPACE
 
