@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from roundhouse.app.fleet import Fleet
@@ -40,6 +40,9 @@ class Listing:
         self._library, self._fleet, self._marking, self._show = library, fleet, marking, show
         self._rows: dict[str, _Row] = {}
         self._snapshot: Snapshot | None = None
+        #: What the list was made of: while that is the same, so is the list.
+        self._made_of: tuple[object, object, object] = (None, None, None)
+        self._models: Sequence[Model] = ()
         self._served: Mapping[str, tuple[Deployment, ...]] = {}
 
     def served(self) -> Mapping[str, tuple[Deployment, ...]]:
@@ -60,8 +63,17 @@ class Listing:
 
     async def models(self) -> Sequence[Model]:
         """All of them, by name."""
-        held = {artifact.model: artifact for artifact in await self._library.list()}
-        served = self.served()
+        artifacts = await self._library.list()
+        served, changes = self.served(), self._marking.changes
+        # By identity: all three are replaced as a whole, and comparing their contents would take as long as the list.
+        now = (artifacts, served, changes)
+        if any(one is not other for one, other in zip(now, self._made_of, strict=True)):
+            self._made_of = now
+            self._models = tuple(self._renewed({artifact.model: artifact for artifact in artifacts}, served))
+        return self._models
+
+    def _renewed(self, held: Mapping[str, Artifact], served: Mapping[str, tuple[Deployment, ...]]) -> Iterator[Model]:
+        """All models by name; those of which nothing has changed are the same objects as before."""
         known, rows = self._rows, {}
         for name in sorted({*held, *served}):
             artifact, deployments, mark = held.get(name), served.get(name, ()), self._marking.of(name)
@@ -75,7 +87,7 @@ class Listing:
                 row = _Row(artifact, deployments, mark, self._show(name, artifact, deployments, mark))
             rows[name] = row
         self._rows = rows
-        return [row.model for row in rows.values()]
+        return (row.model for row in rows.values())
 
     async def disk_use(self, artifact: Artifact) -> DiskUse:
         """What one model takes on the disk now."""
