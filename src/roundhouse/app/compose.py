@@ -35,6 +35,7 @@ from roundhouse.storage.database import Database
 from roundhouse.storage.engines import jobs_url
 from roundhouse.storage.jobs import DbosJobs
 from roundhouse.storage.transfers import SqlTransfers
+from roundhouse.transfers import FetchOptions
 from roundhouse.upkeep.pull import Pulls, PullSettings
 
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
@@ -202,7 +203,10 @@ async def build_pulls(
             offline=downloads.offline,
             min_free=settings.library.min_free,
             bandwidth=downloads.bandwidth or None,
+            bandwidth_per_source=downloads.bandwidth_per_source,
+            schedule=downloads.schedule,
             max_concurrent=downloads.max_concurrent,
+            fetch=FetchOptions(connections=downloads.connections_per_file, all_connections=downloads.max_connections),
         ),
     )
     await jobs.launch()

@@ -176,6 +176,7 @@ class InMemoryManagement:
     offline: bool = False
     #: Bytes per second for all downloads together.
     limit: int | None = None
+    source_limits: dict[str, int] = field(default_factory=dict)
 
     async def status(self) -> Status:
         """Tell the state at a glance."""
@@ -297,11 +298,16 @@ class InMemoryManagement:
 
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
-        return Bandwidth(self.limit, None)
+        return Bandwidth(self.limit, None, sources=dict(self.source_limits), holds="limit" if self.limit else None)
 
-    async def limit_transfers(self, bandwidth: int | None) -> Bandwidth:
-        """Limit all of them together."""
-        self.limit = bandwidth
+    async def limit_transfers(self, bandwidth: int | None, source: str | None = None) -> Bandwidth:
+        """Limit all of them together, or all from one source."""
+        if source is None:
+            self.limit = bandwidth
+        elif bandwidth is None:
+            self.source_limits.pop(source, None)
+        else:
+            self.source_limits[source] = bandwidth
         return await self.bandwidth()
 
     def _steer(self, transfer_id: str, wanted: str) -> TransferView:
