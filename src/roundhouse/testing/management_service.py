@@ -174,7 +174,6 @@ class InMemoryManagement:
     database: str = "sqlite"
     offers: list[Offer] = field(default_factory=list)
     offline: bool = False
-    #: Bytes per second for all downloads together.
     limit: int | None = None
     source_limits: dict[str, int] = field(default_factory=dict)
 
@@ -298,16 +297,13 @@ class InMemoryManagement:
 
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
-        return Bandwidth(self.limit, None, sources=dict(self.source_limits), holds="limit" if self.limit else None)
+        limited = {name: rate for name, rate in self.source_limits.items() if rate}
+        return Bandwidth(self.limit, None, sources=limited, holds="limit" if self.limit else None)
 
     async def limit_transfers(self, bandwidth: int | None, source: str | None = None) -> Bandwidth:
         """Limit all of them together, or all from one source."""
-        if source is None:
-            self.limit = bandwidth
-        elif bandwidth is None:
-            self.source_limits.pop(source, None)
-        else:
-            self.source_limits[source] = bandwidth
+        self.source_limits |= {} if source is None else {source: bandwidth or 0}
+        self.limit = bandwidth if source is None else self.limit
         return await self.bandwidth()
 
     def _steer(self, transfer_id: str, wanted: str) -> TransferView:
