@@ -41,6 +41,7 @@ from roundhouse.storage.database import Database
 from roundhouse.storage.engines import jobs_url
 from roundhouse.storage.jobs import DbosJobs
 from roundhouse.storage.transfers import SqlTransfers
+from roundhouse.transfers import FetchOptions
 from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.progress import Progress
 from roundhouse.upkeep.pull import Pulls, PullSettings
@@ -233,7 +234,10 @@ async def build_pulls(stack: AsyncExitStack, settings: Settings, ground: Ground)
             offline=downloads.offline,
             min_free=settings.library.min_free,
             bandwidth=downloads.bandwidth or None,
+            bandwidth_per_source=downloads.bandwidth_per_source,
+            schedule=downloads.schedule,
             max_concurrent=downloads.max_concurrent,
+            fetch=FetchOptions(connections=downloads.connections_per_file, all_connections=downloads.max_connections),
         ),
         build_gate(settings, ground.book, ground.clock),
     )

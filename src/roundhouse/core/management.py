@@ -104,8 +104,8 @@ class TransfersDesk(Protocol):
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
 
-    async def limit_transfers(self, bandwidth: int | None) -> Bandwidth:
-        """Let all of them together take so many bytes per second at most, until the next start."""
+    async def limit_transfers(self, bandwidth: int | None, source: str | None = None) -> Bandwidth:
+        """Let all of them, or all from one *source*, take so many bytes per second at most, until the next start."""
 
 
 class BackendsDesk(Protocol):
