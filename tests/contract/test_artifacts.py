@@ -1,5 +1,6 @@
 """The port `Artifacts`: one suite over the fake and over both databases."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -148,3 +149,21 @@ async def test_registers_all_or_none(artifacts: Artifacts) -> None:
         with pytest.raises(RoundhouseError):
             await artifacts.add_all([replace(good[0], revision="1" * 40), broken])
     assert good == list(await artifacts.list())
+
+
+async def test_the_list_is_never_behind(artifacts: Artifacts) -> None:
+    """Every change is in the next list, however often it was asked for before."""
+    for model in ("b", "a"):
+        await artifacts.add(an_artifact(model))
+        assert model in {artifact.model for artifact in await artifacts.list()}
+    await artifacts.mark_verified("a", NOON)
+    assert NOON == (await artifacts.list())[0].verified_at
+    await artifacts.remove("a")
+    assert ["b"] == [artifact.model for artifact in await artifacts.list()]
+
+
+async def test_changes_while_it_is_listed(artifacts: Artifacts) -> None:
+    """What was read before a change is not remembered after it."""
+    changes = [artifacts.add(an_artifact(f"m{number}")) for number in range(8)]
+    await asyncio.gather(*(each for change in changes for each in (artifacts.list(), change, artifacts.list())))
+    assert len(await artifacts.list()) == 8

@@ -20,6 +20,7 @@ from roundhouse.api.guard import GuardedRoute, needs
 from roundhouse.api.nouns.backends import add_backends
 from roundhouse.api.nouns.events import EventSocket, add_events
 from roundhouse.api.nouns.exchange import STREAMED, add_bundles, add_ensure, add_registry
+from roundhouse.api.nouns.keeping import add_keeping
 from roundhouse.api.nouns.licenses import add_licenses
 from roundhouse.api.nouns.migrations import add_migrations
 from roundhouse.api.nouns.models import add_browse, add_models
@@ -85,6 +86,7 @@ def _add_routes(api: FastAPI, management: Management) -> None:
     add_revisions(api.router, management)
     add_models(api.router, management)
     add_repair(api.router, management)
+    add_keeping(api.router, management)
     add_browse(api.router, management)
     add_registry(api.router, management)
     add_bundles(api.router, management)

@@ -13,6 +13,7 @@ from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
 from roundhouse.app.build_events import feed_of, tell_progress
+from roundhouse.app.build_keeping import collector_of, open_marking
 from roundhouse.app.build_licenses import build_book
 from roundhouse.app.build_migrations import build_migrations
 from roundhouse.app.compose import (
@@ -27,7 +28,9 @@ from roundhouse.app.compose import (
 )
 from roundhouse.app.credentials import keyring_of
 from roundhouse.app.desks import Desks
+from roundhouse.app.desks.views import shown_under
 from roundhouse.app.fleet import Fleet
+from roundhouse.app.listing import Listing
 from roundhouse.app.rooms import Rooms
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import Clock, SystemClock
@@ -37,6 +40,7 @@ from roundhouse.core.ports import Artifacts, Jobs
 from roundhouse.health.standing import Standings
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
+from roundhouse.library.marking import Marking
 from roundhouse.migration import Hall
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
@@ -86,12 +90,13 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     feed = feed_of(events, clock)
     database = await asyncio.to_thread(Database.open, settings.storage.database_url)
     stack.push_async_callback(database.close)
-    ledger = SqlLedger(database)
-    meter = Meter(ledger, settings.home / "usage.spool")
+    meter = Meter(ledger := SqlLedger(database), settings.home / "usage.spool")
     await meter.start()
     stack.push_async_callback(meter.close)
+    artifacts = SqlArtifacts(database)  # one, because it remembers its list
+    marking = await open_marking(stack, database, events)
     book = await build_book(settings, database, clock)
-    library, shelf = await _stocked(settings, SqlArtifacts(database), events, clock, book)
+    library, shelf = await _stocked(settings, artifacts, events, clock, book)
     backends = await build_backends(stack, settings, shelf, events)
     fleet = _fleet(settings, backends, shelf, standings, events)
     hub = await asyncio.to_thread(hub_of, settings)
@@ -103,7 +108,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         clock=clock,
         database=database,
         library=library,
-        exchange=await _open_exchange(library, settings),
+        exchange=await _open_exchange(library, marking, settings),
         transfers=transfers,
         pulls=pulls,
         repairs=Repairs(library, pulls.supply(), clock),
@@ -113,11 +118,14 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet=fleet,
         origins=backends.origins,
         found=backends.found,
-        serving=Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics), clock),
+        serving=Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics, marking), clock),
         ledger=ledger,
         meter=meter,
-        migrations=build_migrations(stack, settings, Hall(library, SqlArtifacts(database)), clock, fleet.refresh),
+        migrations=build_migrations(stack, settings, Hall(library, artifacts), clock, fleet.refresh),
         feed=feed,
+        marking=marking,
+        listing=Listing(library, fleet, marking, book, shown_under(book)),
+        collector=collector_of(settings, library, transfers, marking, clock, backends.in_use),
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
     for name, work in (("fleet", fleet.run()), ("progress", tell_progress(feed, events, pulls.moving))):
@@ -149,9 +157,9 @@ async def _take_up(rooms: Rooms, jobs: Jobs, *, embedded: bool) -> None:
         await _serve_noise(rooms, jobs)
 
 
-async def _open_exchange(library: Library, settings: Settings) -> Exchange:
+async def _open_exchange(library: Library, marking: Marking, settings: Settings) -> Exchange:
     """The library's way out and in, without what killed imports have left."""
-    exchange = Exchange(library, min_free=settings.library.min_free)
+    exchange = Exchange(library, min_free=settings.library.min_free, marking=marking)
     await asyncio.to_thread(exchange.tidy)
     return exchange
 
@@ -169,12 +177,14 @@ async def _stocked(
     return library, shelf
 
 
-def _recording(meter: Meter, metrics: Metrics) -> Callable[[UsageRecord], None]:
+def _recording(meter: Meter, metrics: Metrics, marking: Marking) -> Callable[[UsageRecord], None]:
     """What becomes of the record of each request: it is counted, and written behind."""
 
     def record(usage: UsageRecord) -> None:
         metrics.observe(usage)
         meter.record(usage)
+        if usage.model is not None:
+            marking.used(usage.model, usage.at)
 
     return record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -61,6 +61,8 @@ class Built:
     found: tuple[Found, ...]
     #: The name of the embedded runtime; ``None`` when it is switched off.
     embedded: str | None
+    #: Models of the library that the embedded runtime has in memory or serves.
+    in_use: Callable[[], Collection[str]]
 
 
 async def build_backends(stack: AsyncExitStack, settings: Settings, shelf: Shelf, events: Events) -> Built:
@@ -68,8 +70,10 @@ async def build_backends(stack: AsyncExitStack, settings: Settings, shelf: Shelf
     embedded = _embedded_name(settings)
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
+    in_use: Callable[[], Collection[str]] = tuple
     if embedded is not None:
-        by_name[embedded] = _embedded(embedded, settings, shelf, events)
+        by_name[embedded] = runtime = _embedded(embedded, settings, shelf, events)
+        in_use = runtime.in_use
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
@@ -82,7 +86,7 @@ async def build_backends(stack: AsyncExitStack, settings: Settings, shelf: Shelf
             origins[each.name] = Origin(each.kind, each.url, configured=False)
     for backend in by_name.values():
         stack.push_async_callback(backend.close)
-    return Built(by_name, origins, found, embedded)
+    return Built(by_name, origins, found, embedded, in_use)
 
 
 def _embedded_name(settings: Settings) -> str | None:

@@ -11,6 +11,7 @@ from roundhouse.core.browse import Browsing, Query
 from roundhouse.core.desks.ensure import EnsureDesk
 from roundhouse.core.desks.events import EventsDesk
 from roundhouse.core.desks.exchange import ExchangeDesk
+from roundhouse.core.desks.keeping import KeepingDesk
 from roundhouse.core.desks.licenses import LicensesDesk
 from roundhouse.core.desks.migrations import MigrationsDesk
 from roundhouse.core.desks.repair import RepairDesk
@@ -152,6 +153,7 @@ class Management(
     LicensesDesk,
     MigrationsDesk,
     EventsDesk,
+    KeepingDesk,
     Protocol,
 ):
     """Everything that a person may ask of a running Roundhouse."""

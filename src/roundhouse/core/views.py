@@ -108,6 +108,11 @@ class Model:
     deployments: tuple[str, ...] = ()
     #: The library holds its bytes.
     local: bool
+    #: Cleaning up never takes it.
+    pinned: bool = False
+    tags: tuple[str, ...] = ()
+    last_used_at: datetime | None = None
+    times_used: int = 0
     #: Why nobody serves it although it is here; ``None`` when somebody does, or could.
     unserved: str | None = None
     #: Some of its bytes were found wrong and could not be repaired: it cannot run until they are.
@@ -161,6 +166,19 @@ class RevisionView:
     served_until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """What a model takes on the disk, each blob once."""
+
+    bytes: int
+    #: Of these, what other models need, too.
+    shared_with_models: int
+    #: Of these, what files outside the library are linked to: removing the model does not free it.
+    linked_elsewhere: int
+    #: What removing the model frees.
+    freed_by_removal: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDetail(Model):
     """A model with its files and those who serve it."""
@@ -171,6 +189,7 @@ class ModelDetail(Model):
     revisions: tuple[RevisionView, ...] = ()
     #: What of it would execute code: one sentence each.
     code: tuple[str, ...] = ()
+    disk: DiskUse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,16 @@ class Library:
         async with self._change:
             await asyncio.to_thread(self._folders.ensure, artifact)
             await self._artifacts.add(artifact)
-        self._events.publish(ArtifactAdded(artifact.model))
+        self._events.publish(ArtifactAdded(artifact.model, artifact))
+
+    async def settle_folder(self, model: str) -> None:
+        """Make the folder of *model* hold what the registry says, after a kill between the two."""
+        async with self._change:
+            known = next((artifact for artifact in await self._artifacts.list() if artifact.model == model), None)
+            if known is None:
+                await asyncio.to_thread(self._folders.remove, model)
+            else:
+                await asyncio.to_thread(self._folders.ensure, known)
 
     async def list(self) -> Sequence[Artifact]:
         """All models, by name."""
@@ -310,6 +319,14 @@ class Library:
         freed = await asyncio.to_thread(self.blobs.remove_unreferenced, candidates, needed)
         await self._artifacts.drop_fingerprints(set(candidates) - needed)
         return freed
+
+    def in_flight(self) -> frozenset[Digest]:
+        """Digests that transfers count on now."""
+        return frozenset(self._leased)
+
+    async def referenced(self) -> set[Digest]:
+        """Digests that models need."""
+        return await self._referenced()
 
     async def _referenced(self, *, without: str | None = None) -> set[Digest]:
         held = [*await self._artifacts.list(), *(each.artifact for each in await self._artifacts.older())]

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from roundhouse.core.artifacts import Artifact
+from roundhouse.core.errors import NotFoundError
 from roundhouse.migration.adopting import Hall, hold
 from roundhouse.migration.journal import Adopting, Event, Journal, Leaving
 from roundhouse.migration.placing import sync
@@ -28,6 +29,9 @@ async def undo(hall: Hall, journal: Journal, event: Adopting) -> Sequence[str]:
             await hall.library.remove(event.model)
             del known[event.model]
         left = [line for artifact in event.before for line in await _put_back(hall, journal, artifact, known)]
+    for model in dict.fromkeys((event.model, *(artifact.model for artifact in event.before))):
+        with suppress(NotFoundError):  # its bytes were gone before
+            await hall.library.settle_folder(model)
     await hall.library.sweep(event.fresh)
     await _restore_fingerprints(hall, event)
     if event.model in known and known[event.model] not in event.before:

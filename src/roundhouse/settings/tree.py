@@ -140,6 +140,12 @@ class LibrarySettings:
     ]
     max_file_size: Annotated[int | None, Key(None, kinds.SIZE, "Largest file that may come in; 0 is any size", "bytes")]
     licenses: LicenseSettings
+    quota: Annotated[
+        int | None, Key(None, kinds.SIZE, "What the library may take; `models gc` removes models beyond it", "bytes")
+    ]
+    unused_for: Annotated[
+        float | None, Key(None, kinds.SPAN, "`models gc` removes models that were not used for so long", "seconds")
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
@@ -19,12 +19,29 @@ from roundhouse.storage.tables import artifact_files, artifacts, fingerprints, r
 _PUT_FINGERPRINT = upsert(fingerprints)
 _DIGEST_BYTES = 32
 
+T = TypeVar("T")
+
 
 class SqlArtifacts:
-    """The port `Artifacts`, on SQLite or PostgreSQL."""
+    """The port `Artifacts`, on SQLite or PostgreSQL.
+
+    The list is remembered until something of it changes: it is asked for far more often, and a long one takes the
+    database half a second. So whatever changes artifacts goes through `_change`.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._listed: Sequence[Artifact] | None = None
+        #: How often something has changed: what was read before a change must not be remembered after it.
+        self._changes = 0
+
+    async def _change(self, change: Callable[[Connection], T]) -> T:
+        """Change artifacts, all of it or nothing."""
+        try:
+            return await self._database.write(change)
+        finally:  # also when nobody waits for the outcome any more: the change may have happened
+            self._changes += 1
+            self._listed = None
 
     async def add(self, artifact: Artifact) -> None:
         """Register, replacing an artifact of the same model name."""
@@ -32,7 +49,7 @@ class SqlArtifacts:
 
     async def add_all(self, artifacts: Sequence[Artifact]) -> None:
         """Register several, all of them or none."""
-        await self._database.write(lambda connection: _add_all(connection, artifacts))
+        await self._change(lambda connection: _add_all(connection, artifacts))
 
     async def get(self, model: str) -> Artifact:
         """One artifact. Raises NotFoundError."""
@@ -40,15 +57,21 @@ class SqlArtifacts:
 
     async def list(self) -> Sequence[Artifact]:
         """All of them, by name."""
-        return await self._database.read(_list)
+        if self._listed is not None:
+            return self._listed
+        changes = self._changes
+        listed = await self._database.read(_list)
+        if changes == self._changes:
+            self._listed = listed
+        return listed
 
     async def remove(self, model: str) -> Artifact:
         """Forget one and its older revisions, and return it. Raises NotFoundError."""
-        return await self._database.write(lambda connection: _remove(connection, model))
+        return await self._change(lambda connection: _remove(connection, model))
 
     async def switch(self, artifact: Artifact, older: Sequence[Older]) -> None:
         """Make *artifact* the one of its name, and *older* all that is kept of others, in one transaction."""
-        await self._database.write(lambda connection: _switch(connection, artifact, older))
+        await self._change(lambda connection: _switch(connection, artifact, older))
 
     async def older(self, model: str | None = None) -> Sequence[Older]:
         """The revisions that are kept and not served; the last that served comes first."""
@@ -60,7 +83,7 @@ class SqlArtifacts:
 
     async def mark_verified(self, model: str, at: datetime) -> None:
         """Note that every byte was read and was right. Raises NotFoundError."""
-        await self._database.write(lambda connection: _mark_verified(connection, model, at))
+        await self._change(lambda connection: _mark_verified(connection, model, at))
 
     async def put_fingerprint(self, fingerprint: Fingerprint) -> None:
         """Remember the chunks of a blob, new or known."""
@@ -120,7 +143,8 @@ def _list(connection: Connection) -> Sequence[Artifact]:
         files.setdefault(row["model"], []).append(_file(row))
     rows = connection.execute(sa.select(artifacts)).mappings()
     # Sorted here: PostgreSQL sorts by its locale, and a name has the same place everywhere.
-    return sorted((_artifact(row, files.get(row["model"], [])) for row in rows), key=lambda artifact: artifact.model)
+    found = (_artifact(row, files.get(row["model"], [])) for row in rows)
+    return tuple(sorted(found, key=lambda artifact: artifact.model))
 
 
 def _remove(connection: Connection, model: str) -> Artifact:

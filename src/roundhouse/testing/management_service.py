@@ -41,6 +41,7 @@ from roundhouse.core.views import (
 )
 from roundhouse.testing.desks.events import InMemoryEvents
 from roundhouse.testing.desks.exchange import ExchangeInMemory
+from roundhouse.testing.desks.keeping import InMemoryKeeping
 from roundhouse.testing.desks.licenses import InMemoryLicenses
 from roundhouse.testing.desks.migrations import InMemoryMigrations
 from roundhouse.testing.desks.repair import ROT, InMemoryRepairs
@@ -173,6 +174,7 @@ class InMemoryManagement(
     InMemoryLicenses,
     InMemoryMigrations,
     InMemoryEvents,
+    InMemoryKeeping,
 ):
     """A Roundhouse made of lists; change them as a test needs."""
 

@@ -74,7 +74,7 @@ class Fetcher:
 
     async def forget(self, file: PlannedFile, scheme: str) -> None:
         """Remove what there is of *file*, unless somebody fetches it at this moment."""
-        key = _key(file, scheme)
+        key = key_of(file, scheme)
         turn = self._turns.setdefault(key, asyncio.Lock())
         if not turn.locked():
             async with turn:
@@ -128,10 +128,11 @@ class Fetcher:
 
 def partial_key(file: PlannedFile, source: Source) -> str:
     """The name of the partial file: by content where the content is known, so that any later pull goes on with it."""
-    return _key(file, source.scheme)
+    return key_of(file, source.scheme)
 
 
-def _key(file: PlannedFile, scheme: str) -> str:
+def key_of(file: PlannedFile, scheme: str) -> str:
+    """The same, when only the scheme of the source is known."""
     if file.digest is not None:
         return f"sha256-{file.digest}"
     return f"{scheme}-{hashlib.sha256(file.locator.encode()).hexdigest()}"

@@ -63,6 +63,8 @@ class Space:
             message = (
                 f"{preview.bytes_needed:,} bytes are needed, {preview.disk_free:,} are free, {reserve:,} must stay free"
             )
-            hint = f"free {lacking:,} bytes, or lower library.min_free"
+            hint = (
+                f"free {lacking:,} bytes (`roundhouse models gc --dry-run` says what may go), or lower library.min_free"
+            )
             details: dict[str, object] = {"needed": preview.bytes_needed, "free": preview.disk_free}
             raise DiskError(message, hint=hint, details=details | ({"reason": NO_SPACE} if waits else {}))

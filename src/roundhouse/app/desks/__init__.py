@@ -6,8 +6,10 @@ from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
 from roundhouse.app.desks.events import EventDesk
 from roundhouse.app.desks.exchange import ExchangeDesk
+from roundhouse.app.desks.keeping import Keeping
 from roundhouse.app.desks.licenses import Licenses
 from roundhouse.app.desks.migrations import MigrationDesk
+from roundhouse.app.desks.models import Models
 from roundhouse.app.desks.repair import RepairDesk
 from roundhouse.app.desks.revisions import RevisionsDesk
 from roundhouse.app.desks.routes import Routes
@@ -30,6 +32,8 @@ class Desks(
     Licenses,
     MigrationDesk,
     EventDesk,
+    Models,
+    Keeping,
 ):
     """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
 

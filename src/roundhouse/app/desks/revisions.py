@@ -24,12 +24,12 @@ class RevisionsDesk(Models):
 
     async def roll_back_model(self, name: str, wanted: str | None = None, *, dry_run: bool = False) -> Rollback:
         """Serve an older revision again. Raises NotFoundError, ConflictError."""
-        before = await self._ours(name, "be rolled back")
+        before = await self.ours(name, "be rolled back")
         now = await self._rooms.library.roll_back(before.model, wanted, dry_run=dry_run)
         return Rollback(now.model, now.revision, now.key, before.revision, dry_run)
 
     async def _outlook(self, name: str) -> Outlook:
-        artifact = await self._ours(name, "be updated")
+        artifact = await self.ours(name, "be updated")
         return await self._updates.look(artifact.model)
 
     @property

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
+from roundhouse.app.listing import Show
 from roundhouse.core.artifacts import Artifact, Digest, Older, Transfer, TransferState
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
+from roundhouse.core.marks import UNMARKED, Mark
 from roundhouse.core.views import (
     ByteRange,
     CandidateView,
     DeploymentView,
+    DiskUse,
     Explanation,
     Factor,
     FileCheck,
@@ -28,6 +32,7 @@ from roundhouse.library.admission import code_flags
 from roundhouse.library.formats import GGUF
 from roundhouse.routing.policy import Weights
 from roundhouse.routing.route import Candidate, Route
+from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.progress import Progress
 
 _MILLION = 1_000_000
@@ -52,7 +57,27 @@ def deployment(of: Deployment) -> DeploymentView:
     )
 
 
-def held(artifact: Artifact, deployments: Sequence[Deployment], quarantined: Collection[Digest] = ()) -> Model:
+def shown_under(book: LicenseBook) -> Show:
+    """How models look, held or not, with the terms that *book* knows."""
+
+    def show(
+        name: str, artifact: Artifact | None, deployments: Sequence[Deployment], mark: Mark, aside: Collection[Digest]
+    ) -> Model:
+        if artifact is None:
+            return remote(name, deployments, mark)
+        license_id, digest = book.of_artifact(artifact)
+        state = book.state_of(license_id, digest)
+        return replace(held(artifact, deployments, mark, aside), license_digest=digest, license_state=state)
+
+    return show
+
+
+def held(
+    artifact: Artifact,
+    deployments: Sequence[Deployment],
+    mark: Mark = UNMARKED,
+    quarantined: Collection[Digest] = (),
+) -> Model:
     """A model that the library holds, with those who serve it."""
     return Model(
         name=artifact.model,
@@ -72,12 +97,16 @@ def held(artifact: Artifact, deployments: Sequence[Deployment], quarantined: Col
         loaded=_loaded(deployments),
         deployments=tuple(each.id for each in deployments),
         local=True,
+        pinned=mark.pinned,
+        tags=tuple(map(str, mark.tags)),
+        last_used_at=mark.last_used_at,
+        times_used=mark.times_used,
         unserved=None if deployments or artifact.format == GGUF else f"held; no backend here serves {artifact.format}",
         quarantined=any(file.digest in quarantined for file in artifact.files),
     )
 
 
-def remote(name: str, deployments: Sequence[Deployment]) -> Model:
+def remote(name: str, deployments: Sequence[Deployment], mark: Mark = UNMARKED) -> Model:
     """A model that only backends have."""
     return Model(
         name=name,
@@ -86,10 +115,14 @@ def remote(name: str, deployments: Sequence[Deployment]) -> Model:
         loaded=_loaded(deployments),
         deployments=tuple(each.id for each in deployments),
         local=False,
+        last_used_at=mark.last_used_at,
+        times_used=mark.times_used,
     )
 
 
-def detail(model: Model, artifact: Artifact | None, deployments: Sequence[Deployment]) -> ModelDetail:
+def detail(
+    model: Model, artifact: Artifact | None, deployments: Sequence[Deployment], disk: DiskUse | None = None
+) -> ModelDetail:
     """A model with its files and deployments."""
     files = artifact.files if artifact else ()
     return ModelDetail(
@@ -97,6 +130,7 @@ def detail(model: Model, artifact: Artifact | None, deployments: Sequence[Deploy
         files=tuple(ModelFile(file.name, file.size, file.digest) for file in files),
         served_by=tuple(deployment(each) for each in deployments),
         code=() if artifact is None else _code(artifact),
+        disk=disk,
     )
 
 

@@ -38,6 +38,11 @@ class LicenseBook:
         """All terms that were met."""
         return tuple(self._terms.values())
 
+    @property
+    def agreed(self) -> Mapping[Digest, tuple[Acceptance, ...]]:
+        """Who agreed to which terms; never changed, but replaced."""
+        return self._accepted
+
     def find(self, digest: Digest) -> Terms | None:
         """The terms behind a digest, if they were met."""
         return self._terms.get(digest)

@@ -21,6 +21,7 @@ async def test_list(user: httpx2.AsyncClient, management: InMemoryManagement) ->
         "unserved", "quarantined",
         "size", "license", "license_source", "license_digest", "license_state", "created_at", "verified_at", "loaded",
         "deployments", "local",
+        "pinned", "tags", "last_used_at", "times_used",
     }  # fmt: skip
 
 
