@@ -90,8 +90,8 @@ class Listing:
 
     async def disk_use(self, artifact: Artifact) -> DiskUse:
         """What one model takes on the disk now."""
-        listed = await self._library.list()
-        needed = Counter(file.digest for each in listed for file in each.files)
+        kept = [*await self._library.list(), *(older.artifact for older in await self._library.older())]
+        needed = Counter(file.digest for each in kept for file in each.files)
         own = Counter(file.digest for file in artifact.files)
         return await asyncio.to_thread(self._look, needed, own)
 

@@ -151,6 +151,19 @@ class DeploymentView:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskUse:
+    """What a model takes on the disk, each blob once."""
+
+    bytes: int
+    #: Of these, what other models need, too.
+    shared_with_models: int
+    #: Of these, what files outside the library are linked to: removing the model does not free it.
+    linked_elsewhere: int
+    #: What removing the model frees.
+    freed_by_removal: int
+
+
+@dataclass(frozen=True, slots=True)
 class RevisionView:
     """One revision of a model that is here."""
 
@@ -164,19 +177,6 @@ class RevisionView:
     served: bool
     #: When another one took its place; ``None`` for the served one.
     served_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DiskUse:
-    """What a model takes on the disk, each blob once."""
-
-    bytes: int
-    #: Of these, what other models need, too.
-    shared_with_models: int
-    #: Of these, what files outside the library are linked to: removing the model does not free it.
-    linked_elsewhere: int
-    #: What removing the model frees.
-    freed_by_removal: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,8 +118,8 @@ class Library:
                 await self._switch(target, max(self._keep_revisions, len(older)))
         return target
 
-    async def older(self, model: str) -> Sequence[Older]:
-        """The revisions of *model* that are kept and not served; the last that served comes first."""
+    async def older(self, model: str | None = None) -> Sequence[Older]:
+        """The revisions (of *model*) that are kept and not served; the last that served comes first."""
         return await self._artifacts.older(model)
 
     async def tidy(self) -> None:
