@@ -38,7 +38,7 @@ _SORTS: Mapping[str, Callable[[Model], tuple[object, ...]]] = {
 
 @click.group(cls=Group)
 def models() -> None:
-    """List, show, find, remove, verify, repair, tag, move and clean up models."""
+    """List, show, find, remove, verify, repair, update, tag, move and clean up models."""
 
 
 for command in (
