@@ -21,6 +21,10 @@ async def build_book(settings: Settings, database: Database, clock: Clock) -> Li
 
 def build_gate(settings: Settings, book: LicenseBook, clock: Clock) -> Admission:
     """Make the gate that every pull passes."""
+    return Admission(rules_of(settings), book, clock)
+
+
+def rules_of(settings: Settings) -> PolicyRules:
+    """Who and what may come in."""
     wishes = settings.library
-    rules = PolicyRules(wishes.allowed_owners, wishes.blocked_owners, wishes.formats, wishes.max_file_size or None)
-    return Admission(rules, book, clock)
+    return PolicyRules(wishes.allowed_owners, wishes.blocked_owners, wishes.formats, wishes.max_file_size or None)

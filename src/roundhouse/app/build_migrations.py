@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from roundhouse.app.build_licenses import rules_of
 from roundhouse.core.clock import Clock
 from roundhouse.migration import Hall, Limits, Migrations, Surroundings
 from roundhouse.settings import Settings
@@ -20,7 +21,7 @@ def build_migrations(
     ours = (settings.home, settings.library.path)
     # Where other programs keep their models is told by their own variables.
     around = Surroundings(Path.home(), os.environ, ours)  # noqa: TID251 - read for folders only
-    limits = Limits(settings.library.min_free)
+    limits = Limits(settings.library.min_free, rules_of(settings))
     migrations = Migrations(hall, around, clock, lambda: secrets.token_hex(6), limits)
     migrations.changed = changed
     stack.push_async_callback(migrations.close)

@@ -64,6 +64,10 @@ class Blobs:
                 path.unlink(missing_ok=True)
         return freed
 
+    def own_size(self, digest: Digest, names: int) -> int:
+        """Bytes that would become free without the blob and the *names* that it has in our folders."""
+        return _own_size(self.path_of(digest), names)
+
     def quarantined(self) -> set[Digest]:
         """Those whose bytes lie in quarantine and nowhere else."""
         try:
@@ -111,9 +115,9 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _own_size(path: Path) -> int:
-    """Bytes that go with a file: none when it only points elsewhere, or another program holds the same file."""
+def _own_size(path: Path, names: int = 0) -> int:
+    """Bytes that go with a file and its *names* in folders: none when it points elsewhere, or others hold it too."""
     if path.is_symlink() or not path.is_file():
         return 0
     stat = path.stat()
-    return 0 if stat.st_nlink > 1 else stat.st_size
+    return 0 if stat.st_nlink > 1 + names else stat.st_size

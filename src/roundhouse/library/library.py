@@ -199,11 +199,17 @@ class Library:
             license_source=terms.source,
         )
 
-    async def put_back(self, artifact: Artifact) -> None:
-        """Register *artifact* as it was; its blobs are in place. Raises NotFoundError, DiskError."""
+    async def put_back(self, artifact: Artifact, older: Sequence[Older] = ()) -> None:
+        """Register *artifact* and its *older* revisions as they were; their blobs are in place.
+
+        Raises NotFoundError, DiskError.
+        """
+        revisions = [artifact, *(each.artifact for each in older)]
         async with self._change:
-            await asyncio.to_thread(self._folders.ensure, artifact)
-            await self._artifacts.add(artifact)
+            for each in revisions:
+                await asyncio.to_thread(self._folders.ensure, each)
+            await self._artifacts.switch(artifact, older)
+            await asyncio.to_thread(self._folders.keep_only, artifact.model, revisions)
         self._events.publish(ArtifactAdded(artifact.model, artifact))
 
     async def settle_folder(self, model: str) -> None:
@@ -213,7 +219,9 @@ class Library:
             if known is None:
                 await asyncio.to_thread(self._folders.remove, model)
             else:
+                older = [each.artifact for each in await self._artifacts.older(model)]
                 await asyncio.to_thread(self._folders.ensure, known)
+                await asyncio.to_thread(self._folders.keep_only, model, [known, *older])
 
     async def list(self) -> Sequence[Artifact]:
         """All models, by name."""
@@ -258,8 +266,11 @@ class Library:
         artifact = await self._artifacts.get(model)
         others = await self._referenced(without=model)
         held = [artifact, *(each.artifact for each in await self._artifacts.older(model))]
-        sizes = {file.digest: file.size for each in held for file in each.files if file.digest not in others}
-        return artifact, sum(sizes.values())
+        digests = {file.digest for each in held for file in each.files if file.digest not in others}
+        # Each revision has a folder of its own, where its files have names beside their blobs.
+        names = Counter(file.digest for each in held for file in each.files)
+        sizes = [await asyncio.to_thread(self.blobs.own_size, digest, names[digest]) for digest in digests]
+        return artifact, sum(sizes)
 
     async def remove(self, model: str) -> int:
         """Let go of *model* and its older revisions; the bytes that this freed. Blobs of other models stay.

@@ -78,29 +78,31 @@ async def _announce(hall: Hall, journal: Journal, step: Step, staged: Sequence[_
     digests = tuple(each.file.digest for each in staged)
     for event in journal.events():
         if isinstance(event, Adopting) and event.model == step.model and event.digests == digests:
-            await settled(asyncio.to_thread(_keep, hall.library, journal, event.before))
+            await settled(asyncio.to_thread(_keep, hall.library, journal, event.held))
             return
     known = {artifact.model: artifact for artifact in await hall.library.list()}
     if step.model in known and step.model not in step.replaces:
         message = f"a model called {step.model} has come in the meantime, from {known[step.model].ref}"
         raise ConflictError(message, hint="migrate again to see what is different now")
     before = tuple(known[name] for name in step.replaces if name in known)
+    older = tuple([each for artifact in before for each in await hall.library.older(artifact.model)])
+    held = (*before, *(each.artifact for each in older))
     fresh = tuple(digest for digest in dict.fromkeys(digests) if not hall.library.blobs.has(digest))
-    event = Adopting(step.model, digests, fresh, before, await _remembered(hall, digests, before))
-    await settled(asyncio.to_thread(_keep, hall.library, journal, before))
+    event = Adopting(step.model, digests, fresh, before, older, await _remembered(hall, digests, held))
+    await settled(asyncio.to_thread(_keep, hall.library, journal, held))
     await settled(asyncio.to_thread(journal.write, event))
 
 
-async def _remembered(hall: Hall, digests: Sequence[Digest], before: Sequence[Artifact]) -> tuple[Fingerprint, ...]:
-    wanted = dict.fromkeys([*digests, *(file.digest for artifact in before for file in artifact.files)])
+async def _remembered(hall: Hall, digests: Sequence[Digest], held: Sequence[Artifact]) -> tuple[Fingerprint, ...]:
+    wanted = dict.fromkeys([*digests, *(file.digest for artifact in held for file in artifact.files)])
     known = [await hall.artifacts.fingerprint(digest) for digest in wanted]
     return tuple(each for each in known if each is not None)
 
 
-def _keep(library: Library, journal: Journal, before: Sequence[Artifact]) -> None:
+def _keep(library: Library, journal: Journal, held: Sequence[Artifact]) -> None:
     """Hold on to the bytes of what is replaced, by links that cost nothing."""
     journal.kept.mkdir(exist_ok=True)
-    for artifact in before:
+    for artifact in held:
         for file in artifact.files:
             blob, kept = library.blobs.path_of(file.digest), journal.kept / str(file.digest)
             if library.blobs.has(file.digest) and not os.path.lexists(kept):

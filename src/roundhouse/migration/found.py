@@ -37,6 +37,8 @@ class Trouble(StrEnum):
     REMOTE = "remote"
     #: The store holds a newer one of the same name.
     OLDER = "older"
+    #: The policy of this Roundhouse does not let it in.
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)

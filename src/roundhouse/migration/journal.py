@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from roundhouse.core.artifacts import Artifact, Digest, FileName, Fingerprint
+from roundhouse.core.artifacts import Artifact, Digest, FileName, Fingerprint, Older
 from roundhouse.core.errors import NotFoundError
 from roundhouse.migration.placing import sync
 from roundhouse.migration.planning import MigrationPlan
@@ -41,7 +41,14 @@ class Adopting(msgspec.Struct, frozen=True, tag="adopting"):
     fresh: tuple[Digest, ...]
     #: Models that it takes the place of.
     before: tuple[Artifact, ...] = ()
+    #: Their older revisions.
+    older: tuple[Older, ...] = ()
     fingerprints: tuple[Fingerprint, ...] = ()
+
+    @property
+    def held(self) -> tuple[Artifact, ...]:
+        """All whose bytes are needed for the way back."""
+        return (*self.before, *(each.artifact for each in self.older))
 
 
 class Adopted(msgspec.Struct, frozen=True, tag="adopted"):

@@ -10,7 +10,7 @@ import shutil
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from roundhouse.core.errors import (
     NotFoundError,
     RoundhouseError,
 )
+from roundhouse.library.admission import PolicyRules
 from roundhouse.migration.adopting import Hall, adopt
 from roundhouse.migration.found import FoundFile, Inventory, Kind
 from roundhouse.migration.journal import Adopted, Adopting, Failed, Header, Journal, Journals, Marked
@@ -59,10 +60,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a migration must leave."""
+    """What a migration must leave, and what it may bring."""
 
     #: Bytes that stay free on the library's disk.
     min_free: int = 0
+    rules: PolicyRules = field(default_factory=PolicyRules)
 
 
 class Migrations:
@@ -113,7 +115,7 @@ class Migrations:
     def _plan(self, place: tuple[Path, Kind | None], wish: Wish, artifacts: Sequence[Artifact]) -> MigrationPlan:
         inventory: Inventory = look(place[0], self._around, place[1])
         paving = Paving(self._hall.library.root)
-        ground = Ground(artifacts, _digest_of, self._hall.library.blobs.has, paving.method_of)
+        ground = Ground(artifacts, _digest_of, self._hall.library.blobs.has, paving.method_of, self._limits.rules)
         return make_plan(inventory, wish, ground)
 
     def disk_free(self) -> int:

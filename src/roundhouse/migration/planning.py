@@ -11,9 +11,11 @@ from enum import StrEnum
 from itertools import count
 from pathlib import Path
 
-from roundhouse.core.artifacts import Artifact, Digest
+from roundhouse.core.artifacts import Artifact, Digest, Plan, PlannedFile
+from roundhouse.core.errors import PolicyError
 from roundhouse.core.weights.variants import PROJECTOR
-from roundhouse.migration.found import FoundFile, FoundModel, Inventory, Kind, Problem
+from roundhouse.library.admission import PolicyRules
+from roundhouse.migration.found import FoundFile, FoundModel, Inventory, Kind, Problem, Trouble
 
 
 class Mode(StrEnum):
@@ -149,13 +151,16 @@ class Ground:
     has: Callable[[Digest], bool]
     #: How a file would come in, without regard to what is here.
     method_of: Callable[[FoundFile, Mode], Method]
+    #: Who and what may come in at all.
+    rules: PolicyRules = field(default_factory=PolicyRules)
 
 
 def make_plan(inventory: Inventory, wish: Wish, ground: Ground) -> MigrationPlan:
     """The plan for *inventory*. Blocks when files must be read."""
     drafting = _Drafting(inventory, wish, ground)
     for found in inventory.models:
-        drafting.consider(found)
+        if drafting.admits(found):
+            drafting.consider(found)
     return drafting.plan()
 
 
@@ -168,17 +173,29 @@ class _Drafting:
     unchanged: list[str] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     skipped: list[FoundModel] = field(default_factory=list)
+    refused: list[Problem] = field(default_factory=list)
+
+    def admits(self, found: FoundModel) -> bool:
+        """Whether the policy lets it in; it stays where it is otherwise, and needs what it has."""
+        files = tuple(PlannedFile(file.name, file.size, file.promised, "") for file in found.files)
+        try:
+            self.ground.rules.check(Plan(found.ref, found.source, found.model, found.revision, files))
+        except PolicyError as error:
+            self.refused.append(Problem(found.place, Trouble.REFUSED, error.message))
+            self.skipped.append(found)
+            return False
+        return True
 
     def consider(self, found: FoundModel) -> None:
-        by_name = {artifact.model: artifact for artifact in self.ground.artifacts}
-        same = [artifact for artifact in self.ground.artifacts if self._same_bytes(found, artifact)]
+        by_name = {artifact.model: artifact for artifact in self._staying()}
+        same = [artifact for artifact in by_name.values() if self._same_bytes(found, artifact)]
         planned = {step.model: step for step in self.steps}
         if any(artifact.model == found.model for artifact in same):
             self.unchanged.append(found.model)
             self.skipped.append(found)
         elif found.model in by_name:
             self._clash(found, Clash.NAME, found.model, replaceable=True)
-        elif same:
+        elif same and not self._is_of_store(same):
             self._clash(found, Clash.BYTES, same[0].model, replaceable=True)
         elif found.model in planned:
             if self._alike(found, planned[found.model].found):
@@ -188,6 +205,16 @@ class _Drafting:
                 self._clash(found, Clash.NAME, found.model, replaceable=False)
         else:
             self._adopt(found, found.model)
+
+    def _is_of_store(self, same: Sequence[Artifact]) -> bool:
+        """Whether the store has that other name as well: then its owner wants both."""
+        names = {found.model for found in self.inventory.models}
+        return any(artifact.model in names for artifact in same)
+
+    def _staying(self) -> Sequence[Artifact]:
+        """What the library will still hold: a model makes room only once."""
+        replaced = {name for step in self.steps for name in step.replaces}
+        return [artifact for artifact in self.ground.artifacts if artifact.model not in replaced]
 
     def _clash(self, found: FoundModel, clash: Clash, known: str, *, replaceable: bool) -> None:
         resolution = self.wish.on_conflict
@@ -257,7 +284,7 @@ class _Drafting:
             tuple(self.steps),
             tuple(self.unchanged),
             tuple(self.conflicts),
-            self.inventory.problems,
+            (*self.inventory.problems, *self.refused),
             self._leaving() if self.wish.mode is Mode.MOVE else (),
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from roundhouse.core.artifacts import Artifact
+from roundhouse.core.artifacts import Artifact, Older
 from roundhouse.core.errors import NotFoundError
 from roundhouse.migration.adopting import Hall, hold
 from roundhouse.migration.journal import Adopting, Event, Journal, Leaving
@@ -26,9 +26,14 @@ async def undo(hall: Hall, journal: Journal, event: Adopting) -> Sequence[str]:
     ours = known.get(event.model)
     with hall.library.leased([digest for digest in event.digests if digest not in event.fresh]):
         if ours is not None and tuple(file.digest for file in ours.files) == event.digests:
-            await hall.library.remove(event.model)
+            # What had the name before takes it back in one step: pins and tags belong to the name.
+            if all(artifact.model != event.model for artifact in event.before):
+                await hall.library.remove(event.model)
             del known[event.model]
-        left = [line for artifact in event.before for line in await _put_back(hall, journal, artifact, known)]
+        left: list[str] = []
+        for artifact in event.before:
+            older = [each for each in event.older if each.artifact.model == artifact.model]
+            left += await _put_back(hall, journal, artifact, older, known)
     for model in dict.fromkeys((event.model, *(artifact.model for artifact in event.before))):
         with suppress(NotFoundError):  # its bytes were gone before
             await hall.library.settle_folder(model)
@@ -39,22 +44,26 @@ async def undo(hall: Hall, journal: Journal, event: Adopting) -> Sequence[str]:
     return left
 
 
-async def _put_back(hall: Hall, journal: Journal, artifact: Artifact, known: dict[str, Artifact]) -> Sequence[str]:
+async def _put_back(
+    hall: Hall, journal: Journal, artifact: Artifact, older: Sequence[Older], known: dict[str, Artifact]
+) -> Sequence[str]:
     """Register what was replaced, with its bytes; what kept us from it, in words."""
-    if known.get(artifact.model) == artifact:
+    if known.get(artifact.model) == artifact and list(await hall.library.older(artifact.model)) == older:
         return ()
-    if artifact.model in known:
+    if known.get(artifact.model, artifact) != artifact:
         return (f"{artifact.model} is another model now, so the former one was not put back",)
-    missing = await settled(asyncio.to_thread(_put_back_blobs, hall, journal, artifact))
+    missing = await settled(
+        asyncio.to_thread(_put_back_blobs, hall, journal, [artifact, *(each.artifact for each in older)])
+    )
     if missing:
         return (f"{artifact.model} was not put back: {missing[0]} is gone",)
-    await hall.library.put_back(artifact)
+    await hall.library.put_back(artifact, older)
     return ()
 
 
-def _put_back_blobs(hall: Hall, journal: Journal, artifact: Artifact) -> list[str]:
+def _put_back_blobs(hall: Hall, journal: Journal, held: Sequence[Artifact]) -> list[str]:
     missing = []
-    for file in artifact.files:
+    for file in [file for artifact in held for file in artifact.files]:
         blob, kept = hall.library.blobs.path_of(file.digest), journal.kept / str(file.digest)
         if os.path.lexists(kept) and not hall.library.blobs.has(file.digest):
             hold(kept, blob)
@@ -66,7 +75,8 @@ def _put_back_blobs(hall: Hall, journal: Journal, artifact: Artifact) -> list[st
 
 async def _restore_fingerprints(hall: Hall, event: Adopting) -> None:
     """What was known about the bytes that were here before is known again, and nothing else."""
-    needed = {file.digest for artifact in await hall.library.list() for file in artifact.files}
+    held = [*await hall.library.list(), *(each.artifact for each in await hall.library.older())]
+    needed = {file.digest for artifact in held for file in artifact.files}
     remembered = {each.digest for each in event.fingerprints}
     for each in event.fingerprints:
         await hall.artifacts.put_fingerprint(each)

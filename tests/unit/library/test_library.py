@@ -9,6 +9,7 @@ from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, 
 from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events
 from roundhouse.library import Library
+from roundhouse.library.folders import folder_name
 from roundhouse.testing.clock import FakeClock
 from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.memory import MemoryArtifacts
@@ -229,3 +230,30 @@ async def test_a_projector_has_to_be_what_it_says_too(library: Library) -> None:
     with pytest.raises(SchemaError, match="not a GGUF file"):
         await library.add_from_transfer(a_plan("tiny"), files)
     assert not library.blobs.has(files[0].digest)
+
+
+async def test_what_another_program_holds_too_is_not_freed(library: Library, tmp_path: Path) -> None:
+    """Neither promised nor counted: the bytes stay where they are."""
+    artifact = await add(library, "tiny")
+    (tmp_path / "theirs").hardlink_to(library.blobs.path_of(artifact.files[0].digest))
+    assert (0, 0) == ((await library.removal("tiny"))[1], await library.remove("tiny"))
+
+
+async def test_a_model_can_be_put_back_as_it_was(library: Library) -> None:
+    """Registered anew, with every fact that it had."""
+    artifact = replace(await add(library, "tiny"), verified_at=None)
+    await library.put_back(artifact)
+    assert artifact == await library.get("tiny")
+
+
+async def test_a_folder_is_settled_as_the_registry_says(library: Library) -> None:
+    """Whole for a model that is there, gone for one that is not."""
+    artifact = await add(library, "tiny")
+    path = library.path_to_load(artifact)
+    path.unlink()
+    await library.settle_folder("tiny")
+    assert path.is_file()
+    stray = path.parents[1].with_name(folder_name("stray"))
+    stray.mkdir()
+    await library.settle_folder("stray")
+    assert not stray.exists()

@@ -6,9 +6,13 @@ import pytest
 
 from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import ConflictError, DiskError, NotFoundError
+from roundhouse.core.events import ArtifactRemoved, Event, Events
+from roundhouse.library import Library
+from roundhouse.library.admission import PolicyRules
 from roundhouse.migration import Hall, Kind, Limits, Migrations, Mode, OnConflict, Outcome, Surroundings, Wish
 from roundhouse.testing.adoption import census, digest_of, folder_times, migrations, registered
 from roundhouse.testing.gguf import a_gguf
+from roundhouse.testing.memory import MemoryArtifacts
 from roundhouse.testing.stores import HuggingFaceCache, OllamaStore, an_lmstudio_folder
 
 ONE, TWO = a_gguf(bytes(64)), a_gguf(bytes(128))
@@ -284,3 +288,61 @@ async def test_a_copy_that_has_no_room_is_not_begun(hall: Hall, home: Path, stor
     with pytest.raises(DiskError):
         await moving.start("ollama", None, Wish(Mode.COPY))
     assert [] == await moving.list()
+
+
+async def test_whom_the_policy_refuses_does_not_come_in(hall: Hall, home: Path, store: OllamaStore) -> None:
+    """Not by this door either; it is said why."""
+    store.add("ada/tiny:latest", {"model": ONE})
+    rules = PolicyRules(blocked_owners=("ada",))
+    moving = Migrations(hall, Surroundings(home, {}), SystemClock(), lambda: "0" * 12, Limits(rules=rules))
+    plan = await moving.plan("ollama", None, Wish(Mode.MOVE))
+    assert ((), (), ["refused"]) == (plan.steps, plan.leaving, [problem.trouble for problem in plan.problems])
+
+
+async def test_a_replaced_model_takes_its_name_back_in_one_step(tmp_path: Path, home: Path) -> None:
+    """Nobody hears that the name is gone: pins and tags belong to it."""
+    events, heard = Events(), list[Event]()
+    artifacts = MemoryArtifacts()
+    hall = Hall(Library(tmp_path / "library", artifacts, events, SystemClock()), artifacts)
+    moving = migrations(hall, home)
+    await _adopt_other(moving, home, "tiny:latest", TWO)
+    OllamaStore(home / ".ollama").add("tiny:latest", {"model": ONE})
+    events.subscribe(heard.append)
+    outcome = await carried(moving, "ollama", Wish(on_conflict=OnConflict.REPLACE))
+    await moving.rollback(outcome.id or "")
+    assert [] == [event for event in heard if isinstance(event, ArtifactRemoved)]
+
+
+async def test_two_names_of_one_store_for_the_same_bytes_both_come(
+    moving: Migrations, hall: Hall, store: OllamaStore
+) -> None:
+    """`latest` and `3b` are how Ollama names one model; a second look changes nothing, whatever the policy."""
+    store.add("tiny:latest", {"model": ONE})
+    await carried(moving, "ollama")
+    store.add("tiny:3b", {"model": ONE})
+    await carried(moving, "ollama", Wish(on_conflict=OnConflict.REPLACE))
+    again = await carried(moving, "ollama", Wish(on_conflict=OnConflict.REPLACE))
+    assert (["tiny:3b", "tiny:latest"], None) == (await names(hall), again.id)
+
+
+async def test_older_revisions_of_what_is_replaced_come_back_too(tmp_path: Path, home: Path) -> None:
+    """The house may keep some for going back: a rollback leads to the same ones."""
+    artifacts = MemoryArtifacts()
+    library = Library(tmp_path / "library", artifacts, Events(), SystemClock(), keep_revisions=2)
+    hall = Hall(library, artifacts)
+    moving = migrations(hall, home)
+    for number, data in enumerate((TWO, a_gguf(bytes(256)))):
+        elsewhere = OllamaStore(home / f"elsewhere{number}")
+        elsewhere.add("tiny:latest", {"model": data})
+        await carried(moving, elsewhere.root, Wish(Mode.COPY, OnConflict.REPLACE))
+    for migration in await moving.list():
+        await moving.forget(migration.id or "")
+    OllamaStore(home / ".ollama").add("tiny:latest", {"model": ONE})
+    before = (list(await library.older()), census(library.root, without=("migrations",)), await registered(hall))
+    outcome = await carried(moving, "ollama", Wish(on_conflict=OnConflict.REPLACE))
+    await moving.rollback(outcome.id or "")
+    assert before == (
+        list(await library.older()),
+        census(library.root, without=("migrations",)),
+        await registered(hall),
+    )
