@@ -75,7 +75,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     stack.push_async_callback(meter.close)
     library = Library(settings.library.path, SqlArtifacts(database), events, clock)
     shelf = Shelf(library)
-    backends = await build_backends(stack, settings, shelf, events)
+    backends = await build_backends(stack, settings, shelf, events, clock)
     fleet = Fleet(
         backends.by_name,
         prices_of(settings, backends),

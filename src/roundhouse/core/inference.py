@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from roundhouse.core.runtimes import UNTOLD, Traits
+
 
 class Operation(StrEnum):
     """What is asked of a model."""
@@ -28,6 +30,8 @@ class Capability(StrEnum):
     TOOLS = "tools"
     VISION = "vision"
     JSON_SCHEMA = "json_schema"
+    THINKING = "thinking"
+    RERANK = "rerank"
 
 
 class Residency(StrEnum):
@@ -74,6 +78,8 @@ class Deployment:
     residency: Residency = Residency.UNKNOWN
     #: True when the request does not leave this machine.
     local: bool = False
+    #: What else is known of it.
+    traits: Traits = UNTOLD
 
     @property
     def id(self) -> str:

@@ -18,10 +18,10 @@ from roundhouse.testing.memory import MemoryArtifacts
 async def built(home: Path, **flags: object) -> tuple[list[str], str | None]:
     """The names of the backends, and which of them is the embedded one."""
     named = {key.replace("__", "."): value for key, value in flags.items()} | {"discovery.enabled": False}
-    events = Events()
-    shelf = Shelf(Library(home / "library", MemoryArtifacts(), events, SystemClock()))
+    events, clock = Events(), SystemClock()
+    shelf = Shelf(Library(home / "library", MemoryArtifacts(), events, clock))
     async with AsyncExitStack() as stack:
-        backends = await build_backends(stack, load(home=home, flags=named, environment={}), shelf, events)
+        backends = await build_backends(stack, load(home=home, flags=named, environment={}), shelf, events, clock)
         return sorted(backends.by_name), backends.embedded
 
 
