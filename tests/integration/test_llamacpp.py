@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse.backends.openai_compatible import OpenAICompatible
-from roundhouse.backends.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError, CapacityError, DeadlineError
 from roundhouse.core.events import ArtifactRemoved
 from roundhouse.core.inference import Deployment, Residency

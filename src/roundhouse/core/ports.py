@@ -22,6 +22,7 @@ from roundhouse.core.artifacts import (
 from roundhouse.core.browse import Offer, Query
 from roundhouse.core.inference import Answer, ChunkStream, Deployment, InferenceRequest
 from roundhouse.core.ledger import UsageRecord, UsageSummary
+from roundhouse.core.runtimes import Feature, Wish, Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Backend(Protocol):
     """
 
     name: str
+    #: What it can do besides serving: whoever names a feature has the methods of `Loading` or `Storing`.
+    features: frozenset[Feature]
 
     async def deployments(self) -> Sequence[Deployment]:
         """What it serves now. Raises NetworkError when it cannot be asked."""
@@ -58,6 +61,10 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let go of sockets and children."""
+
+
+#: Makes a backend of one kind: what an entry point of `roundhouse.backends` names. Raises ConfigError.
+BackendMaker = Callable[[Wish, Workshop], Backend]
 
 
 @dataclass(frozen=True, slots=True)
