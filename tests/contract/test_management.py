@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from roundhouse.core.browse import Query
+from roundhouse.core.desks.browse import Query
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.core.management import Management

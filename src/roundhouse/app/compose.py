@@ -21,8 +21,8 @@ from roundhouse.backends.llamacpp.memory import need_of
 from roundhouse.backends.llamacpp.resident import RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.backends.openai.compatible import OpenAICompatible
-from roundhouse.core.browse import Memory
 from roundhouse.core.clock import Clock
+from roundhouse.core.desks.browse import Memory
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Price

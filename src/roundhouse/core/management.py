@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from roundhouse.core.browse import Browsing, Query
+from roundhouse.core.desks.browse import Browsing, Query
 from roundhouse.core.desks.ensure import EnsureDesk
 from roundhouse.core.desks.events import EventsDesk
 from roundhouse.core.desks.exchange import ExchangeDesk

@@ -19,7 +19,7 @@ from roundhouse.core.artifacts import (
     Terms,
     Transfer,
 )
-from roundhouse.core.browse import Offer, Query
+from roundhouse.core.desks.browse import Offer, Query
 from roundhouse.core.inference import Answer, ChunkStream, Deployment, InferenceRequest
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.runtimes import Feature, Wish, Workshop

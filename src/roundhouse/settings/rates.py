@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from roundhouse.core.schedule import Window, take_apart
+from roundhouse.core.desks.schedule import Window, take_apart
 from roundhouse.settings.kinds import NAMES, Kind, size_of
 
 SOURCES = ("hf", "ollama", "https")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
-from roundhouse.core.schedule import Window
+from roundhouse.core.desks.schedule import Window
 from roundhouse.settings import kinds, rates
 from roundhouse.settings.kinds import Kind
 

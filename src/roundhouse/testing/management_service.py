@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 from roundhouse.core.artifacts import TransferState
-from roundhouse.core.browse import Browsing, Offer, OfferedVariant, Query
+from roundhouse.core.desks.browse import Browsing, Offer, OfferedVariant, Query
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.events import ArtifactRemoved, ArtifactVerified, TransferChanged
 from roundhouse.core.ledger import AttemptRecord, UsageRecord, UsageSummary

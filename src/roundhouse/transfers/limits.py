@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from roundhouse.core.clock import Clock
-from roundhouse.core.schedule import Window, holding
+from roundhouse.core.desks.schedule import Window, holding
 from roundhouse.transfers.bandwidth import Bandwidth, Throttle, Throttles
 
 

@@ -17,6 +17,7 @@ import structlog
 
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Plan, PlannedFile, Transfer, TransferState
 from roundhouse.core.clock import Clock
+from roundhouse.core.desks.schedule import Window
 from roundhouse.core.errors import (
     ConflictError,
     DiskError,
@@ -26,7 +27,6 @@ from roundhouse.core.errors import (
     SchemaError,
 )
 from roundhouse.core.ports import Source, Transfers
-from roundhouse.core.schedule import Window
 from roundhouse.library import Facts, Library
 from roundhouse.library.formats import GGUF
 from roundhouse.transfers import Fetcher, FetchOptions, Landing, Limits, persist, settled

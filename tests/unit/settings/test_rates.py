@@ -1,6 +1,6 @@
 import pytest
 
-from roundhouse.core.schedule import Window
+from roundhouse.core.desks.schedule import Window
 from roundhouse.settings.rates import RATES_BY_SOURCE, SCHEDULE
 
 

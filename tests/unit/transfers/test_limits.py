@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from roundhouse.core.schedule import Window
+from roundhouse.core.desks.schedule import Window
 from roundhouse.testing.clock import FakeClock
 from roundhouse.transfers import Bandwidth, Limits
 

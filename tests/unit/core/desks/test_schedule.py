@@ -2,7 +2,7 @@ from datetime import datetime
 
 import pytest
 
-from roundhouse.core.schedule import Window, holding, take_apart
+from roundhouse.core.desks.schedule import Window, holding, take_apart
 
 #: A Monday.
 MONDAY = "2026-01-05"
