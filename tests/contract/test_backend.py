@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse.backends.child import Child
-from roundhouse.backends.connection import Terms
-from roundhouse.backends.llamacpp import LlamaCpp
-from roundhouse.backends.llamacpp_config import ChildConfig
-from roundhouse.backends.openai_compatible import OpenAICompatible
-from roundhouse.backends.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.llamacpp.config import ChildConfig
+from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.runtime import LlamaCpp
+from roundhouse.backends.openai.compatible import OpenAICompatible
+from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.errors import BackendError, SchemaError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Chunk, Deployment, Operation

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from roundhouse.core.browse import Query
+from roundhouse.core.desks.browse import Query
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.core.management import Management
@@ -142,3 +142,10 @@ async def test_limits(management: Management) -> None:
         await management.limit_transfer("nobody", 4096)
     with pytest.raises(NotFoundError):
         await management.prioritize_transfer("nobody", 1)
+
+
+async def test_what_comes_from_one_source_is_limited_apart(management: Management) -> None:
+    """And the limit of all stays as it was; lifted, it is gone."""
+    limited = await management.limit_transfers(1 << 20, "hf")
+    assert (None, {"hf": 1 << 20}, None) == (limited.limit, dict(limited.sources), limited.holds)
+    assert {} == dict((await management.limit_transfers(None, "hf")).sources)

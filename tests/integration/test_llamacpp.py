@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse.backends.openai_compatible import OpenAICompatible
-from roundhouse.backends.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError, CapacityError, DeadlineError
 from roundhouse.core.events import ArtifactRemoved
 from roundhouse.core.inference import Deployment, Residency
@@ -63,9 +63,9 @@ async def test_what_is_in_use_is_told(start: Start) -> None:
     runtime = start()
     before = list(runtime.backend.in_use())
     asking = asyncio.create_task(talk(runtime))
-    await asyncio.sleep(0)
-    while not runtime.backend.in_use():  # noqa: ASYNC110 - its first steps ask for the deployment
-        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        while not runtime.backend.in_use():  # noqa: ASYNC110 - one step of the other task at a time
+            await asyncio.sleep(0)
     during = list(runtime.backend.in_use())
     await asking
     assert ([], ["noise"], ["noise"]) == (before, during, list(runtime.backend.in_use()))

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundhouse.core.browse import Memory
+from roundhouse.core.desks.browse import Memory
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.sources.choice import Scale, Variant, choose, variants
 

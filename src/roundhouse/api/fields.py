@@ -4,7 +4,7 @@ Knows nothing about what is done with it. Unknown keys are refused, except in a 
 """
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -55,6 +55,12 @@ class LimitRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     bandwidth: int | None = Field(ge=1024, le=1 << 50, description="bytes per second; null is no limit")
+
+
+class SharedLimitRequest(LimitRequest):
+    """How fast all downloads may be, or those from one source."""
+
+    source: Literal["hf", "ollama", "https"] | None = Field(default=None, description="only what comes from there")
 
 
 class PriorityRequest(BaseModel):

@@ -97,7 +97,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     marking = await open_marking(stack, database, events)
     book = await build_book(settings, database, clock)
     library, shelf = await _stocked(settings, artifacts, events, clock, book)
-    backends = await build_backends(stack, settings, shelf, events)
+    backends = await build_backends(stack, settings, shelf, events, clock)
     fleet = _fleet(settings, backends, shelf, standings, events)
     hub = await asyncio.to_thread(hub_of, settings)
     pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, events, clock, book, hub))

@@ -17,16 +17,17 @@ from roundhouse.app.hub_token import hub_token
 from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
-from roundhouse.backends.llamacpp import LlamaCpp, auto_memory
-from roundhouse.backends.memory import need_of
-from roundhouse.backends.openai_compatible import OpenAICompatible
-from roundhouse.backends.resident import RuntimeLimits
-from roundhouse.core.browse import Memory
+from roundhouse.backends.llamacpp.memory import need_of
+from roundhouse.backends.llamacpp.resident import RuntimeLimits
+from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
+from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import Clock
+from roundhouse.core.desks.browse import Memory
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
-from roundhouse.core.ports import Backend, Jobs, Source, Transfers
+from roundhouse.core.ports import Backend, BackendMaker, Jobs, Source, Transfers
+from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.core.views import Found
 from roundhouse.library.library import Library
 from roundhouse.routing.policy import Policy, Weights
@@ -41,6 +42,7 @@ from roundhouse.storage.database import Database
 from roundhouse.storage.engines import jobs_url
 from roundhouse.storage.jobs import DbosJobs
 from roundhouse.storage.transfers import SqlTransfers
+from roundhouse.transfers import FetchOptions
 from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.progress import Progress
 from roundhouse.upkeep.pull import Pulls, PullSettings
@@ -65,19 +67,23 @@ class Built:
     in_use: Callable[[], Collection[str]]
 
 
-async def build_backends(stack: AsyncExitStack, settings: Settings, shelf: Shelf, events: Events) -> Built:
+async def build_backends(
+    stack: AsyncExitStack, settings: Settings, shelf: Shelf, events: Events, clock: Clock
+) -> Built:
     """Make the embedded runtime, what is configured, and what runs on this machine. Raises ConfigError."""
     embedded = _embedded_name(settings)
+    # Children see a scrubbed copy of the environment: paths and devices, nothing that could be a secret.
+    workshop = Workshop(events, clock, os.environ, settings.home / "backends")  # noqa: TID251
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
     in_use: Callable[[], Collection[str]] = tuple
     if embedded is not None:
-        by_name[embedded] = runtime = _embedded(embedded, settings, shelf, events)
+        by_name[embedded] = runtime = _embedded(embedded, settings, shelf, workshop)
         in_use = runtime.in_use
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
-            by_name[name] = _configured(name, wish)
+            by_name[name] = _configured(name, wish, workshop)
             origins[name] = Origin(wish.kind, wish.url, configured=True)
     found = await _found(settings) if settings.discovery.enabled else ()
     for each in found:
@@ -100,10 +106,8 @@ def _embedded_name(settings: Settings) -> str | None:
     return EMBEDDED
 
 
-def _embedded(name: str, settings: Settings, shelf: Shelf, events: Events) -> LlamaCpp:
-    limits = _limits(settings)
-    # The child sees a scrubbed copy: paths and devices, nothing that could be a secret.
-    return LlamaCpp(name, shelf.models, limits=limits, events=events, environ=os.environ)  # noqa: TID251
+def _embedded(name: str, settings: Settings, shelf: Shelf, workshop: Workshop) -> LlamaCpp:
+    return LlamaCpp(name, shelf.models, limits=_limits(settings), events=workshop.events, environ=workshop.environ)
 
 
 def _limits(settings: Settings) -> RuntimeLimits:
@@ -151,18 +155,15 @@ def _is_known(url: str, origins: Mapping[str, Origin]) -> bool:
     return any(origin.url is not None and urlsplit(origin.url).netloc == place for origin in origins.values())
 
 
-def _configured(name: str, wish: BackendSettings) -> Backend:
+def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend:
     """One backend of the configuration, made by whoever registered its kind. Raises ConfigError."""
     doors = {door.name: door for door in entry_points(group="roundhouse.backends")}
     if wish.kind not in doors:
         message = f"backends.{name}.kind is {wish.kind!r}, which nobody provides"
         raise ConfigError(message, hint=f"there is {', '.join(sorted(doors))}")
-    if wish.url is None:
-        message = f"backends.{name} needs a url"
-        raise ConfigError(message)
-    key = wish.api_key.reveal() if wish.api_key else None
-    backend: Backend = doors[wish.kind].load()(name, wish.url, api_key=key, models=wish.models)
-    return backend
+    keys = (wish.api_key.reveal(),) if wish.api_key else ()
+    make: BackendMaker = doors[wish.kind].load()
+    return make(Wish(name, wish.kind, wish.url, keys, wish.models), workshop)
 
 
 def prices_of(settings: Settings, built: Built) -> Mapping[str, Price]:
@@ -233,7 +234,10 @@ async def build_pulls(stack: AsyncExitStack, settings: Settings, ground: Ground)
             offline=downloads.offline,
             min_free=settings.library.min_free,
             bandwidth=downloads.bandwidth or None,
+            bandwidth_per_source=downloads.bandwidth_per_source,
+            schedule=downloads.schedule,
             max_concurrent=downloads.max_concurrent,
+            fetch=FetchOptions(connections=downloads.connections_per_file, all_connections=downloads.max_connections),
         ),
         build_gate(settings, ground.book, ground.clock),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from roundhouse.app.fleet import Fleet
@@ -45,6 +45,9 @@ class Listing:
         self._common: object = None
         self._rows: dict[str, _Row] = {}
         self._snapshot: Snapshot | None = None
+        #: What the list was made of: while that is the same, so is the list.
+        self._made_of: tuple[object, object, object] = (None, None, None)
+        self._models: Sequence[Model] = ()
         self._served: Mapping[str, tuple[Deployment, ...]] = {}
 
     def served(self) -> Mapping[str, tuple[Deployment, ...]]:
@@ -65,10 +68,26 @@ class Listing:
 
     async def models(self) -> Sequence[Model]:
         """All of them, by name."""
-        held = {artifact.model: artifact for artifact in await self._library.list()}
-        served, aside = self.served(), await self._library.quarantined()
+        artifacts, aside = await self._library.list(), await self._library.quarantined()
         common = (aside, self._book.agreed)
-        known, rows = self._rows if common == self._common else {}, {}
+        if common != self._common:
+            self._common, self._rows, self._made_of = common, {}, (None, None, None)
+        served, changes = self.served(), self._marking.changes
+        # By identity: all three are replaced as a whole, and comparing their contents would take as long as the list.
+        now = (artifacts, served, changes)
+        if any(one is not other for one, other in zip(now, self._made_of, strict=True)):
+            self._made_of = now
+            self._models = tuple(self._renewed({artifact.model: artifact for artifact in artifacts}, served, aside))
+        return self._models
+
+    def _renewed(
+        self,
+        held: Mapping[str, Artifact],
+        served: Mapping[str, tuple[Deployment, ...]],
+        aside: Collection[Digest],
+    ) -> Iterator[Model]:
+        """All models by name; those of which nothing has changed are the same objects as before."""
+        known, rows = self._rows, {}
         for name in sorted({*held, *served}):
             artifact, deployments, mark = held.get(name), served.get(name, ()), self._marking.of(name)
             row = known.get(name)
@@ -80,8 +99,8 @@ class Listing:
             ):
                 row = _Row(artifact, deployments, mark, self._show(name, artifact, deployments, mark, aside))
             rows[name] = row
-        self._rows, self._common = rows, common
-        return [row.model for row in rows.values()]
+        self._rows = rows
+        return (row.model for row in rows.values())
 
     async def model(self, artifact: Artifact) -> Model:
         """One that is held."""

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from roundhouse.app.fleet import Fleet
 from roundhouse.app.listing import Listing
-from roundhouse.core.browse import Memory
 from roundhouse.core.clock import Clock
+from roundhouse.core.desks.browse import Memory
 from roundhouse.core.ports import Catalog, Ledger, Transfers
 from roundhouse.core.views import Found
 from roundhouse.library.exchange import Exchange

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from roundhouse.backends.resident import LoadableModel
+from roundhouse.backends.llamacpp.resident import LoadableModel
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event

@@ -1,4 +1,6 @@
-"""Models as files: references, plans, blobs and artifacts. Knows nothing about where bytes come from.
+"""Models as files: references, plans, blobs, artifacts, and the terms that they come under.
+
+Knows nothing about where bytes come from. Licences go by SPDX ids in lower case, or by a hub's own word.
 
 Digests and file names are validated here, by type, before any path is made from them.
 """
@@ -10,7 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from roundhouse.core.errors import SchemaError
 
@@ -189,6 +191,45 @@ class Older:
     artifact: Artifact
     #: When another one took its place.
     served_until: datetime
+
+
+#: Whether a licence is in somebody's way: nobody need agree, nobody names one, agreed, not yet agreed, not wanted here.
+LicenseState = Literal["free", "unknown", "accepted", "needed", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The words that somebody agrees to."""
+
+    #: Of the text; where there is none, of what its name, its address and its model say instead.
+    digest: Digest
+    #: ``None`` when nobody says.
+    license: str | None
+    seen_at: datetime
+    #: What its publisher calls it, and where it can be read.
+    name: str | None = None
+    url: str | None = None
+    #: Who says so: ``hub``, ``registry``, ``folder``, ``header`` or ``bundled``.
+    source: str | None = None
+    #: The reference and the revision that it was first met at.
+    ref: str | None = None
+    revision: str | None = None
+    text: str | None = None
+
+    @property
+    def text_sha256(self) -> Digest | None:
+        """The digest of the text, if there is a text."""
+        return None if self.text is None else self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Somebody agreed to some terms."""
+
+    principal: str
+    digest: Digest
+    license: str | None
+    at: datetime
 
 
 class TransferState(StrEnum):

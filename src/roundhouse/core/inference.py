@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from roundhouse.core.runtimes import UNTOLD, Traits
+
 
 class Operation(StrEnum):
     """What is asked of a model."""
@@ -28,6 +30,8 @@ class Capability(StrEnum):
     TOOLS = "tools"
     VISION = "vision"
     JSON_SCHEMA = "json_schema"
+    THINKING = "thinking"
+    RERANK = "rerank"
 
 
 class Residency(StrEnum):
@@ -76,6 +80,8 @@ class Deployment:
     local: bool = False
     #: Why it may not serve whatever is asked, in words that follow its name: its licence. ``None`` when it may.
     barred: str | None = None
+    #: What else is known of it.
+    traits: Traits = UNTOLD
 
     @property
     def id(self) -> str:

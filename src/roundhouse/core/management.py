@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from roundhouse.core.browse import Browsing, Query
+from roundhouse.core.desks.browse import Browsing, Query
 from roundhouse.core.desks.ensure import EnsureDesk
 from roundhouse.core.desks.events import EventsDesk
 from roundhouse.core.desks.exchange import ExchangeDesk
@@ -104,8 +104,8 @@ class TransfersDesk(Protocol):
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
 
-    async def limit_transfers(self, bandwidth: int | None) -> Bandwidth:
-        """Let all of them together take so many bytes per second at most, until the next start."""
+    async def limit_transfers(self, bandwidth: int | None, source: str | None = None) -> Bandwidth:
+        """Let all of them, or all from one *source*, take so many bytes per second at most, until the next start."""
 
 
 class BackendsDesk(Protocol):

@@ -8,10 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from roundhouse.core.artifacts import Artifact, Digest, Fingerprint, Older, Plan, PlannedFile, Transfer
-from roundhouse.core.browse import Offer, Query
+from roundhouse.core.artifacts import (
+    Acceptance,
+    Artifact,
+    Digest,
+    Fingerprint,
+    Older,
+    Plan,
+    PlannedFile,
+    Terms,
+    Transfer,
+)
+from roundhouse.core.desks.browse import Offer, Query
 from roundhouse.core.inference import Answer, ChunkStream, Deployment, InferenceRequest
 from roundhouse.core.ledger import UsageRecord, UsageSummary
+from roundhouse.core.runtimes import Feature, Wish, Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,8 @@ class Backend(Protocol):
     """
 
     name: str
+    #: What it can do besides serving: whoever names a feature has the methods of `Loading` or `Storing`.
+    features: frozenset[Feature]
 
     async def deployments(self) -> Sequence[Deployment]:
         """What it serves now. Raises NetworkError when it cannot be asked."""
@@ -48,6 +61,10 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let go of sockets and children."""
+
+
+#: Makes a backend of one kind: what an entry point of `roundhouse.backends` names. Raises ConfigError.
+BackendMaker = Callable[[Wish, Workshop], Backend]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +158,25 @@ class Transfers(Protocol):
 
     async def list(self, *, limit: int = 100) -> Sequence[Transfer]:
         """Newest first."""
+
+
+class Licenses(Protocol):
+    """The durable list of terms that were met, and of who agreed to which."""
+
+    async def put_terms(self, terms: Terms) -> None:
+        """Keep *terms*; known ones stay as they are, but for a text that they lacked."""
+
+    async def terms(self) -> list[Terms]:
+        """All of them, by digest."""
+
+    async def accept(self, acceptance: Acceptance) -> None:
+        """Write down that somebody agreed; the first time stays."""
+
+    async def revoke(self, principal: str, digest: Digest) -> bool:
+        """Take it back; whether there was something to take back."""
+
+    async def acceptances(self) -> list[Acceptance]:
+        """All of them, oldest first."""
 
 
 class Ledger(Protocol):

@@ -5,12 +5,12 @@ changes the public API. No postponed annotations: pydantic reads these types to 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from roundhouse.core.artifacts import LicenseState
 from roundhouse.core.inference import Operation
-from roundhouse.core.licenses import LicenseState
 
 Dimension = Literal["model", "backend", "day"]
 CheckStatus = Literal["ok", "warn", "fail"]
@@ -272,6 +272,13 @@ class Bandwidth:
     limit: int | None
     #: What the settings say, and the next start begins with.
     configured: int | None
+    #: What may be taken at this hour, and the line of the schedule that says so.
+    scheduled: int | None = None
+    schedule: str | None = None
+    #: What may be taken from each source that is limited.
+    sources: Mapping[str, int] = field(default_factory=dict)
+    #: Which of them holds for all downloads: ``limit`` or ``schedule``; ``None`` when nothing does.
+    holds: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -79,9 +80,19 @@ class Library:
                 await self._collect([file.digest for file in files], own=1)
                 raise
             artifact = self._artifact(plan, files, facts, name_of)
+            artifact = await self._newest(artifact)
             await self._switch(artifact, self._keep_revisions)
             await asyncio.to_thread(self.blobs.discharge, [file.digest for file in files])
         return artifact
+
+    async def _newest(self, artifact: Artifact) -> Artifact:
+        """*artifact* as what came last under its name, also when the clock was set back since the one before."""
+        held = [known for known in await self._artifacts.list() if known.model == artifact.model]
+        held += [each.artifact for each in await self._artifacts.older(artifact.model)]
+        latest = max((each.created_at for each in held), default=artifact.created_at)
+        if not held or latest < artifact.created_at:
+            return artifact
+        return replace(artifact, created_at=latest + timedelta(microseconds=1))
 
     async def _switch(self, artifact: Artifact, keep: int) -> None:
         """Let *artifact* be the one of its name, in one step; *keep* of the others stay beside it."""
@@ -199,7 +210,7 @@ class Library:
                 await asyncio.to_thread(self._folders.ensure, each)
             await self._artifacts.switch(artifact, older)
             await asyncio.to_thread(self._folders.keep_only, artifact.model, revisions)
-        self._events.publish(ArtifactAdded(artifact.model))
+        self._events.publish(ArtifactAdded(artifact.model, artifact))
 
     async def settle_folder(self, model: str) -> None:
         """Make the folder of *model* hold what the registry says, after a kill between the two."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
-from roundhouse.settings import kinds
+from roundhouse.core.desks.schedule import Window
+from roundhouse.settings import kinds, rates
 from roundhouse.settings.kinds import Kind
 
 
@@ -163,6 +164,25 @@ class DownloadSettings:
     ]
     bandwidth: Annotated[
         int | None, Key(None, kinds.SIZE, "What all downloads together may take; 0 is no limit", "bytes per second")
+    ]
+    bandwidth_per_source: Annotated[
+        tuple[tuple[str, int | None], ...],
+        Key([], rates.RATES_BY_SOURCE, 'What all downloads from one source may take, such as `["hf=5MB/s"]`'),
+    ]
+    schedule: Annotated[
+        tuple[Window, ...],
+        Key(
+            [],
+            rates.SCHEDULE,
+            "Hours, in local time, in which all downloads together may take only so much: "
+            '`["mon-fri 08:00-18:00 5MB/s"]`; the first that fits counts',
+        ),
+    ]
+    connections_per_file: Annotated[
+        int, Key(8, kinds.whole(1, 32), "Connections that bring one large file; small ones have one")
+    ]
+    max_connections: Annotated[
+        int, Key(32, kinds.whole(1, 512), "Connections of all downloads together; beyond them every file has one")
     ]
     max_concurrent: Annotated[int, Key(3, kinds.whole(1, 64), "Downloads that run at a time; the others wait")]
     mirror: Annotated[

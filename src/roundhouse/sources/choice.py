@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from roundhouse.core.browse import Memory
+from roundhouse.core.desks.browse import Memory
 from roundhouse.core.errors import NotFoundError, PolicyError, SchemaError
 from roundhouse.core.weights.variants import PROJECTOR, SHARD, SIDECAR, quantization_of
 from roundhouse.sources.choosing import belonging_to, is_main, is_pickle, is_tensors, refuse_pickles, tensor_sets

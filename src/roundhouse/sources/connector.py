@@ -18,8 +18,9 @@ import roundhouse
 from roundhouse.core.errors import PolicyError
 
 CONNECT_S = 10.0
-#: Bytes that aiohttp keeps before it stops reading from the socket; larger pieces cost fewer wake-ups.
-READ_BUFFER = 1 << 17
+#: Bytes that aiohttp keeps before it stops reading from the socket. One read may bring much more than that, so that
+#: more here costs memory for every connection and saves no wake-ups.
+READ_BUFFER = 1 << 15
 USER_AGENT = f"roundhouse/{roundhouse.__version__}"
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 

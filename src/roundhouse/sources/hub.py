@@ -14,7 +14,7 @@ from urllib.parse import quote
 from yarl import URL
 
 from roundhouse.core.artifacts import Digest, FileName, Plan, PlannedFile
-from roundhouse.core.browse import Memory, Offer, Query
+from roundhouse.core.desks.browse import Memory, Offer, Query
 from roundhouse.core.errors import ConfigError, LicenseError, SchemaError
 from roundhouse.core.ports import ByteStream
 from roundhouse.library.admission import code_flags, text_files

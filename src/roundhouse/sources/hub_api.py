@@ -20,7 +20,7 @@ from huggingface_hub import HfApi, ModelInfo, is_offline_mode, set_client_factor
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.hf_api import ModelSort_T
 
-from roundhouse.core.browse import Query, Sort
+from roundhouse.core.desks.browse import Query, Sort
 from roundhouse.core.errors import NetworkError, OfflineError, SchemaError
 from roundhouse.library.admission import together
 from roundhouse.sources.connector import USER_AGENT, Guard

@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from roundhouse.core.browse import Memory, Offer, OfferedVariant, Query
+from roundhouse.core.desks.browse import Memory, Offer, OfferedVariant, Query
 from roundhouse.core.errors import AuthError, ForbiddenError, LicenseError, NotFoundError, PolicyError, SchemaError
 from roundhouse.sources.choice import Scale, Variant, choose, size_of, variants
 from roundhouse.sources.hub_api import HubApi, Revision

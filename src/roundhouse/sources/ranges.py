@@ -31,6 +31,8 @@ _UNSATISFIED = re.compile(r"bytes \*/(\d+)")
 _OK, _PARTIAL, _NOT_SATISFIABLE = 200, 206, 416
 #: Answers to HEAD that say nothing about GET; an address that was signed for GET refuses HEAD.
 _GET_ONLY = {400, 401, 403, 405, 501}
+#: What a storage answers to a signature that has run out.
+_EXPIRED = {401, 403, 410}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -76,7 +78,11 @@ async def open_range(
     """
     async with open_session(remote.guard) as session:
         with _network_errors(remote.name):
-            response = await _request(session, remote, _range_headers(offset, length, validators.get(key)))
+            headers = _range_headers(offset, length, validators.get(key))
+            response = await _request(session, remote, headers)
+            if response.status in _EXPIRED and response.url.origin() != remote.url.origin():
+                response.close()  # a signed address that has run out: the origin signs another one
+                response = await _request(session, remote, headers)
             if response.status == _NOT_SATISFIABLE and not _is_complete(response, offset):
                 response.close()
                 response = await _request(session, remote, _range_headers(0, None, None))

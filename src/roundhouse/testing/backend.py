@@ -21,6 +21,7 @@ from roundhouse.core.inference import (
     TokenUsage,
 )
 from roundhouse.core.ports import BackendHealth
+from roundhouse.core.runtimes import Feature
 
 _EVERYTHING = frozenset(Capability)
 _USAGE = TokenUsage(prompt=5, completion=3)
@@ -64,6 +65,8 @@ class Fault:
 
 class FakeBackend:
     """Serves *models*: every answer is *pieces*, every stream one chunk per piece."""
+
+    features: frozenset[Feature] = frozenset()
 
     def __init__(
         self,

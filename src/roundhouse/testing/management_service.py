@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 from roundhouse.core.artifacts import TransferState
-from roundhouse.core.browse import Browsing, Offer, OfferedVariant, Query
+from roundhouse.core.desks.browse import Browsing, Offer, OfferedVariant, Query
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.events import ArtifactRemoved, ArtifactVerified, TransferChanged
 from roundhouse.core.ledger import AttemptRecord, UsageRecord, UsageSummary
@@ -187,8 +187,8 @@ class InMemoryManagement(
     database: str = "sqlite"
     offers: list[Offer] = field(default_factory=list)
     offline: bool = False
-    #: Bytes per second for all downloads together.
     limit: int | None = None
+    source_limits: dict[str, int] = field(default_factory=dict)
 
     async def status(self) -> Status:
         """Tell the state at a glance."""
@@ -305,11 +305,13 @@ class InMemoryManagement(
 
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
-        return Bandwidth(self.limit, None)
+        limited = {name: rate for name, rate in self.source_limits.items() if rate}
+        return Bandwidth(self.limit, None, sources=limited, holds="limit" if self.limit else None)
 
-    async def limit_transfers(self, bandwidth: int | None) -> Bandwidth:
-        """Limit all of them together."""
-        self.limit = bandwidth
+    async def limit_transfers(self, bandwidth: int | None, source: str | None = None) -> Bandwidth:
+        """Limit all of them together, or all from one source."""
+        self.source_limits |= {} if source is None else {source: bandwidth or 0}
+        self.limit = bandwidth if source is None else self.limit
         return await self.bandwidth()
 
     def _steer(self, transfer_id: str, wanted: str) -> TransferView:

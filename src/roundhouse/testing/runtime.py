@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from roundhouse.backends.llamacpp import LlamaCpp
-from roundhouse.backends.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.runtime import LlamaCpp
 from roundhouse.core.events import Event, Events, ResidencyChanged
 from roundhouse.core.inference import Deployment
 
@@ -60,6 +60,6 @@ def children() -> list[psutil.Process]:
 
 def _is_llamacpp(process: psutil.Process) -> bool:
     try:
-        return "roundhouse.backends.llamacpp_child" in process.cmdline()
+        return "roundhouse.backends.llamacpp.server" in process.cmdline()
     except psutil.Error:
         return False

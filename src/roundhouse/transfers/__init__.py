@@ -2,6 +2,7 @@
 
 from roundhouse.transfers.bandwidth import Bandwidth, Throttle, Throttles
 from roundhouse.transfers.fetch import NO_SPACE, Fetcher, Landing
+from roundhouse.transfers.limits import Limits
 from roundhouse.transfers.options import FetchOptions, Watcher
 from roundhouse.transfers.retry import Patience, persist
 from roundhouse.transfers.settling import settled
@@ -12,6 +13,7 @@ __all__ = [
     "FetchOptions",
     "Fetcher",
     "Landing",
+    "Limits",
     "Patience",
     "Throttle",
     "Throttles",

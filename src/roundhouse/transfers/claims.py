@@ -48,14 +48,15 @@ class Claim:
     def _write(self) -> int:
         """Leave our name, whole from the first moment that it can be seen. Raises FileExistsError."""
         draft = self._path.with_name(f"{self._path.name}.{uuid4().hex}")
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = _named(draft)
         try:
-            os.write(descriptor, _name_of(os.getpid()).encode())
-            _locked(descriptor)
             os.link(draft, self._path)
-        except OSError:
+        except FileExistsError:
             os.close(descriptor)
             raise
+        except OSError:  # a file system without hard links
+            os.close(descriptor)
+            return _named(self._path)
         finally:
             draft.unlink()
         return descriptor
@@ -86,6 +87,19 @@ class Claim:
             self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _named(path: Path) -> int:
+    """A new file at *path* that holds our name, locked. Raises FileExistsError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, _name_of(os.getpid()).encode())
+    except OSError:
+        os.close(descriptor)
+        path.unlink()
+        raise
+    _locked(descriptor)
+    return descriptor
 
 
 def _locked(descriptor: int) -> bool:

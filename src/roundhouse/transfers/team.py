@@ -21,7 +21,9 @@ from roundhouse.transfers.settling import settled
 from roundhouse.transfers.spans import Span, aligned, gaps
 
 #: What all connections together may hold in memory on their way to the disk, and the least that one holds.
-BUFFERS, LEAST_BLOCK = 16 << 20, 1 << 16
+BUFFERS, LEAST_BLOCK = 8 << 20, 1 << 16
+#: Connections from which on none of them receives while its last block is being written: the others do.
+MANY = 12
 #: Bytes that one connection takes on at once, at most.
 MOST_UNIT = 64 << 20
 
@@ -276,6 +278,8 @@ class Team:
                 if len(block) >= self._block_bytes:
                     await writer.write(block)
                     block = bytearray()
+                    if self._seats.taken >= MANY:
+                        await writer.drain()
                 if unit.end is not None and unit.position >= unit.end and unit.end != self._size:
                     break
                 silence.reschedule(loop.time() + self._options.stall_s)

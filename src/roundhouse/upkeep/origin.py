@@ -25,7 +25,8 @@ class Supply:
     #: The source of a reference. Raises OfflineError, SchemaError.
     source_of: Callable[[str], Source]
     fetcher: Fetcher
-    throttle: Throttle
+    #: What bytes of a source have to pay.
+    throttle_of: Callable[[str], Throttle]
     options: FetchOptions
 
 
@@ -67,7 +68,8 @@ class Origin:
         source, planned = await self._find(file)
 
         async def attempt() -> bytes:
-            return await self._once(source.open(planned, stretch.offset, stretch.length), stretch, file.name, count)
+            opened = source.open(planned, stretch.offset, stretch.length)
+            return await self._once(opened, source.scheme, stretch, count)
 
         data = await persist(attempt, self._supply.options.patience)
         if (await asyncio.to_thread(hashlib.sha256, data)).hexdigest() != digest:
@@ -78,10 +80,10 @@ class Origin:
         """Bring all of *file* to its place. Raises as `fetch` does, and DiskError."""
         source, planned = await self._find(file)
         wanted = replace(planned, size=file.size, digest=file.digest)
-        await self._supply.fetcher.fetch(wanted, source, count, self._supply.throttle)
+        await self._supply.fetcher.fetch(wanted, source, count, self._supply.throttle_of(source.scheme))
 
     async def _once(
-        self, opened: AbstractAsyncContextManager[ByteStream], stretch: Stretch, name: str, count: Count
+        self, opened: AbstractAsyncContextManager[ByteStream], scheme: str, stretch: Stretch, count: Count
     ) -> bytes:
         """One connection. Raises NetworkError when it ends early or goes silent."""
         data, stall_s = bytearray(), self._supply.options.stall_s
@@ -92,23 +94,23 @@ class Origin:
                 async for piece in stream.chunks:
                     count.add(len(piece))
                     silence.reschedule(None)  # waiting for our own limit is not the source's silence
-                    await self._pay(len(piece))
+                    await self._pay(scheme, len(piece))
                     silence.reschedule(asyncio.get_running_loop().time() + stall_s)
                     data += piece[before:] if before > 0 else piece
                     before -= len(piece)
                     if len(data) >= stretch.length:
                         break
         except TimeoutError as error:
-            message = f"{name}: not a byte for {stall_s:g} s"
+            message = f"not a byte for {stall_s:g} s"
             raise NetworkError(message) from error
         if len(data) < stretch.length:
-            message = f"{name}: the connection ended after {len(data)} of {stretch.length} bytes"
+            message = f"the connection ended after {len(data)} of {stretch.length} bytes"
             raise NetworkError(message)
         return bytes(data[: stretch.length])
 
-    async def _pay(self, count: int) -> None:
+    async def _pay(self, scheme: str, count: int) -> None:
         """Pay for *count* bytes, part by part."""
-        throttle = self._supply.throttle
+        throttle = self._supply.throttle_of(scheme)
         while count:
             part = min(count, throttle.grain)
             await throttle.take(part)

@@ -17,6 +17,7 @@ import structlog
 
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Plan, PlannedFile, Transfer, TransferState
 from roundhouse.core.clock import Clock
+from roundhouse.core.desks.schedule import Window
 from roundhouse.core.errors import (
     ConflictError,
     DiskError,
@@ -28,7 +29,7 @@ from roundhouse.core.errors import (
 from roundhouse.core.ports import Source, Transfers
 from roundhouse.library import Facts, Library
 from roundhouse.library.formats import GGUF
-from roundhouse.transfers import Bandwidth, Fetcher, FetchOptions, Landing, Throttles, persist, settled
+from roundhouse.transfers import Fetcher, FetchOptions, Landing, Limits, persist, settled
 from roundhouse.upkeep.admission import Gate, OpenGate, look_ahead
 from roundhouse.upkeep.origin import Supply
 from roundhouse.upkeep.plans import Plans
@@ -55,6 +56,9 @@ class PullSettings:
     min_free: int = 2 << 30
     #: Bytes per second that all pulls together may take; ``None`` is as fast as it comes.
     bandwidth: int | None = None
+    #: What all pulls from one source may take, and what all may take by the hour.
+    bandwidth_per_source: tuple[tuple[str, int | None], ...] = ()
+    schedule: tuple[Window, ...] = ()
     #: Pulls over the network that work at a time, and files of one pull that come at a time.
     max_concurrent: int = 3
     files_at_once: int = 3
@@ -85,8 +89,10 @@ class Pulls:
         self._plans = Plans(library.root / "plans")
         self._space = Space(library, self._settings.min_free)
         self._fetcher = Fetcher(Landing(library.partials, library.blobs.path_of, library.landed), self._settings.fetch)
-        #: What all pulls together may take; it can be changed at any moment.
-        self.bandwidth = Bandwidth(clock, self._settings.bandwidth)
+        #: What pulls may take; each of it can be changed at any moment.
+        self.limits = Limits(
+            clock, self._settings.bandwidth, self._settings.bandwidth_per_source, self._settings.schedule
+        )
         self._queue = Queue(self._settings.max_concurrent)
         self._live: dict[str, LiveTransfer] = {}
         self._wheels: dict[str, Steering] = {}
@@ -98,7 +104,7 @@ class Pulls:
 
     def supply(self) -> Supply:
         """What it takes to fetch again what is here already, under the same limit."""
-        return Supply(self._source, self._fetcher, self.bandwidth, self._settings.fetch)
+        return Supply(self._source, self._fetcher, self.limits.of, self._settings.fetch)
 
     async def start(self, ref: str, model: str | None = None, *, by: str | None = None) -> Transfer:
         """Begin to pull *ref*, as *model* if given; one that is under way is joined, a paused one resumed.
@@ -303,7 +309,7 @@ class Pulls:
     async def _fetch(self, live: LiveTransfer, plan: Plan) -> Sequence[ArtifactFile]:
         """Bring all files, several at a time. Raises the first error; the others are stopped then."""
         source, places = self._source(plan.ref), asyncio.Semaphore(self._settings.files_at_once)
-        throttle = Throttles(live.bandwidth, self.bandwidth) if plan.source in REMOTE else None
+        throttle = self.limits.of(plan.source, live.bandwidth) if plan.source in REMOTE else None
 
         async def bring(file: PlannedFile, watch: FileProgress) -> ArtifactFile:
             async with places:

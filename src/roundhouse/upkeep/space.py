@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 
-from roundhouse.core.artifacts import Plan, PlannedFile
+from roundhouse.core.artifacts import LicenseState, Plan, PlannedFile
 from roundhouse.core.errors import DiskError
-from roundhouse.core.licenses import LicenseState
 from roundhouse.library import Library
 from roundhouse.transfers import NO_SPACE
+
+#: What the system counts the room of a file in.
+_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,9 @@ class Space:
         if file.digest is None:
             return file.size or 0
         partial = self._library.partials / f"sha256-{file.digest}.part"
-        here = self._library.blobs.size(file.digest) or (partial.stat().st_size if partial.exists() else 0)
+        # It may have holes: what counts is the room that it takes already.
+        taken = partial.stat().st_blocks * _BLOCK if partial.exists() else 0
+        here = self._library.blobs.size(file.digest) or taken
         return max(0, (file.size or 0) - here)
 
     def check(self, plan: Plan, others: int, *, waits: bool) -> None:

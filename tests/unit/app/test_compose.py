@@ -21,11 +21,11 @@ from roundhouse.upkeep.admission import LicenseBook
 async def built(home: Path, **flags: object) -> tuple[list[str], str | None]:
     """The names of the backends, and which of them is the embedded one."""
     named = {key.replace("__", "."): value for key, value in flags.items()} | {"discovery.enabled": False}
-    events = Events()
+    events, clock = Events(), SystemClock()
     book = LicenseBook(MemoryLicenses(), LicenseRules(), SystemClock())
     shelf = Shelf(Library(home / "library", MemoryArtifacts(), events, SystemClock()), book)
     async with AsyncExitStack() as stack:
-        backends = await build_backends(stack, load(home=home, flags=named, environment={}), shelf, events)
+        backends = await build_backends(stack, load(home=home, flags=named, environment={}), shelf, events, clock)
         return sorted(backends.by_name), backends.embedded
 
 

@@ -58,6 +58,14 @@ async def test_going_back_and_forth(shelves: Shelves) -> None:
     assert 2 == len(shelves.heard)
 
 
+async def test_a_clock_that_was_set_back_does_not_hide_what_came_before(shelves: Shelves) -> None:
+    """The revision that came last is the newest, whatever the clock says."""
+    first = await shelves.add(b"1")
+    shelves.clock.advance(-3600.0)
+    await shelves.add(b"2")
+    assert first == await shelves.library.roll_back("tiny")
+
+
 async def test_a_dry_run_changes_nothing(shelves: Shelves) -> None:
     """It only says which one it would be."""
     first, second = await shelves.add(b"1"), await shelves.add(b"2")

@@ -1,6 +1,6 @@
 import pytest
 
-from roundhouse.core.browse import Memory
+from roundhouse.core.desks.browse import Memory
 from roundhouse.core.errors import NotFoundError, PolicyError, SchemaError
 from roundhouse.core.weights.variants import quantization_of
 from roundhouse.sources.choice import Scale, choose, files_of, reason, variants

@@ -1,6 +1,6 @@
 import pytest
 
-from roundhouse.core.browse import Memory
+from roundhouse.core.desks.browse import Memory
 from roundhouse.core.errors import ConfigError, LicenseError, NotFoundError, SchemaError
 from roundhouse.sources.hub import HubSource
 from roundhouse.testing.hub import Hub

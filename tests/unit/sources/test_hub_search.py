@@ -1,6 +1,6 @@
 import pytest
 
-from roundhouse.core.browse import Memory, Offer, Query
+from roundhouse.core.desks.browse import Memory, Offer, Query
 from roundhouse.core.errors import LimitError, NetworkError, OfflineError, RoundhouseError, SchemaError
 from roundhouse.sources import hub_api
 from roundhouse.sources.hub import HubSource

@@ -107,13 +107,21 @@ async def test_a_server_that_says_when_to_come_back_is_heard() -> None:
         assert (1, 17.0) == (fault.fired, caught.value.retry_after_s)
 
 
-async def test_an_expired_signature_is_worth_another_try() -> None:
-    """403 from the CDN is not the hub's verdict."""
+async def test_an_expired_signature_is_renewed_at_the_same_offset() -> None:
+    """Within the one call: nobody waits, and nothing counts as failed."""
     async with Hub() as hub:
         fault = hub.plant(FaultKind.STATUS, status=403)
+        assert (1000, len(DATA), DATA[1000:]) == await read(a_remote(hub), 1000)
+        assert (1, 2) == (fault.fired, len(hub.downloads()))
+
+
+async def test_a_signature_that_does_not_hold_is_worth_another_try() -> None:
+    """403 from the CDN is not the hub's verdict."""
+    async with Hub() as hub:
+        fault = hub.plant(FaultKind.STATUS, status=403, times=2)
         with pytest.raises(NetworkError) as caught:
             await read(a_remote(hub))
-        assert (1, True) == (fault.fired, caught.value.retryable)
+        assert (2, True) == (fault.fired, caught.value.retryable)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from asyncio.subprocess import PIPE
 
 import pytest
 
-from roundhouse.backends.openai_compatible import OpenAICompatible
+from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.testing.asking import ask_chat
 
 

@@ -47,3 +47,13 @@ def test_what_the_dead_left_beside_is_swept(tmp_path: Path) -> None:
     first.release()
     Claim(tmp_path, "key")
     assert (False, True) == (dead.exists(), living.exists())
+
+
+def test_a_file_system_without_links_has_owners_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as those of memory cards."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert [True, False] == [Claim(tmp_path, "key").exclusive for _ in range(2)]

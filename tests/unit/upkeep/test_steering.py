@@ -226,7 +226,7 @@ async def test_pulls_keep_the_common_limit_until_it_is_lifted(bench: Bench) -> N
     bench.make(bandwidth=1024)
     transfer = await bench.pulls.start("hf:tiny")
     await wait_briefly(bench, transfer.id)
-    bench.pulls.bandwidth.limit = None
+    bench.pulls.limits.shared.limit = None
     await bench.jobs.wait(transfer.id)
     assert TransferState.DONE is (await bench.pulls.progress(transfer.id)).transfer.state
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from roundhouse.access.permissions import Permission
 from roundhouse.api.fields import Name, Text
 from roundhouse.api.guard import needs
-from roundhouse.core import browse as offered
+from roundhouse.core.desks import browse as offered
 from roundhouse.core.management import BrowseDesk, ModelsDesk
 from roundhouse.core.marks import MOST_TAGS, Tag
 from roundhouse.core.views import Model, ModelDetail, Removal, Verification

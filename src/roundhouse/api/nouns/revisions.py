@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from roundhouse.access.permissions import Permission
 from roundhouse.api.fields import Name, Text
@@ -19,12 +19,12 @@ def add_revisions(router: APIRouter, desk: RevisionsDesk) -> None:
         return await desk.check_update(name)
 
     @router.post("/api/v1/models/{name:path}/update", tags=["models"], openapi_extra=needs(Permission.MODELS_MANAGE))
-    async def update_model(name: Name, *, dry_run: bool = False) -> Update:
+    async def update_model(name: Name, asked: Request, *, dry_run: bool = False) -> Update:
         """Begin to fetch the newer revision, if there is one.
 
         The old one is served until all bytes of the new one are here and right, and is kept beside it then.
         """
-        return await desk.update_model(name, dry_run=dry_run)
+        return await desk.update_model(name, dry_run=dry_run, by=asked.state.principal.name)
 
     @router.post("/api/v1/models/{name:path}/rollback", tags=["models"], openapi_extra=needs(Permission.MODELS_MANAGE))
     async def roll_back_model(

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from roundhouse.access.permissions import Permission
-from roundhouse.api.fields import LimitRequest, Name, PriorityRequest, PullRequest
+from roundhouse.api.fields import LimitRequest, Name, PriorityRequest, PullRequest, SharedLimitRequest
 from roundhouse.api.guard import needs
 from roundhouse.core.management import TransfersDesk
 from roundhouse.core.views import Bandwidth, PullPlan, TransferView
@@ -94,6 +94,6 @@ def add_bandwidth(router: APIRouter, desk: TransfersDesk) -> None:
         return await desk.bandwidth()
 
     @router.put("/api/v1/bandwidth", tags=["transfers"], openapi_extra=needs(Permission.MODELS_MANAGE))
-    async def limit_bandwidth(request: LimitRequest) -> Bandwidth:
-        """Let all transfers together take so many bytes per second at most, from now on and until the next start."""
-        return await desk.limit_transfers(request.bandwidth)
+    async def limit_bandwidth(request: SharedLimitRequest) -> Bandwidth:
+        """Let all transfers together, or those from one source, take so many bytes per second until the next start."""
+        return await desk.limit_transfers(request.bandwidth, request.source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roundhouse.app.rooms import Rooms
-from roundhouse.core.browse import Browsing, Query
+from roundhouse.core.desks.browse import Browsing, Query
 from roundhouse.core.errors import OfflineError
 
 

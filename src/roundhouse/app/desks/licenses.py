@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from roundhouse.app.rooms import Rooms
-from roundhouse.core.artifacts import Artifact, Digest
+from roundhouse.core.artifacts import Artifact, Digest, Terms
 from roundhouse.core.desks.licenses import AcceptanceView, LicenseDetail, LicenseView
-from roundhouse.core.licenses import Terms
 from roundhouse.library.admission import find_license
 from roundhouse.upkeep.admission import LicenseBook, license_refused
 

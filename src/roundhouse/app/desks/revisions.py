@@ -15,10 +15,10 @@ class RevisionsDesk(Models):
         """Look upstream, and fetch nothing. Raises NotFoundError, ConflictError, and what the source raises."""
         return _check(await self._outlook(name))
 
-    async def update_model(self, name: str, *, dry_run: bool = False) -> Update:
+    async def update_model(self, name: str, *, dry_run: bool = False, by: str | None = None) -> Update:
         """Begin to fetch what is newer, if anything is. Raises what `check_update` raises."""
         outlook = await self._outlook(name)
-        begun = None if dry_run else await self._updates.begin(outlook)
+        begun = None if dry_run else await self._updates.begin(outlook, by=by)
         transfer = None if begun is None else await TransferDesk(self._rooms).transfer(begun.id)
         return Update(_check(outlook), transfer, dry_run)
 

@@ -76,9 +76,21 @@ class TransferDesk:
 
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
-        return Bandwidth(self._rooms.pulls.bandwidth.limit, self._rooms.settings.downloads.bandwidth or None)
+        limits = self._rooms.pulls.limits
+        window = limits.scheduled.window
+        rates = {"schedule": window.bandwidth if window else None, "limit": limits.shared.limit}
+        lowest = min((rate for rate in rates.values() if rate), default=None)
+        return Bandwidth(
+            limit=limits.shared.limit,
+            configured=self._rooms.settings.downloads.bandwidth or None,
+            scheduled=rates["schedule"],
+            schedule=window.text if window else None,
+            sources=limits.by_source,
+            holds=next((name for name, rate in rates.items() if rate and rate == lowest), None),
+        )
 
-    async def limit_transfers(self, bandwidth: int | None) -> Bandwidth:
-        """Let all of them together take so many bytes per second at most, until the next start."""
-        self._rooms.pulls.bandwidth.limit = bandwidth
+    async def limit_transfers(self, bandwidth: int | None, source: str | None = None) -> Bandwidth:
+        """Let all of them, or all from one *source*, take so many bytes per second at most, until the next start."""
+        limits = self._rooms.pulls.limits
+        (limits.shared if source is None else limits.source(source)).limit = bandwidth
         return await self.bandwidth()

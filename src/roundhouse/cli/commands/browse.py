@@ -11,7 +11,7 @@ from roundhouse.cli.client import PATIENT_S, Call
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Command, examples
 from roundhouse.cli.output import Cell, Column, Table
-from roundhouse.core.browse import Browsing, Offer, OfferedVariant, Sort
+from roundhouse.core.desks.browse import Browsing, Offer, OfferedVariant, Sort
 from roundhouse.core.errors import OfflineError
 
 _COLUMNS = (

@@ -117,13 +117,15 @@ def prioritize(invocation: Invocation, names: tuple[str, ...], priority: int | N
         "roundhouse downloads limit",
         "roundhouse downloads limit 10MiB",
         "roundhouse downloads limit 2MiB Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M",
+        "roundhouse downloads limit 5MiB --source hf",
         "roundhouse downloads limit none",
     )
 )
 @click.argument("rate", required=False)
 @click.argument("names", metavar="[DOWNLOAD]...", nargs=-1, shell_complete=complete_transfer)
+@click.option("--source", type=click.Choice(["hf", "ollama", "https"]), help="Only for what comes from there.")
 @click.pass_obj
-def limit(invocation: Invocation, rate: str | None, names: tuple[str, ...]) -> None:
+def limit(invocation: Invocation, rate: str | None, names: tuple[str, ...], source: str | None) -> None:
     """See or change how fast downloads may be.
 
     RATE is bytes per second, such as 10MiB, or none. It holds at once: for all downloads together until the next
@@ -132,11 +134,22 @@ def limit(invocation: Invocation, rate: str | None, names: tuple[str, ...]) -> N
     if names:
         _change(invocation, names, lambda id_: Call("PUT", path_of("/transfers", id_, "/bandwidth"), body=_rate(rate)))
         return
-    call = Call("GET", "/bandwidth") if rate is None else Call("PUT", "/bandwidth", body=_rate(rate))
+    body = _rate(rate) | ({} if source is None else {"source": source})
+    call = Call("GET", "/bandwidth") if rate is None else Call("PUT", "/bandwidth", body=body)
     reply = invocation.client().ask(call, Bandwidth)
-    words = {"limit": reply.view.limit, "configured": reply.view.configured}
-    rows: list[list[Cell | str]] = [[name, Cell(_rate_words(value), value or "")] for name, value in words.items()]
-    invocation.out.result(reply.data, [Table((Column("which"), Column("rate", right=True)), rows)], [])
+    invocation.out.result(reply.data, [Table((Column("which"), Column("rate", right=True)), _limits(reply.view))], [])
+
+
+def _limits(view: Bandwidth) -> list[list[Cell | str]]:
+    """Every limit there is, and which of them holds."""
+    words = {"limit": view.limit, "configured": view.configured}
+    if view.schedule is not None:
+        words[f"schedule {view.schedule}"] = view.scheduled
+    words |= {f"from {source}": rate for source, rate in view.sources.items()}
+    return [
+        [f"{name} (holds)" if view.holds and name.startswith(view.holds) else name, Cell(_rate_words(rate), rate or "")]
+        for name, rate in words.items()
+    ]
 
 
 def _rate(text: str | None) -> dict[str, object]:

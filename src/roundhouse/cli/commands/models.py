@@ -38,7 +38,7 @@ _SORTS: Mapping[str, Callable[[Model], tuple[object, ...]]] = {
 
 @click.group(cls=Group)
 def models() -> None:
-    """List, show, find, remove, verify, repair, tag, move and clean up models."""
+    """List, show, find, remove, verify, repair, update, tag, move and clean up models."""
 
 
 for command in (
@@ -87,7 +87,10 @@ def ls(invocation: Invocation, *, local: bool, tags: tuple[str, ...], sort: str)
     broken = [model.name for model in listed if model.quarantined]
     if broken:
         invocation.out.then("some bytes were found wrong; bring them again", f"roundhouse models repair {broken[0]}")
-    if not listed:
+    if not listed and tags:
+        invocation.out.say(f"no models are tagged {' and '.join(tags)}")
+        invocation.out.then("tag one", f"roundhouse models tag NAME {tags[0]}")
+    elif not listed:
         invocation.out.say("no models yet")
         invocation.out.then("get one", f"roundhouse pull {FIRST_MODEL}")
 

@@ -19,8 +19,8 @@ from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Command, examples
 from roundhouse.cli.output import Bar, Cell, Column, Mode, Output, Table
 from roundhouse.core.artifacts import TransferState
-from roundhouse.core.errors import AbortedError, OfflineError
-from roundhouse.core.views import PullPlan, TransferView
+from roundhouse.core.errors import AbortedError, NotFoundError, OfflineError
+from roundhouse.core.views import ModelDetail, PullPlan, TransferView
 
 _PAUSE_S = 0.2
 _REMOTE = ("hf:", "ollama:", "https:", "http:")
@@ -149,7 +149,7 @@ def _attend(invocation: Invocation, client: Client, reply: Reply[TransferView]) 
         message = "the download was cancelled"
         raise AbortedError(message, hint=f"begin again with `{_again(view)}`")
     took = wording.duration(invocation.clock.monotonic() - started)
-    _show_end(invocation.out, reply, took)
+    _show_end(invocation.out, reply, took, _unserved(client, view))
     return 0
 
 
@@ -196,7 +196,15 @@ def _again(view: TransferView) -> str:
     return f"roundhouse pull {quote(view.ref)}"
 
 
-def _show_end(out: Output, reply: Reply[TransferView], took: str) -> None:
+def _unserved(client: Client, view: TransferView) -> str | None:
+    """Why nobody serves what has just come; ``None`` when somebody does, or it is gone again."""
+    try:
+        return client.ask(Call("GET", path_of("/models", view.model or view.ref)), ModelDetail).view.unserved
+    except NotFoundError:
+        return None
+
+
+def _show_end(out: Output, reply: Reply[TransferView], took: str, unserved: str | None) -> None:
     view = reply.view
     model = view.model or view.ref
     if out.mode is not Mode.HUMAN or not out.stdout_tty:
@@ -205,4 +213,7 @@ def _show_end(out: Output, reply: Reply[TransferView], took: str) -> None:
         if out.mode is Mode.HUMAN:
             out.text(model)
     out.say(f"{model} is here: {wording.size(view.bytes_total)} in {took}, sha256 checked", style="ok")
-    out.then("talk to it", f"roundhouse chat {model}")
+    if unserved is None:
+        out.then("talk to it", f"roundhouse chat {model}")
+    else:
+        out.say(f"{model} is {unserved}")

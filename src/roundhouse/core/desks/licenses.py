@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from roundhouse.core.licenses import LicenseState
+from roundhouse.core.artifacts import LicenseState
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,10 +60,10 @@ class RevisionsDesk(Protocol):
         Raises NotFoundError; ConflictError when it is not ours to update; OfflineError and what the source raises.
         """
 
-    async def update_model(self, name: str, *, dry_run: bool = False) -> Update:
-        """Begin to fetch what is newer; it takes the place of the old revision once all of it is right.
+    async def update_model(self, name: str, *, dry_run: bool = False, by: str | None = None) -> Update:
+        """Begin to fetch for *by* what is newer; it takes the place of the old revision once all of it is right.
 
-        Raises what `check_update` raises.
+        Raises what `check_update` raises, and LicenseError when its terms are others now.
         """
 
     async def roll_back_model(self, name: str, wanted: str | None = None, *, dry_run: bool = False) -> Rollback:

@@ -140,7 +140,9 @@ class Exchange:
                 await self._marking.tag(model, mark.tags[: MOST_TAGS - len({*known} - {*mark.tags})], ())
 
     def _written(self, artifacts: Sequence[Artifact]) -> bytes:
-        return document.write(artifacts, self._marking.all() if self._marking is not None else None)
+        marking = self._marking
+        marks = None if marking is None else {artifact.model: marking.of(artifact.model) for artifact in artifacts}
+        return document.write(artifacts, marks)
 
     async def _named(self, names: Sequence[str]) -> list[Artifact]:
         found = [await self._library.find(name) for name in names]

@@ -12,7 +12,7 @@ from typing import NoReturn, Protocol
 import structlog
 
 from roundhouse.core.artifacts import Plan, PlannedFile
-from roundhouse.core.browse import Offer, Query
+from roundhouse.core.desks.browse import Offer, Query
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.ports import ByteStream, Catalog, Source
 

@@ -25,7 +25,7 @@ class InMemoryRevisions:
         """Show one. Raises NotFoundError."""
 
     @abstractmethod
-    async def start_pull(self, ref: str, name: str | None) -> TransferView:
+    async def start_pull(self, ref: str, name: str | None, *, by: str | None = None) -> TransferView:
         """Start, or join."""
 
     async def check_update(self, name: str) -> UpdateCheck:
@@ -52,14 +52,14 @@ class InMemoryRevisions:
             detail="a newer revision is there",
         )
 
-    async def update_model(self, name: str, *, dry_run: bool = False) -> Update:
+    async def update_model(self, name: str, *, dry_run: bool = False, by: str | None = None) -> Update:
         """Have it at once. Raises what `check_update` raises."""
         check = await self.check_update(name)
         if dry_run or check.available is None:
             return Update(check, None, dry_run)
         model = await self._own(name)
         self._serve(model, check.available)
-        return Update(check, await self.start_pull(model.ref or "", name), dry_run)
+        return Update(check, await self.start_pull(model.ref or "", name, by=by), dry_run)
 
     async def roll_back_model(self, name: str, wanted: str | None = None, *, dry_run: bool = False) -> Rollback:
         """Serve the one before. Raises NotFoundError, ConflictError."""

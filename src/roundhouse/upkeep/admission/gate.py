@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from roundhouse.core.artifacts import Digest, Plan, PlannedFile
+from roundhouse.core.artifacts import Digest, LicenseState, Plan, PlannedFile, Terms
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import NetworkError, SchemaError, VerifyError
-from roundhouse.core.licenses import LicenseState, Terms
 from roundhouse.core.ports import Source
 from roundhouse.library.admission import PolicyRules, recognized, terms_digest
 from roundhouse.library.admission.licenses import OTHER, together

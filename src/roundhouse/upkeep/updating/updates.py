@@ -50,11 +50,11 @@ class Updates:
         held = [each.artifact for each in await self._library.older(model)]
         return Outlook(artifact, preview, was_here=any(_is_same(preview.plan, each) for each in held))
 
-    async def begin(self, outlook: Outlook) -> Transfer | None:
-        """Begin to fetch what is newer, or join who does; ``None`` when nothing is. Raises OfflineError."""
+    async def begin(self, outlook: Outlook, *, by: str | None = None) -> Transfer | None:
+        """Begin to fetch what is newer, or join who does; ``None`` when nothing is. Raises what a pull raises."""
         if outlook.preview is None:
             return None
-        return await self._pulls.start(outlook.preview.plan.ref, outlook.artifact.model)
+        return await self._pulls.start(outlook.preview.plan.ref, outlook.artifact.model, by=by)
 
 
 def _is_same(plan: Plan, artifact: Artifact) -> bool:

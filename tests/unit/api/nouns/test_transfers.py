@@ -77,7 +77,8 @@ async def test_limit_all(admin: httpx2.AsyncClient, user: httpx2.AsyncClient) ->
     """Whoever may read sees it, whoever may manage changes it, and null lifts it."""
     for limit in (1 << 20, None):
         changed = await admin.put("/bandwidth", json={"bandwidth": limit})
-        assert {"limit": limit, "configured": None} == changed.json() == (await user.get("/bandwidth")).json()
+        told = changed.json()
+        assert (limit, None, told) == (told["limit"], told["configured"], (await user.get("/bandwidth")).json())
     assert (await user.put("/bandwidth", json={"bandwidth": None})).status_code == 403
 
 

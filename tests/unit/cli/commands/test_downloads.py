@@ -78,7 +78,7 @@ def test_steering_by_a_name_that_fits_several(run: Run, busy: FakeServer) -> Non
 def test_limit_shows_and_changes_what_holds_for_all(run: Run, server: FakeServer) -> None:
     """Sizes as everywhere, with or without the second; none lifts it."""
     assert [["limit", ""], ["configured", ""]] == run("downloads", "limit").rows[1:]
-    assert ["limit", str(10 << 20)] == run("downloads", "limit", "10MiB/s").rows[1]
+    assert ["limit (holds)", str(10 << 20)] == run("downloads", "limit", "10MiB/s").rows[1]
     run("downloads", "limit", "none")
     assert server.management.limit is None
 

@@ -1,9 +1,12 @@
 import io
+from dataclasses import replace
 
 import pytest
 from tests.unit.cli.conftest import Run
 
 from roundhouse.cli.commands import pull
+from roundhouse.cli.commands.agreeing import license_words
+from roundhouse.core.views import PullPlan
 from roundhouse.testing.desks.licenses import a_license
 from roundhouse.testing.management import FakeServer
 from roundhouse.testing.management_service import a_model
@@ -97,3 +100,22 @@ def test_people_are_asked(
     outcome = run("pull", REF)
     assert (code, code == 0) == (outcome.code, bool(wanted.management.acceptances))
     assert [True, True] == [words in outcome.err for words in ("Do you accept gemma?", "https://hub.example.com/gemma")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"license": "mit", "license_state": "free"}, "licence: mit"),
+        ({"license": None, "license_state": "unknown"}, "licence: unknown; nobody names one"),
+        ({"license": None, "license_state": "needed"}, "licence: unknown; nobody names one, and it has to be accepted"),
+        (
+            {"license": "other", "license_name": "Yi", "license_url": "https://x", "license_state": "needed"},
+            "licence: Yi (https://x): has to be accepted first",
+        ),
+        ({"license": "gemma", "license_state": "accepted"}, "licence: gemma: you have accepted it"),
+    ],
+)
+def test_a_dry_run_tells_the_terms(facts: dict[str, str | None], words: str) -> None:
+    """What they are called, where they stand, and whether they are in the way."""
+    plan = PullPlan("m", "hf", "1", None, (), 0, 0, 0)
+    assert words == license_words(replace(plan, **facts))  # type: ignore[arg-type]  # the table names the fields

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from tests.unit.cli.conftest import Run
 from roundhouse.cli.commands import pull
 from roundhouse.core.errors import DiskError
 from roundhouse.testing.management import FakeServer
+from roundhouse.testing.management_service import a_model
 
 REF = "hf:acme/tiny:Q4_K_M"
 
@@ -135,3 +137,11 @@ def test_a_pull_that_somebody_cancelled_ends(run: Run, server: FakeServer) -> No
     outcome = run("pull", REF)
     assert 130 == outcome.code
     assert f"begin again with `roundhouse pull {REF}`" in outcome.err
+
+
+def test_what_is_only_held_is_not_offered_for_a_chat(run: Run, server: FakeServer) -> None:
+    """It says that nobody serves it."""
+    server.management.catalog = [replace(a_model("acme/tiny"), unserved="held; no backend here serves mlx")]
+    outcome = run("pull", "hf:acme/tiny")
+    assert "acme/tiny is held; no backend here serves mlx" in outcome.err
+    assert "roundhouse chat" not in outcome.err

@@ -1,6 +1,6 @@
 import pytest
 
-from roundhouse.core.browse import Query
+from roundhouse.core.desks.browse import Query
 from roundhouse.core.errors import NetworkError, NotFoundError, RoundhouseError, SchemaError
 from roundhouse.sources.hub import HubSource
 from roundhouse.sources.mirrored import MirroredHub

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundhouse.backends.memory import Tenant, make_room, need_of
+from roundhouse.backends.llamacpp.memory import Tenant, make_room, need_of
 
 TENANTS = st.dictionaries(st.text(max_size=3), st.builds(Tenant, st.integers(1, 50), st.integers(0, 2)), max_size=6)
 

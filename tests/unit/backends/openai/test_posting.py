@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from yarl import URL
 
-from roundhouse.backends.posting import Poster, reason_of
+from roundhouse.backends.openai.posting import Poster, reason_of
 from roundhouse.core.errors import BackendError, ConfigError, DeadlineError, NetworkError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 import msgspec
 import structlog
 
-from roundhouse.backends.llamacpp_config import ChildConfig, Greeting
+from roundhouse.backends.llamacpp.config import ChildConfig, Greeting
 from roundhouse.core.errors import BackendError
 
 _log = structlog.get_logger("roundhouse.llamacpp")
 
-_PROGRAM = "roundhouse.backends.llamacpp_child"
+_PROGRAM = "roundhouse.backends.llamacpp.server"
 #: What a child may see of our environment: where things are and which devices to use, nothing that could be a secret.
 _ALLOWED = frozenset({"PATH", "HOME", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV"})
 _ALLOWED_PREFIXES = ("LC_", "GGML_", "CUDA_", "HIP_", "ROCR_", "HSA_", "VK_", "OMP_", "PYTHONPATH")

@@ -13,7 +13,7 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from roundhouse.backends.posting import STALE_WITHIN_S, Poster, UnreachableError, reason_of
+from roundhouse.backends.openai.posting import STALE_WITHIN_S, Poster, UnreachableError, reason_of
 from roundhouse.backends.wire.failures import failure
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
 

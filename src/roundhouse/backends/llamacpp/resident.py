@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from roundhouse.backends.child import Child
-from roundhouse.backends.memory import Tenant, need_of
-from roundhouse.backends.openai_compatible import OpenAICompatible
+from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.llamacpp.memory import Tenant, need_of
+from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError
 
 _MAX_CONTEXT, _UNKNOWN_CONTEXT = 8192, 4096

@@ -9,11 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
-from roundhouse.backends.child import Child
-from roundhouse.backends.memory import AUTO_SHARE
-from roundhouse.backends.posting import UnreachableError
-from roundhouse.backends.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
-from roundhouse.backends.residents import Residents
+from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.llamacpp.memory import AUTO_SHARE
+from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
+from roundhouse.backends.llamacpp.residents import Residents
+from roundhouse.backends.openai.posting import UnreachableError
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import (
@@ -26,6 +26,7 @@ from roundhouse.core.inference import (
     Residency,
 )
 from roundhouse.core.ports import BackendHealth
+from roundhouse.core.runtimes import Feature
 
 _FREE = Price(0.0, 0.0)
 #: Architectures that only read: they embed and do nothing else.
@@ -50,6 +51,8 @@ class _DiedBeforeError(BackendError):
 
 class LlamaCpp:
     """All models of the library, loaded when they are asked for."""
+
+    features: frozenset[Feature] = frozenset()
 
     def __init__(
         self,

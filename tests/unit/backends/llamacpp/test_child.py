@@ -1,4 +1,4 @@
-from roundhouse.backends.child import scrubbed
+from roundhouse.backends.llamacpp.child import scrubbed
 
 
 def test_secrets_stay_here() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse.backends.resident import LoadableModel, Resident, RuntimeLimits, State
+from roundhouse.backends.llamacpp.resident import LoadableModel, Resident, RuntimeLimits, State
 from roundhouse.core.errors import BackendError
 
 LIMITS = RuntimeLimits(memory=1000, parallel=2)

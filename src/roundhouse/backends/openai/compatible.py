@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from roundhouse.backends.connection import (
+from roundhouse.backends.openai.connection import (
     Connection,
     Terms,
     allow_silence,
@@ -28,9 +28,10 @@ from roundhouse.backends.wire.bodies import asking_for_floats, asks_for_base64, 
 from roundhouse.backends.wire.chunks import read_answer
 from roundhouse.backends.wire.listing import Listed, read_list, undeclared
 from roundhouse.backends.wire.stream import AnswerStream
-from roundhouse.core.errors import BackendError, RoundhouseError, SchemaError
+from roundhouse.core.errors import BackendError, ConfigError, RoundhouseError, SchemaError
 from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Operation
 from roundhouse.core.ports import BackendHealth
+from roundhouse.core.runtimes import Feature, Wish, Workshop
 
 _PATHS = {
     Operation.CHAT: "chat/completions",
@@ -44,6 +45,16 @@ _NO_LIST = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_
 
 class OpenAICompatible:
     """One address that speaks OpenAI's dialect."""
+
+    features: frozenset[Feature] = frozenset()
+
+    @classmethod
+    def made(cls, wish: Wish, _workshop: Workshop) -> OpenAICompatible:
+        """Make one as it was configured. Raises ConfigError."""
+        if wish.url is None:
+            message = f"backends.{wish.name} needs a url"
+            raise ConfigError(message)
+        return cls(wish.name, wish.url, api_key=wish.keys[0] if wish.keys else None, models=wish.models)
 
     def __init__(
         self,

@@ -2,10 +2,18 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse.backends.llamacpp import LlamaCpp, auto_memory
-from roundhouse.backends.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Capability, Deployment, Price, Residency
+
+TALKER = {
+    Capability.CHAT,
+    Capability.COMPLETION,
+    Capability.EMBEDDING,
+    Capability.TOOLS,
+    Capability.JSON_SCHEMA,
+}
 
 
 async def offered(model: LoadableModel) -> Deployment:
@@ -18,9 +26,9 @@ async def offered(model: LoadableModel) -> Deployment:
 @pytest.mark.parametrize(
     ("architecture", "has_chat_template", "expected"),
     [
-        ("llama", True, {*Capability} - {Capability.VISION}),
+        ("llama", True, TALKER),
         ("llama", False, {Capability.COMPLETION, Capability.EMBEDDING}),
-        (None, True, {*Capability} - {Capability.VISION}),
+        (None, True, TALKER),
         ("bert", False, {Capability.EMBEDDING}),
         ("nomic-bert", True, {Capability.EMBEDDING}),
     ],

@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 import structlog
 
-from roundhouse.backends.child import Child
-from roundhouse.backends.connection import Terms
-from roundhouse.backends.llamacpp_config import ChildConfig
-from roundhouse.backends.memory import make_room
-from roundhouse.backends.openai_compatible import OpenAICompatible
-from roundhouse.backends.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
+from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.llamacpp.config import ChildConfig
+from roundhouse.backends.llamacpp.memory import make_room
+from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
+from roundhouse.backends.openai.compatible import OpenAICompatible
+from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.errors import BackendError, CapacityError, RoundhouseError
 from roundhouse.library.gguf import read_header
 

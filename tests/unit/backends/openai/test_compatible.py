@@ -7,8 +7,8 @@ from contextlib import aclosing
 import pytest
 from aiohttp import web
 
-from roundhouse.backends.connection import Terms, is_loopback
-from roundhouse.backends.openai_compatible import OpenAICompatible
+from roundhouse.backends.openai.compatible import OpenAICompatible
+from roundhouse.backends.openai.connection import Terms, is_loopback
 from roundhouse.core.errors import BackendError, DeadlineError, LimitError, NetworkError, RoundhouseError
 from roundhouse.core.inference import Capability, Chunk, Deployment, InferenceRequest
 from roundhouse.testing.asking import ask_chat, ask_embedding

@@ -1,6 +1,6 @@
 """The program around llama.cpp: one model, one process, so that native code can only take itself down.
 
-Started as ``python -m roundhouse.backends.llamacpp_child`` with one line of JSON on standard input. Answers with one
+Started as ``python -m roundhouse.backends.llamacpp.server`` with one line of JSON on standard input. Answers with one
 line of JSON on standard output, then serves until standard input ends: a parent that dies takes it along everywhere,
 on Linux even if this process hangs. Knows nothing about the library, the parent's settings, or other models.
 """
@@ -15,7 +15,7 @@ import sys
 import msgspec
 import xllamacpp
 
-from roundhouse.backends.llamacpp_config import ChildConfig, Greeting
+from roundhouse.backends.llamacpp.config import ChildConfig, Greeting
 
 _PR_SET_PDEATHSIG = 1
 #: Errors only: at "warning" llama.cpp has something to say about every request.

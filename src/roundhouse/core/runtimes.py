@@ -1,0 +1,115 @@
+"""What a backend can do besides serving, and what is known of a model there. Knows of no kind of backend."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from roundhouse.core.clock import Clock
+
+if TYPE_CHECKING:  # events tell of artifacts, and those who serve them have traits
+    from roundhouse.core.events import Events
+
+
+class Feature(StrEnum):
+    """Something that only some backends can do; each says which."""
+
+    #: Bring weights into memory, and let go of them.
+    LOAD = "load"
+    UNLOAD = "unload"
+    #: Fetch, delete and copy models in its own store.
+    PULL = "pull"
+    DELETE = "delete"
+    COPY = "copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is known of one model at one backend; ``None`` is what nobody told."""
+
+    #: Tokens that the weights were trained for; what is really served is the deployment's ``context``.
+    context_max: int | None = None
+    quantization: str | None = None
+    parameters: int | None = None
+    family: str | None = None
+    format: str | None = None
+    #: Numbers in one embedding.
+    dimension: int | None = None
+    #: Requests that are worked on at the same time.
+    slots: int | None = None
+    #: Bytes that the weights take in memory, and how many of them lie on a GPU.
+    memory: int | None = None
+    vram: int | None = None
+    #: Bytes on the disk of the backend.
+    size: int | None = None
+    #: sha256 of the weights; the hub's repository that they came from.
+    digest: str | None = None
+    repo: str | None = None
+    #: Seconds that loading took when it was last seen.
+    load_s: float | None = None
+    #: What a person should know: weights that lie on the CPU in part, a context that is cut.
+    warnings: tuple[str, ...] = ()
+
+
+#: Nobody told anything.
+UNTOLD = Traits()
+
+
+@dataclass(frozen=True, slots=True)
+class PullStep:
+    """How far a backend is with fetching a model into its own store."""
+
+    status: str
+    done: int | None = None
+    total: int | None = None
+
+
+class Loading(Protocol):
+    """A backend with `Feature.LOAD` and `Feature.UNLOAD`. Models are named as the backend names them (*upstream*)."""
+
+    async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:
+        """Bring it into memory once, however many ask; seconds it took. Raises NotFoundError, CapacityError."""
+
+    async def unload(self, upstream: str) -> None:
+        """Let go of it; no error when it is not in memory. Raises NotFoundError, BackendError."""
+
+
+class Storing(Protocol):
+    """A backend with `Feature.PULL`, `DELETE` and `COPY`: it has a store of its own."""
+
+    def pull(self, upstream: str) -> AsyncIterator[PullStep]:
+        """Fetch a model; raises on iteration. Raises NotFoundError, BackendError."""
+
+    async def delete(self, upstream: str) -> None:
+        """Delete a model. Raises NotFoundError."""
+
+    async def copy(self, upstream: str, name: str) -> None:
+        """Give a model a second name. Raises NotFoundError, ConflictError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A backend as somebody configured it."""
+
+    name: str
+    kind: str
+    url: str | None = None
+    #: Never in a log, an error or a repr.
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    #: Models to use; empty is all that it lists.
+    models: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What a backend may use that is not its own."""
+
+    events: Events
+    clock: Clock
+    #: Variables, for children only, and scrubbed before they get them.
+    environ: Mapping[str, str] = field(repr=False)
+    #: A folder of its own for what children need.
+    folder: Path
