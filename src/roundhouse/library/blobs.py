@@ -64,6 +64,12 @@ class Blobs:
                 path.unlink(missing_ok=True)
         return freed
 
+    def settle(self) -> None:
+        """Make the names of all blobs survive a power cut, and that of their folder, which may be new."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        sync_folder(self._root)
+        sync_folder(self._root.parent)
+
     def quarantined(self) -> set[Digest]:
         """Those whose bytes lie in quarantine and nowhere else."""
         try:

@@ -72,6 +72,7 @@ class Library:
             previous = [known for known in await self._artifacts.list() if known.model == artifact.model]
             await self._integrity.record(files)
             await asyncio.to_thread(self._folders.ensure, artifact)
+            await asyncio.to_thread(self.blobs.settle)
             await self._artifacts.add(artifact)
             await self._collect([file.digest for known in previous for file in known.files])
             await asyncio.to_thread(self.blobs.discharge, [file.digest for file in files])
@@ -92,6 +93,7 @@ class Library:
             ]
             names = {artifact.model for artifact in artifacts}
             previous = [known for known in await self._artifacts.list() if known.model in names]
+            await asyncio.to_thread(self.blobs.settle)
             await self._artifacts.add_all(hashed)
             await asyncio.to_thread(self._make_folders, hashed)
             await self._collect([file.digest for known in previous for file in known.files])
