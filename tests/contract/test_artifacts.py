@@ -1,10 +1,12 @@
 """The port `Artifacts`: one suite over the fake and over both databases."""
 
+import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from roundhouse.core.artifacts import Artifact, Fingerprint
+from roundhouse.core.artifacts import Artifact, Fingerprint, Older
 from roundhouse.core.errors import NotFoundError, RoundhouseError
 from roundhouse.core.ports import Artifacts
 from roundhouse.storage.artifacts import SqlArtifacts
@@ -54,6 +56,37 @@ async def test_removes_and_returns(artifacts: Artifacts) -> None:
     await artifacts.add(an_artifact("m"))
     assert an_artifact("m") == await artifacts.remove("m")
     assert [] == list(await artifacts.list())
+
+
+def an_older(model: str, name: str, *, after_s: float = 0.0) -> Older:
+    """A revision that served until some seconds after noon."""
+    return Older(an_artifact(model, a_file(name)), NOON + timedelta(seconds=after_s))
+
+
+async def test_a_switch_changes_both_at_once(artifacts: Artifacts) -> None:
+    """The new one is served, and of the older ones exactly those are kept that were named; the last comes first."""
+    await artifacts.switch(an_artifact("m", a_file("c")), [an_older("m", "a")])
+    await artifacts.switch(an_artifact("other"), [an_older("other", "x")])
+    kept = [an_older("m", "b", after_s=2.0), an_older("m", "a", after_s=1.0)]
+    await artifacts.switch(an_artifact("m", a_file("d")), kept[::-1])
+    assert an_artifact("m", a_file("d")) == await artifacts.get("m")
+    assert kept == list(await artifacts.older("m"))
+    assert 3 == len(await artifacts.older())
+
+
+async def test_replacing_leaves_older_revisions_alone(artifacts: Artifacts) -> None:
+    """Only a switch is about them."""
+    await artifacts.switch(an_artifact("m"), [an_older("m", "a")])
+    await artifacts.add(an_artifact("m", a_file("b")))
+    assert [an_older("m", "a")] == list(await artifacts.older("m"))
+
+
+async def test_older_revisions_go_with_their_model(artifacts: Artifacts) -> None:
+    """And with no other."""
+    for model in ("m", "n"):
+        await artifacts.switch(an_artifact(model), [an_older(model, "a")])
+    await artifacts.remove("m")
+    assert [an_older("n", "a")] == list(await artifacts.older())
 
 
 async def test_notes_when_every_byte_was_right(artifacts: Artifacts) -> None:
@@ -116,3 +149,21 @@ async def test_registers_all_or_none(artifacts: Artifacts) -> None:
         with pytest.raises(RoundhouseError):
             await artifacts.add_all([replace(good[0], revision="1" * 40), broken])
     assert good == list(await artifacts.list())
+
+
+async def test_the_list_is_never_behind(artifacts: Artifacts) -> None:
+    """Every change is in the next list, however often it was asked for before."""
+    for model in ("b", "a"):
+        await artifacts.add(an_artifact(model))
+        assert model in {artifact.model for artifact in await artifacts.list()}
+    await artifacts.mark_verified("a", NOON)
+    assert NOON == (await artifacts.list())[0].verified_at
+    await artifacts.remove("a")
+    assert ["b"] == [artifact.model for artifact in await artifacts.list()]
+
+
+async def test_changes_while_it_is_listed(artifacts: Artifacts) -> None:
+    """What was read before a change is not remembered after it."""
+    changes = [artifacts.add(an_artifact(f"m{number}")) for number in range(8)]
+    await asyncio.gather(*(each for change in changes for each in (artifacts.list(), change, artifacts.list())))
+    assert len(await artifacts.list()) == 8

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from roundhouse.core.artifacts import Digest
-from roundhouse.core.licenses import Acceptance, Licenses, Terms
+from roundhouse.core.artifacts import Acceptance, Digest, Terms
+from roundhouse.core.ports import Licenses
 from roundhouse.storage.database import Database
 from roundhouse.storage.licenses import SqlLicenses
 from roundhouse.testing.builders import NOON

@@ -31,10 +31,10 @@ class Running:
     process: subprocess.Popen[bytes]
     env: dict[str, str]
 
-    def cli(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def cli(self, *arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
         """Run the installed command against this home."""
         return subprocess.run(
-            [self.command, *arguments], env=self.env, capture_output=True, text=True, timeout=120, check=False
+            [self.command, *arguments], env=self.env, cwd=cwd, capture_output=True, text=True, timeout=120, check=False
         )
 
 

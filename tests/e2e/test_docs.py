@@ -50,14 +50,35 @@ def test_there_is_something_to_type() -> None:
     assert len(PYTHON) >= 2
 
 
+@pytest.fixture(scope="module")
+def folder(one: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader of the docs stands: the files that they speak of are there, about the model that is here."""
+    folder = tmp_path_factory.mktemp("reader")
+    for words in (("bundle", "roundhouse/noise", "-o", "models.tar"), ("export", "-o", "registry.json")):
+        done = one.cli("models", *words, cwd=folder)
+        assert done.returncode == 0, done.stderr
+    (folder / "models.toml").write_text('[[models]]\nref = "bundled:noise"\n')
+    return folder
+
+
+def test_declarations_of_the_docs(one: Running, tmp_path: Path) -> None:
+    """What is shown as a declaration is one."""
+    shown = [text for page in PAGES for language, text in blocks(page) if language == "toml" and "[[models]]" in text]
+    for text in shown:
+        (tmp_path / "models.toml").write_text(text)
+        done = one.cli("models", "ensure", str(tmp_path / "models.toml"), "--dry-run")
+        assert (done.returncode, done.stdout.count("pending")) == (0, text.count("[[models]]")), done.stderr
+    assert shown
+
+
 @pytest.mark.parametrize(("page", "words"), COMMANDS, ids=[" ".join(words) for _, words in COMMANDS])
-def test_a_command_of_the_docs(one: Running, page: str, words: list[str]) -> None:
+def test_a_command_of_the_docs(one: Running, folder: Path, page: str, words: list[str]) -> None:
     """It exists and works; what must not run here has at least a help of that name."""
     if words[0] in NOT_RUN:
         words = [words[0], "--help"]
     if words[:2] == ["route", "explain"]:
         words = ["auto" if word == "chat" else word for word in words]
-    done = one.cli(*served(words))
+    done = one.cli(*served(words), cwd=folder)
     assert done.returncode == 0, f"{page}: {words}: {done.stderr}"
 
 

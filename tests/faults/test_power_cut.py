@@ -54,7 +54,16 @@ class House:
 
     def _tell(self, store: MemoryArtifacts | MemoryTransfers) -> None:
         """Write down each transaction of *store*."""
-        for name in ("add", "remove", "mark_verified", "put_fingerprint", "drop_fingerprints", "put"):
+        for name in (
+            "add",
+            "switch",
+            "add_all",
+            "remove",
+            "mark_verified",
+            "put_fingerprint",
+            "drop_fingerprints",
+            "put",
+        ):
             if hasattr(store, name):
                 setattr(store, name, self._noting(getattr(store, name)))
 
@@ -100,10 +109,10 @@ def is_right(path: Path) -> bool:
 def leftovers(root: Path) -> list[Path]:
     """What nobody will ever come back for.
 
-    A journal whose removal did not last is no bytes to speak of, and goes when the same bytes come again.
+    A journal or a lock whose removal did not last is no bytes to speak of, and goes when the same bytes come again.
     """
     found = [path for folder in ("partials", "plans", "quarantine") for path in (root / folder).glob("*")]
-    return [path for path in found if path.suffix != ".journal" or path.with_suffix(".part").exists()]
+    return [path for path in found if path.suffix not in {".journal", ".owner"} or path.with_suffix(".part").exists()]
 
 
 def crashes(steps: Sequence[Step], begin: int, count: int) -> Sequence[int]:

@@ -58,6 +58,19 @@ async def test_residency_is_told(start: Start) -> None:
     assert (Residency.COLD, Residency.LOADED) == (before, (await runtime.deployment()).residency)
 
 
+async def test_what_is_in_use_is_told(start: Start) -> None:
+    """From the moment that somebody asks, while it loads as well as when it is in memory."""
+    runtime = start()
+    before = list(runtime.backend.in_use())
+    asking = asyncio.create_task(talk(runtime))
+    async with asyncio.timeout(5):
+        while not runtime.backend.in_use():  # noqa: ASYNC110 - one step of the other task at a time
+            await asyncio.sleep(0)
+    during = list(runtime.backend.in_use())
+    await asking
+    assert ([], ["noise"], ["noise"]) == (before, during, list(runtime.backend.in_use()))
+
+
 async def test_an_idle_model_is_unloaded_and_comes_back(start: Start) -> None:
     """Memory that nobody uses is given back, until somebody asks again."""
     runtime = start(limits=replace(LIMITS, idle_s=0.05))

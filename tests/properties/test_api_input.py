@@ -20,7 +20,13 @@ from roundhouse.api.app import build
 from roundhouse.testing.management_service import InMemoryManagement, a_model, a_request
 
 SCHEMA = build(InMemoryManagement()).openapi()
-OPERATIONS = [(method.upper(), path) for path, methods in SCHEMA["paths"].items() for method in methods]
+#: All but the stream of events, which has no end; `tests/unit/api/nouns/test_events.py` asks it wrongly.
+OPERATIONS = [
+    (method.upper(), path)
+    for path, methods in SCHEMA["paths"].items()
+    for method in methods
+    if path != "/api/v1/events"
+]
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=10)
@@ -60,7 +66,7 @@ def speaker() -> Iterator[Speaker]:
 
 def fill(path: str, name: str) -> str:
     """Put *name* where the path has a hole."""
-    return path.replace("{name}", name).replace("{id}", name)
+    return path.replace("{name}", name).replace("{id}", name).replace("{key}", name).replace("{key}", name)
 
 
 def is_known(path: str, answer: httpx2.Response) -> bool:

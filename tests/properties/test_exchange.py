@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
+from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, Plan
 from roundhouse.core.desks.exchange import Import
 from roundhouse.core.errors import RoundhouseError, SchemaError
 from roundhouse.core.events import Events
@@ -20,6 +22,7 @@ from roundhouse.library import Library
 from roundhouse.library.exchange import Exchange, document
 from roundhouse.testing.builders import an_artifact
 from roundhouse.testing.clock import FakeClock
+from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.memory import MemoryArtifacts
 
 words = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=20)
@@ -56,8 +59,8 @@ artifacts = st.builds(
 def test_reading_undoes_writing(written: list[Artifact]) -> None:
     """Every fact survives, and writing again gives the same bytes."""
     made = document.write(written)
-    assert sorted(written, key=lambda artifact: artifact.model) == list(document.read(made))
-    assert made == document.write(document.read(made))
+    assert sorted(written, key=lambda artifact: artifact.model) == list(document.read(made).artifacts)
+    assert made == document.write(document.read(made).artifacts)
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -74,25 +77,61 @@ def test_any_field_may_be_anything(field: str, value: object) -> None:
         document.read(json.dumps(given_).encode())
 
 
-@given(st.binary(max_size=4000), st.integers(1, 700))
+@cache
+def a_bundle() -> bytes:
+    """Two models, packed."""
+
+    async def packed(root: Path) -> bytes:
+        library = Library(root, MemoryArtifacts(), Events(), FakeClock())
+        for name in ("acme/one", "acme/two"):
+            data = a_gguf(name.encode() * 8)
+            path = library.blobs.path_of(digest := Digest(sha256(data).hexdigest()))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            file = ArtifactFile(FileName("model.gguf"), len(data), digest)
+            await library.add_from_transfer(Plan(f"hf:{name}", "hf", name, "1", ()), [file])
+        bundle = await Exchange(library).pack(["acme/one", "acme/two"])
+        return b"".join([chunk async for chunk in bundle.chunks])
+
+    with TemporaryDirectory() as folder:
+        return asyncio.run(packed(Path(folder)))
+
+
+places = st.integers(0, 10_240)
+#: Where a stretch is taken from, how long it is, and what stands there instead.
+changes = st.lists(st.tuples(places, st.integers(0, 600), st.binary(max_size=8) | places), max_size=3)
+
+
+def changed(data: bytes, wanted: list[tuple[int, int, bytes | int]]) -> bytes:
+    """*data* with stretches cut out, overwritten or repeated."""
+    for place, length, instead in wanted:
+        there = instead if isinstance(instead, bytes) else data[instead : instead + length]
+        data = data[:place] + there + data[place + length :]
+    return data
+
+
+@given(st.binary(max_size=2000) | changes.map(lambda wanted: changed(a_bundle(), wanted)), st.integers(1, 700))
 def test_no_bytes_do_harm(data: bytes, size: int) -> None:
-    """Whatever comes as a tar is refused with an error of ours, and leaves nothing."""
+    """Whatever comes as a tar is taken in whole or refused with an error of ours, and then leaves nothing."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for begin in range(0, len(data), size):
             yield data[begin : begin + size]
 
-    async def refused(root: Path) -> int:
-        library = Library(root, MemoryArtifacts(), Events(), FakeClock())
+    async def taken(root: Path) -> tuple[int, list[str]]:
+        library, status = Library(root / "home", MemoryArtifacts(), Events(), FakeClock()), 0
         try:
             await Exchange(library).unpack(pieces(), Import())
         except RoundhouseError as error:
-            return error.status
-        return 0
+            status = error.status
+        return status, [f"sha256-{file.digest}" for each in await library.list() for file in each.files]
 
     with TemporaryDirectory() as folder:
-        assert 400 <= asyncio.run(refused(Path(folder))) < 500
-        assert [] == list(Path(folder).rglob("sha256-*"))
+        status, held = asyncio.run(taken(Path(folder)))
+        assert (status == 0 and held) or (400 <= status < 500 and not held)
+        assert sorted(set(held)) == sorted(path.name for path in Path(folder).glob("home/blobs/*"))
+        assert [] == list(Path(folder).glob("home/imports/*"))
+        assert {"home"} >= {path.name for path in Path(folder).iterdir()}
 
 
 @given(st.lists(artifacts, max_size=3, unique_by=lambda artifact: artifact.model))

@@ -1,6 +1,7 @@
 """Whatever a kill leaves on the disk, the next run ends with the right bytes, or says that they are wrong."""
 
 import hashlib
+import os
 import random
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from roundhouse.core.artifacts import Digest
 from roundhouse.core.errors import VerifyError
 from roundhouse.transfers.partial import Partial
+from roundhouse.transfers.spans import gaps
 
 DATA = random.Random(5).randbytes(3_000)
 DIGEST = Digest(hashlib.sha256(DATA).hexdigest())
@@ -22,15 +24,29 @@ RUN = st.tuples(
 )
 
 
+def append(partial: Partial, data: bytes | bytearray) -> None:
+    """Go on writing at the first gap, as far as it reaches."""
+    for begin, end in list(gaps(partial.spans, len(DATA))):
+        stretch = partial.stretch(begin)
+        stretch.write(data[begin:end])
+        partial.end(stretch)
+
+
 def killed(folder: Path, run: tuple[int, int, int, int | None]) -> None:
     """One run that goes on from what is there, and dies."""
     until, tail_lost, journal_lost, flipped = run
     partial = Partial(folder, "key", CHUNK)
-    partial.write(DATA[partial.written : max(until, partial.written)])
+    begin = random.Random(until).randrange(len(DATA))
+    for first, last in ((begin, until), (partial.written, until)):
+        stretch = partial.stretch(first)
+        stretch.write(DATA[first : max(first, last)])
+        partial.commit()
     partial._journal.close()  # no commit: a kill tidies nothing up
-    partial._file.close()
+    os.close(partial._descriptor)
+    (folder / "key.owner").unlink()
     data, journal = folder / "key.part", folder / "key.journal"
-    data.write_bytes(data.read_bytes()[: max(partial.journaled, partial.written - tail_lost)])
+    safe = max((chunk.end for chunk in partial._chunks), default=0)
+    data.write_bytes(data.read_bytes()[: max(safe, data.stat().st_size - tail_lost)])
     journal.write_bytes(journal.read_bytes()[: max(0, journal.stat().st_size - journal_lost)])
     if flipped is not None and flipped < data.stat().st_size:
         raw = bytearray(data.read_bytes())
@@ -45,7 +61,7 @@ def test_any_row_of_kills_ends_in_the_right_digest(runs: list[tuple[int, int, in
         for run in runs:
             killed(Path(name), run)
         partial = Partial(Path(name), "key", CHUNK)
-        partial.write(DATA[partial.written :])
+        append(partial, DATA)
         assert partial.finish(DIGEST, lambda digest: Path(name) / digest) == DIGEST
         partial.close()
         assert (Path(name) / DIGEST).read_bytes() == DATA
@@ -59,8 +75,8 @@ def test_wrong_bytes_from_the_source_never_get_in_place(position: int, run: tupl
     with tempfile.TemporaryDirectory() as name:
         killed(Path(name), run)
         partial = Partial(Path(name), "key", CHUNK)
-        honest = partial.written > position
-        partial.write(wrong[partial.written :])
+        honest = any(begin <= position < end for begin, end in partial.spans)
+        append(partial, wrong)
         try:
             partial.finish(DIGEST, lambda digest: Path(name) / digest)
         except VerifyError:

@@ -16,10 +16,16 @@ class Permission(StrEnum):
     MODELS_READ = "models.read"
     #: Pull, verify and remove models.
     MODELS_MANAGE = "models.manage"
+    #: Agree to licences on one's own behalf, which opens their models to everybody here.
+    LICENSES_ACCEPT = "licenses.accept"
+    #: Let the server read folders outside its home, to adopt the models in them.
+    MODELS_MIGRATE = "models.migrate"
     #: See backends, health and the first page.
     STATUS_READ = "status.read"
     #: Make backends do things.
     BACKENDS_MANAGE = "backends.manage"
+    #: Follow what happens to models, transfers and backends.
+    EVENTS_READ = "events.read"
     #: See who used what.
     USAGE_READ = "usage.read"
 
@@ -35,7 +41,13 @@ class Role(StrEnum):
 GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.USER: frozenset(
-            {Permission.INFER, Permission.MODELS_READ, Permission.STATUS_READ, Permission.USAGE_READ},
+            {
+                Permission.INFER,
+                Permission.MODELS_READ,
+                Permission.STATUS_READ,
+                Permission.EVENTS_READ,
+                Permission.USAGE_READ,
+            },
         ),
         Role.ADMIN: frozenset(Permission),
     }

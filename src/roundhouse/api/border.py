@@ -51,26 +51,32 @@ class Border:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             return await self.app(scope, receive, send)
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else self.new_id()
-        door = _Door(send, request_id)
+        is_socket = scope["type"] == "websocket"
+        door = (_Hatch if is_socket else _Door)(send, request_id)
         try:
             state = {**scope.get("state", {}), "principal": self.authenticate(scope), "request_id": request_id}
-            if (scope["method"], scope["path"]) in self.streamed:
-                body = _hurried(receive, self.limits)
-            else:
-                body = _replay(await _read(scope, receive, self.limits), receive)
-            await self.app({**scope, "state": state}, body, door.send)
+            await self.app({**scope, "state": state}, await self._reading(scope, receive), door.send)
         except _Gone:
             return None
         except RoundhouseError as error:
             await door.refuse(error, scope, receive)
         except Exception:  # noqa: BLE001 - the request boundary
-            _log.exception("request failed", request_id=request_id, method=scope["method"], path=scope["path"])
+            method = scope.get("method", "WEBSOCKET")
+            _log.exception("request failed", request_id=request_id, method=method, path=scope["path"])
             await door.refuse(InternalError(), scope, receive)
         return None
+
+    async def _reading(self, scope: Scope, receive: Receive) -> Receive:
+        """How whoever answers gets the body: whole and checked already, or as it comes. Raises what reading raises."""
+        if scope["type"] == "websocket":
+            return receive
+        if (scope["method"], scope["path"]) in self.streamed:
+            return _hurried(receive, self.limits)
+        return _replay(await _read(scope, receive, self.limits), receive)
 
 
 class _Door:
@@ -92,6 +98,23 @@ class _Door:
     async def refuse(self, error: RoundhouseError, scope: Scope, receive: Receive) -> None:
         """Answer with *error*, unless an answer is on its way already."""
         if not self._started:
+            await answer_of(error, self._request_id)(scope, receive, self.send)
+
+
+class _Hatch(_Door):
+    """The way out of a WebSocket: what is refused before it was accepted is answered over HTTP."""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] in {"websocket.accept", "websocket.http.response.start"}:
+            self._started = True
+            message.setdefault("headers", [])
+            MutableHeaders(scope=message)["x-request-id"] = self._request_id
+        await self._send(message)
+
+    async def refuse(self, error: RoundhouseError, scope: Scope, receive: Receive) -> None:
+        if self._started:  # 1011: something went wrong here
+            await self._send({"type": "websocket.close", "code": 1011, "reason": error.code})
+        else:
             await answer_of(error, self._request_id)(scope, receive, self.send)
 
 

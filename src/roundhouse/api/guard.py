@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
 
 from roundhouse.access.permissions import Permission
 from roundhouse.access.principal import Principal
@@ -45,7 +46,7 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def require(request: Request, permission: Permission) -> None:
+def require(request: HTTPConnection, permission: Permission) -> None:
     """Let pass whoever has *permission*. Raises ForbiddenError."""
     principal: Principal = request.state.principal
     if not principal.can(permission):

@@ -12,20 +12,36 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
+from roundhouse.app.build_events import feed_of, tell_progress
+from roundhouse.app.build_keeping import collector_of, open_marking
 from roundhouse.app.build_licenses import build_book
-from roundhouse.app.compose import Ground, build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
-from roundhouse.app.credentials import keyring_of, node_of
+from roundhouse.app.build_migrations import build_migrations
+from roundhouse.app.compose import (
+    Built,
+    Ground,
+    build_backends,
+    build_pulls,
+    hub_of,
+    memory_of,
+    policy_of,
+    prices_of,
+)
+from roundhouse.app.credentials import keyring_of
 from roundhouse.app.desks import Desks
+from roundhouse.app.desks.views import shown_under
 from roundhouse.app.fleet import Fleet
+from roundhouse.app.listing import Listing
 from roundhouse.app.rooms import Rooms
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.events import Events
 from roundhouse.core.ledger import UsageRecord
-from roundhouse.core.ports import Jobs
+from roundhouse.core.ports import Artifacts, Jobs
 from roundhouse.health.standing import Standings
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
+from roundhouse.library.marking import Marking
+from roundhouse.migration import Hall
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.sources.bundled import NOISE_REF
@@ -33,6 +49,7 @@ from roundhouse.storage.artifacts import SqlArtifacts
 from roundhouse.storage.database import Database
 from roundhouse.storage.ledger import SqlLedger
 from roundhouse.telemetry.metrics import Metrics
+from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
 
@@ -70,17 +87,54 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
 async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: Clock) -> tuple[Rooms, Metrics]:
     """Open the rooms from the ground floor up."""
     events, metrics, standings = Events(), Metrics(__version__), Standings(random.random)
+    feed = feed_of(events, clock)
     database = await asyncio.to_thread(Database.open, settings.storage.database_url)
     stack.push_async_callback(database.close)
-    ledger = SqlLedger(database)
-    meter = Meter(ledger, settings.home / "usage.spool")
+    meter = Meter(ledger := SqlLedger(database), settings.home / "usage.spool")
     await meter.start()
     stack.push_async_callback(meter.close)
-    library = Library(settings.library.path, SqlArtifacts(database), events, clock)
+    artifacts = SqlArtifacts(database)  # one, because it remembers its list
+    marking = await open_marking(stack, database, events)
     book = await build_book(settings, database, clock)
-    exchange = await _open_exchange(library, settings)
-    shelf = Shelf(library, book)
+    library, shelf = await _stocked(settings, artifacts, events, clock, book)
     backends = await build_backends(stack, settings, shelf, events)
+    fleet = _fleet(settings, backends, shelf, standings, events)
+    hub = await asyncio.to_thread(hub_of, settings)
+    pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, events, clock, book, hub))
+    rooms = Rooms(
+        settings=settings,
+        url=url,
+        started_at=clock.now(),
+        clock=clock,
+        database=database,
+        library=library,
+        exchange=await _open_exchange(library, marking, settings),
+        transfers=transfers,
+        pulls=pulls,
+        repairs=Repairs(library, pulls.supply(), clock),
+        licenses=book,
+        catalog=hub,
+        memory=memory_of(settings),
+        fleet=fleet,
+        origins=backends.origins,
+        found=backends.found,
+        serving=Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics, marking), clock),
+        ledger=ledger,
+        meter=meter,
+        migrations=build_migrations(stack, settings, Hall(library, artifacts), clock, fleet.refresh),
+        feed=feed,
+        marking=marking,
+        listing=Listing(library, fleet, marking, book, shown_under(book)),
+        collector=collector_of(settings, library, transfers, marking, clock, backends.in_use),
+    )
+    await _take_up(rooms, jobs, embedded=backends.embedded is not None)
+    for name, work in (("fleet", fleet.run()), ("progress", tell_progress(feed, events, pulls.moving))):
+        stack.push_async_callback(_end, asyncio.create_task(work, name=name))
+    return rooms, metrics
+
+
+def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standings, events: Events) -> Fleet:
+    """All deployments, asked for again when the embedded runtime's change."""
     fleet = Fleet(
         backends.by_name,
         prices_of(settings, backends),
@@ -91,52 +145,46 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     )
     if backends.embedded is not None:
         fleet.listen(events, backends.embedded)
-    serving = Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics), clock)
-    node = await asyncio.to_thread(node_of, settings.home)
-    pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, clock, node, book))
-    rooms = Rooms(
-        settings=settings,
-        url=url,
-        started_at=clock.now(),
-        clock=clock,
-        database=database,
-        library=library,
-        exchange=exchange,
-        transfers=transfers,
-        pulls=pulls,
-        repairs=Repairs(library, pulls.supply(), clock),
-        licenses=book,
-        catalog=hub_of(settings),
-        memory=memory_of(settings),
-        fleet=fleet,
-        origins=backends.origins,
-        found=backends.found,
-        serving=serving,
-        ledger=ledger,
-        meter=meter,
-    )
-    await fleet.refresh()
-    await pulls.recover()
-    if backends.embedded is not None and not fleet.deployments():
+    return fleet
+
+
+async def _take_up(rooms: Rooms, jobs: Jobs, *, embedded: bool) -> None:
+    """Go on where the last run stopped; an empty house gets something to serve."""
+    await rooms.fleet.refresh()
+    await rooms.pulls.recover()
+    await rooms.migrations.recover()
+    if embedded and not rooms.fleet.deployments():
         await _serve_noise(rooms, jobs)
-    keeping = asyncio.create_task(fleet.run(), name="fleet")
-    stack.push_async_callback(_end, keeping)
-    return rooms, metrics
 
 
-async def _open_exchange(library: Library, settings: Settings) -> Exchange:
+async def _open_exchange(library: Library, marking: Marking, settings: Settings) -> Exchange:
     """The library's way out and in, without what killed imports have left."""
-    exchange = Exchange(library, min_free=settings.library.min_free)
+    exchange = Exchange(library, min_free=settings.library.min_free, marking=marking)
     await asyncio.to_thread(exchange.tidy)
     return exchange
 
 
-def _recording(meter: Meter, metrics: Metrics) -> Callable[[UsageRecord], None]:
+async def _stocked(
+    settings: Settings, artifacts: Artifacts, events: Events, clock: Clock, book: LicenseBook
+) -> tuple[Library, Shelf]:
+    """The library, tidied up after a kill, and its shelf."""
+    keep = settings.library.keep_revisions
+    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep)
+    await library.tidy()
+    shelf = Shelf(library, book)
+    # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
+    events.subscribe(shelf.heard)
+    return library, shelf
+
+
+def _recording(meter: Meter, metrics: Metrics, marking: Marking) -> Callable[[UsageRecord], None]:
     """What becomes of the record of each request: it is counted, and written behind."""
 
     def record(usage: UsageRecord) -> None:
         metrics.observe(usage)
         meter.record(usage)
+        if usage.model is not None:
+            marking.used(usage.model, usage.at)
 
     return record
 

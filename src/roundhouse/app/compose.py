@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
+from roundhouse.app.build_events import telling
 from roundhouse.app.build_licenses import build_gate
+from roundhouse.app.credentials import node_of
+from roundhouse.app.hub_token import hub_token
 from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
@@ -30,6 +34,7 @@ from roundhouse.settings import BackendSettings, Settings
 from roundhouse.sources.bundled import NOISE_MODEL, BundledSource
 from roundhouse.sources.folder import FolderSource
 from roundhouse.sources.hub import HubSource
+from roundhouse.sources.mirrored import Hub, MirroredHub
 from roundhouse.sources.registry import RegistrySource
 from roundhouse.sources.web import WebSource
 from roundhouse.storage.database import Database
@@ -37,7 +42,9 @@ from roundhouse.storage.engines import jobs_url
 from roundhouse.storage.jobs import DbosJobs
 from roundhouse.storage.transfers import SqlTransfers
 from roundhouse.upkeep.admission import LicenseBook
+from roundhouse.upkeep.progress import Progress
 from roundhouse.upkeep.pull import Pulls, PullSettings
+from roundhouse.upkeep.telling import TellingTransfers
 
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
 EMBEDDED, EMBEDDED_KIND = "local", "llamacpp"
@@ -54,6 +61,8 @@ class Built:
     found: tuple[Found, ...]
     #: The name of the embedded runtime; ``None`` when it is switched off.
     embedded: str | None
+    #: Models of the library that the embedded runtime has in memory or serves.
+    in_use: Callable[[], Collection[str]]
 
 
 async def build_backends(stack: AsyncExitStack, settings: Settings, shelf: Shelf, events: Events) -> Built:
@@ -61,8 +70,10 @@ async def build_backends(stack: AsyncExitStack, settings: Settings, shelf: Shelf
     embedded = _embedded_name(settings)
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
+    in_use: Callable[[], Collection[str]] = tuple
     if embedded is not None:
-        by_name[embedded] = _embedded(embedded, settings, shelf, events)
+        by_name[embedded] = runtime = _embedded(embedded, settings, shelf, events)
+        in_use = runtime.in_use
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
@@ -75,7 +86,7 @@ async def build_backends(stack: AsyncExitStack, settings: Settings, shelf: Shelf
             origins[each.name] = Origin(each.kind, each.url, configured=False)
     for backend in by_name.values():
         stack.push_async_callback(backend.close)
-    return Built(by_name, origins, found, embedded)
+    return Built(by_name, origins, found, embedded, in_use)
 
 
 def _embedded_name(settings: Settings) -> str | None:
@@ -117,11 +128,14 @@ def memory_of(settings: Settings) -> Memory:
     return Memory(limits.memory, need)
 
 
-def hub_of(settings: Settings) -> HubSource:
-    """The hub of the settings. Raises ConfigError."""
-    downloads = settings.downloads
-    token = downloads.token.reveal() if downloads.token else None
-    return HubSource(downloads.endpoint, token=token, memory=memory_of(settings))
+def hub_of(settings: Settings) -> Hub:
+    """The hub of the settings, or its mirror; only the hub gets the token. Raises ConfigError. Blocks."""
+    downloads, memory = settings.downloads, memory_of(settings)
+    if downloads.mirror is None:
+        return HubSource(downloads.endpoint, token=hub_token(downloads), memory=memory)
+    mirror = HubSource(downloads.mirror, memory=memory)
+    behind = HubSource(downloads.endpoint, token=hub_token(downloads), memory=memory)
+    return MirroredHub(mirror, downloads.mirror, behind if downloads.mirror_fallback else None)
 
 
 async def _found(settings: Settings) -> tuple[Found, ...]:
@@ -182,28 +196,33 @@ class Ground:
 
     library: Library
     database: Database
+    events: Events
     clock: Clock
-    #: The name of this node.
-    node: str
     book: LicenseBook
+    hub: Hub
 
 
 async def build_pulls(stack: AsyncExitStack, settings: Settings, ground: Ground) -> tuple[Pulls, Transfers, Jobs]:
     """Make the pulls and the durable jobs that carry them. Raises NetworkError when the database of jobs is away."""
     downloads = settings.downloads
     sources: list[Source] = [
-        hub_of(settings),
+        ground.hub,
         RegistrySource(downloads.registry),
         WebSource(),
         FolderSource(),
         BundledSource(),
     ]
-    transfers = SqlTransfers(ground.database)
+
+    def moving() -> Sequence[Progress]:
+        return pulls.moving()
+
+    transfers = TellingTransfers(SqlTransfers(ground.database), telling(ground.events, moving))
 
     async def perform(job_id: str, argument: str) -> None:
         await pulls.run(job_id, argument)
 
-    jobs = DbosJobs(jobs_url(settings.storage.database_url), perform, executor_id=ground.node)
+    node = await asyncio.to_thread(node_of, settings.home)
+    jobs = DbosJobs(jobs_url(settings.storage.database_url), perform, executor_id=node)
     pulls = Pulls(
         {source.scheme: source for source in sources},
         ground.library,

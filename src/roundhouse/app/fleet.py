@@ -13,7 +13,7 @@ from dataclasses import replace
 import structlog
 
 from roundhouse.core.errors import RoundhouseError
-from roundhouse.core.events import Event, Events
+from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import Deployment, Price
 from roundhouse.core.ports import Backend
 from roundhouse.health.standing import Standings
@@ -38,7 +38,7 @@ class Fleet:
         aliases: Mapping[str, Sequence[str]],
         policy: Policy,
         standings: Standings,
-        stock: Callable[[], Awaitable[None]],
+        stock: Callable[[], Awaitable[Mapping[str, str]]],
     ) -> None:
         self.backends = backends
         self._stock = stock
@@ -71,20 +71,21 @@ class Fleet:
     def listen(self, events: Events, backend: str) -> None:
         """Ask *backend* again whenever the library or its memory changed."""
 
-        def stir(_event: Event) -> None:
-            self._stirred.add(backend)
-            self._stir.set()
+        def stir(event: Event) -> None:
+            if isinstance(event, ArtifactAdded | ArtifactRemoved | ResidencyChanged):
+                self._stirred.add(backend)
+                self._stir.set()
 
         events.subscribe(stir)
 
     async def refresh(self, names: Sequence[str] | None = None) -> None:
         """Ask backends (all of them by default) what they serve, and take a new snapshot."""
-        await self._stock()
+        held = await self._stock()
         async with asyncio.TaskGroup() as group:
             for name in self.backends if names is None else names:
                 group.create_task(self._ask(name))
         deployments = self.deployments()
-        self._snapshot = Snapshot.build(deployments, self._aliases, self._policy)
+        self._snapshot = Snapshot.build(deployments, self._aliases, self._policy, held)
         self._standings.keep(deployment.id for deployment in deployments)
 
     async def run(self) -> None:

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from roundhouse.app.fleet import Fleet
+from roundhouse.app.listing import Listing
 from roundhouse.core.browse import Memory
 from roundhouse.core.clock import Clock
 from roundhouse.core.ports import Catalog, Ledger, Transfers
 from roundhouse.core.views import Found
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
+from roundhouse.library.marking import Marking
+from roundhouse.migration import Migrations
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
+from roundhouse.telemetry.feed import Feed
 from roundhouse.upkeep.admission import LicenseBook
+from roundhouse.upkeep.collecting import Collector
 from roundhouse.upkeep.pull import Pulls
 from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
@@ -57,3 +62,8 @@ class Rooms:
     serving: Serving
     ledger: Ledger
     meter: Meter
+    migrations: Migrations
+    feed: Feed
+    marking: Marking
+    listing: Listing
+    collector: Collector

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import structlog
 
 from roundhouse.backends.resident import LoadableModel
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
+from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event
 from roundhouse.library.formats import GGUF
 from roundhouse.library.library import Library
 from roundhouse.upkeep.admission import LicenseBook
@@ -23,16 +25,33 @@ class Shelf:
     def __init__(self, library: Library, book: LicenseBook) -> None:
         self._library, self._book = library, book
         self._models: Sequence[LoadableModel] = ()
+        #: Goes up whenever something was heard: what was looked up before is no longer so.
+        self._heard = 0
 
     def models(self) -> Sequence[LoadableModel]:
         """All of them."""
         return self._models
 
-    async def restock(self) -> None:
-        """Look at the library again. Raises what the registry raises."""
+    async def restock(self) -> Mapping[str, str]:
+        """Look at the library again; the formats of what is not for here. Raises what the registry raises."""
         await self._book.refresh()
-        artifacts = await self._library.list()
-        self._models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))
+        while True:
+            heard, artifacts = self._heard, await self._library.list()
+            models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))  # noqa: B023 - awaited
+            if heard == self._heard:
+                self._models = models
+                return {each.model: each.format for each in artifacts if each.format != GGUF}
+
+    def heard(self, event: Event) -> None:
+        """Take up at once what the library says: the next load is of the new revision."""
+        if not isinstance(event, ArtifactAdded | ArtifactRemoved):
+            return
+        self._heard += 1
+        artifact = event.artifact if isinstance(event, ArtifactAdded) else None
+        others = [model for model in self._models if model.name != event.model]
+        if artifact is not None and artifact.format == GGUF:
+            others.append(self._model(artifact, self._library.path_of(artifact)))
+        self._models = tuple(others)
 
     def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[LoadableModel]:
         for artifact in artifacts:
@@ -43,12 +62,15 @@ class Shelf:
             except RoundhouseError as error:
                 _log.warning("a model cannot be loaded", model=artifact.model, reason=error.message)
                 continue
-            yield LoadableModel(
-                name=artifact.model,
-                path=path,
-                size=artifact.size,
-                context=artifact.context,
-                has_chat_template=artifact.has_chat_template,
-                architecture=artifact.architecture,
-                barred=self._book.bar(artifact),
-            )
+            yield self._model(artifact, path)
+
+    def _model(self, artifact: Artifact, path: Path) -> LoadableModel:
+        return LoadableModel(
+            name=artifact.model,
+            path=path,
+            size=artifact.size,
+            context=artifact.context,
+            has_chat_template=artifact.has_chat_template,
+            architecture=artifact.architecture,
+            barred=self._book.bar(artifact),
+        )

@@ -138,6 +138,10 @@ class LlamaCpp:
         """Names of the models whose weights are in memory."""
         return self._residents.names_loaded()
 
+    def in_use(self) -> Sequence[str]:
+        """Names of the models whose files are read now, or will be in a moment."""
+        return self._residents.names_in_use()
+
     async def close(self) -> None:
         """Stop all children."""
         await self._residents.close()

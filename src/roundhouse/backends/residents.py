@@ -70,6 +70,12 @@ class Residents:
         """Names of those that are ready, least recently used first."""
         return [resident.model.name for resident in self._all if resident.state is State.READY]
 
+    def names_in_use(self) -> list[str]:
+        """Names of those that are in memory, on their way there, or asked for."""
+        return [
+            resident.model.name for resident in self._all if resident.state is not State.STOPPED or resident.serving
+        ]
+
     def memory_used(self) -> int:
         """Bytes that the loaded ones are estimated to take."""
         return sum(resident.need for resident in self._all if resident.state is not State.STOPPED)

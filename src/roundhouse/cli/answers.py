@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from roundhouse.core.desks.licenses import LicenseView
+from roundhouse.core.desks.migrations import MigrationPlanView, MigrationView
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import BackendStatus, Check, Model, PullPlan, TransferView
 
@@ -13,6 +15,13 @@ class Models:
     """``GET /models``."""
 
     models: tuple[Model, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Licenses:
+    """``GET /licenses``."""
+
+    licenses: tuple[LicenseView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +65,24 @@ class Checks:
     """``GET /doctor``."""
 
     checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """``GET /stores``."""
+
+    stores: tuple[MigrationPlanView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """``GET /migrations``."""
+
+    migrations: tuple[MigrationView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMigration:
+    """``POST /migrations`` with ``dry_run``."""
+
+    plan: MigrationPlanView

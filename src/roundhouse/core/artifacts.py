@@ -1,15 +1,18 @@
-"""Models as files: references, plans, blobs and artifacts. Knows nothing about where bytes come from.
+"""Models as files: references, plans, blobs, artifacts, and the terms that they come under.
+
+Knows nothing about where bytes come from. Licences go by SPDX ids in lower case, or by a hub's own word.
 
 Digests and file names are validated here, by type, before any path is made from them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from roundhouse.core.errors import SchemaError
 
@@ -173,6 +176,60 @@ class Artifact:
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)
+
+    @property
+    def key(self) -> str:
+        """What tells these bytes under these names from any others: 12 hex digits."""
+        names = "\n".join(f"{file.name} {file.digest}" for file in self.files)
+        return hashlib.sha256(names.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Older:
+    """A revision of a model that is kept, and not the one that is served."""
+
+    artifact: Artifact
+    #: When another one took its place.
+    served_until: datetime
+
+
+#: Whether a licence is in somebody's way: nobody need agree, nobody names one, agreed, not yet agreed, not wanted here.
+LicenseState = Literal["free", "unknown", "accepted", "needed", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The words that somebody agrees to."""
+
+    #: Of the text; where there is none, of what its name, its address and its model say instead.
+    digest: Digest
+    #: ``None`` when nobody says.
+    license: str | None
+    seen_at: datetime
+    #: What its publisher calls it, and where it can be read.
+    name: str | None = None
+    url: str | None = None
+    #: Who says so: ``hub``, ``registry``, ``folder``, ``header`` or ``bundled``.
+    source: str | None = None
+    #: The reference and the revision that it was first met at.
+    ref: str | None = None
+    revision: str | None = None
+    text: str | None = None
+
+    @property
+    def text_sha256(self) -> Digest | None:
+        """The digest of the text, if there is a text."""
+        return None if self.text is None else self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Somebody agreed to some terms."""
+
+    principal: str
+    digest: Digest
+    license: str | None
+    at: datetime
 
 
 class TransferState(StrEnum):

@@ -6,14 +6,19 @@ Delivery is a plain call in order of subscription; a subscriber must be quick an
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from roundhouse.core.artifacts import Artifact
+from roundhouse.core.views import TransferView
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactAdded:
-    """The library holds one more runnable model."""
+    """The library holds one more runnable model, or another revision of one."""
 
     model: str
+    #: What is under that name from now on.
+    artifact: Artifact | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,30 @@ class ResidencyChanged:
     loaded: bool
 
 
-Event = ArtifactAdded | ArtifactRemoved | ResidencyChanged
+@dataclass(frozen=True, slots=True)
+class ArtifactVerified:
+    """The bytes of a model were looked at."""
+
+    model: str
+    ok: bool
+    quick: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransferChanged:
+    """A transfer is in another state, waits for something else, or was given another limit or priority."""
+
+    transfer: TransferView
+
+
+@dataclass(frozen=True, slots=True)
+class TransferMoved:
+    """A transfer has come further; the next event of the same transfer makes this one worthless."""
+
+    transfer: TransferView
+
+
+Event = ArtifactAdded | ArtifactRemoved | ArtifactVerified | ResidencyChanged | TransferChanged | TransferMoved
 
 
 class Events:

@@ -9,8 +9,13 @@ from typing import Protocol
 
 from roundhouse.core.browse import Browsing, Query
 from roundhouse.core.desks.ensure import EnsureDesk
+from roundhouse.core.desks.events import EventsDesk
 from roundhouse.core.desks.exchange import ExchangeDesk
+from roundhouse.core.desks.keeping import KeepingDesk
+from roundhouse.core.desks.licenses import LicensesDesk
+from roundhouse.core.desks.migrations import MigrationsDesk
 from roundhouse.core.desks.repair import RepairDesk
+from roundhouse.core.desks.revisions import RevisionsDesk
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -66,11 +71,14 @@ class BrowseDesk(Protocol):
 class TransfersDesk(Protocol):
     """Bytes on their way in."""
 
-    async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
-        """Resolve *ref* without fetching it. Raises what the source raises."""
+    async def plan_pull(self, ref: str, name: str | None, *, by: str | None = None) -> PullPlan:
+        """Resolve *ref* without fetching it. Raises what the source raises, and PolicyError."""
 
-    async def start_pull(self, ref: str, name: str | None) -> TransferView:
-        """Start, or join the transfer of the same reference that is under way. Raises SchemaError, OfflineError."""
+    async def start_pull(self, ref: str, name: str | None, *, by: str | None = None) -> TransferView:
+        """Start for *by*, or join the transfer of the same reference that is under way.
+
+        Raises SchemaError, OfflineError, PolicyError, LicenseError.
+        """
 
     async def transfers(self) -> Sequence[TransferView]:
         """List them, newest first."""
@@ -134,6 +142,7 @@ class Management(
     StatusDesk,
     ModelsDesk,
     RepairDesk,
+    RevisionsDesk,
     BrowseDesk,
     ExchangeDesk,
     EnsureDesk,
@@ -141,6 +150,10 @@ class Management(
     BackendsDesk,
     RoutesDesk,
     UsageDesk,
+    LicensesDesk,
+    MigrationsDesk,
+    EventsDesk,
+    KeepingDesk,
     Protocol,
 ):
     """Everything that a person may ask of a running Roundhouse."""

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from roundhouse.core.artifacts import Artifact, Digest, Fingerprint, Plan, PlannedFile, Transfer
+from roundhouse.core.artifacts import (
+    Acceptance,
+    Artifact,
+    Digest,
+    Fingerprint,
+    Older,
+    Plan,
+    PlannedFile,
+    Terms,
+    Transfer,
+)
 from roundhouse.core.browse import Offer, Query
 from roundhouse.core.inference import Answer, ChunkStream, Deployment, InferenceRequest
 from roundhouse.core.ledger import UsageRecord, UsageSummary
@@ -106,7 +116,13 @@ class Artifacts(Protocol):
         """All of them, by name."""
 
     async def remove(self, model: str) -> Artifact:
-        """Forget one and return it. Raises NotFoundError."""
+        """Forget one and its older revisions, and return it. Raises NotFoundError."""
+
+    async def switch(self, artifact: Artifact, older: Sequence[Older]) -> None:
+        """Make *artifact* the one of its name, and *older* all that is kept of others, in one step."""
+
+    async def older(self, model: str | None = None) -> Sequence[Older]:
+        """The revisions that are kept (of one model, or of all) and not served; the last that served comes first."""
 
     async def mark_verified(self, model: str, at: datetime) -> None:
         """Note that every byte was read and was right."""
@@ -135,6 +151,25 @@ class Transfers(Protocol):
 
     async def list(self, *, limit: int = 100) -> Sequence[Transfer]:
         """Newest first."""
+
+
+class Licenses(Protocol):
+    """The durable list of terms that were met, and of who agreed to which."""
+
+    async def put_terms(self, terms: Terms) -> None:
+        """Keep *terms*; known ones stay as they are, but for a text that they lacked."""
+
+    async def terms(self) -> list[Terms]:
+        """All of them, by digest."""
+
+    async def accept(self, acceptance: Acceptance) -> None:
+        """Write down that somebody agreed; the first time stays."""
+
+    async def revoke(self, principal: str, digest: Digest) -> bool:
+        """Take it back; whether there was something to take back."""
+
+    async def acceptances(self) -> list[Acceptance]:
+        """All of them, oldest first."""
 
 
 class Ledger(Protocol):

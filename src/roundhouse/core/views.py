@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from roundhouse.core.artifacts import LicenseState
 from roundhouse.core.inference import Operation
 
 Dimension = Literal["model", "backend", "day"]
@@ -95,6 +96,10 @@ class Model:
     #: Bytes on our disk; ``None`` when we hold none.
     size: int | None = None
     license: str | None = None
+    #: Who named the licence; what exactly stands for it; whether it is in the way of serving.
+    license_source: str | None = None
+    license_digest: str | None = None
+    license_state: LicenseState | None = None
     created_at: datetime | None = None
     verified_at: datetime | None = None
     #: Some deployment has its weights in memory.
@@ -103,6 +108,11 @@ class Model:
     deployments: tuple[str, ...] = ()
     #: The library holds its bytes.
     local: bool
+    #: Cleaning up never takes it.
+    pinned: bool = False
+    tags: tuple[str, ...] = ()
+    last_used_at: datetime | None = None
+    times_used: int = 0
     #: Why nobody serves it although it is here; ``None`` when somebody does, or could.
     unserved: str | None = None
     #: Some of its bytes were found wrong and could not be repaired: it cannot run until they are.
@@ -140,12 +150,46 @@ class DeploymentView:
     local: bool
 
 
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """What a model takes on the disk, each blob once."""
+
+    bytes: int
+    #: Of these, what other models need, too.
+    shared_with_models: int
+    #: Of these, what files outside the library are linked to: removing the model does not free it.
+    linked_elsewhere: int
+    #: What removing the model frees.
+    freed_by_removal: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionView:
+    """One revision of a model that is here."""
+
+    #: What its source calls it.
+    revision: str
+    #: What tells it apart here: `models rollback --to` takes either, or its beginning.
+    key: str
+    size: int
+    #: When it came.
+    created_at: datetime | None
+    served: bool
+    #: When another one took its place; ``None`` for the served one.
+    served_until: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDetail(Model):
     """A model with its files and those who serve it."""
 
     files: tuple[ModelFile, ...] = ()
     served_by: tuple[DeploymentView, ...] = ()
+    #: The served one first, then those that `models rollback` can go back to.
+    revisions: tuple[RevisionView, ...] = ()
+    #: What of it would execute code: one sentence each.
+    code: tuple[str, ...] = ()
+    disk: DiskUse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +258,10 @@ class TransferView:
     bandwidth: int | None = None
     #: Among those that wait, the highest is next.
     priority: int = 0
+    #: Bytes that are safe on the disk, hashed and journaled; never goes back.
+    bytes_verified: int = 0
+    #: Why it is not moving: a turn, a pause, a full disk, a source that failed; ``None`` when it moves or is over.
+    waiting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +299,16 @@ class PullPlan:
     disk_free: int
     #: Why this variant: whether it fits this machine's memory, as far as the source tells sizes.
     reason: str | None = None
+    license_name: str | None = None
+    license_url: str | None = None
+    #: Who says so: ``hub``, ``registry``, ``folder`` or ``bundled``.
+    license_source: str | None = None
+    #: What is agreed to; the key of `licenses`.
+    license_digest: str | None = None
+    #: ``needed``: it has to be accepted before the pull can begin.
+    license_state: LicenseState = "unknown"
+    #: What of the source would execute code: one sentence each. None of it is run here.
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Blobs:
         freed = 0
         for digest in set(candidates) - set(referenced):
             for path in (self.path_of(digest), self.quarantine_of(digest)):
-                freed += path.stat().st_size if path.is_file() else 0
+                freed += _own_size(path)
                 path.unlink(missing_ok=True)
         return freed
 
@@ -115,3 +115,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _own_size(path: Path) -> int:
+    """Bytes that go with a file: none when it only points elsewhere, or another program holds the same file."""
+    if path.is_symlink() or not path.is_file():
+        return 0
+    stat = path.stat()
+    return 0 if stat.st_nlink > 1 else stat.st_size

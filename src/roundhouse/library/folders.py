@@ -1,5 +1,6 @@
 """Folders that runtimes can load from: a model's files under their own names, as hard links to its blobs.
 
+Each revision has its own below its model's: nothing changes under a runtime that still reads from an older one.
 Knows nothing about registries. Everything here blocks.
 """
 
@@ -9,6 +10,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from roundhouse.core.artifacts import Artifact, is_device
@@ -31,11 +33,14 @@ class Folders:
 
     def path_of(self, artifact: Artifact) -> Path:
         """The file that a runtime is pointed at: the first one, whose name tells it about further shards."""
-        return self._root / folder_name(artifact.model) / artifact.files[0].name
+        return self._folder(artifact) / artifact.files[0].name
+
+    def _folder(self, artifact: Artifact) -> Path:
+        return self._root / folder_name(artifact.model) / artifact.key
 
     def ensure(self, artifact: Artifact) -> Path:
-        """Make the folder hold exactly the artifact's files. Raises NotFoundError when a blob is gone."""
-        folder = self._root / folder_name(artifact.model)
+        """Make its folder hold exactly the artifact's files. Raises NotFoundError when a blob is gone."""
+        folder = self._folder(artifact)
         wanted = {folder / file.name: file for file in artifact.files}
         for link, file in wanted.items():
             blob = self._blobs.path_of(file.digest)
@@ -48,9 +53,35 @@ class Folders:
                 path.unlink()
         return self.path_of(artifact)
 
+    def keep_only(self, model: str, revisions: Collection[Artifact]) -> None:
+        """Remove whatever is in the folder of *model* and belongs to none of *revisions*; their blobs stay."""
+        folder, keys = self._root / folder_name(model), {artifact.key for artifact in revisions}
+        for path in list(folder.iterdir()) if folder.is_dir() else []:
+            if path.name not in keys:
+                _remove(path)
+
+    def tidy(self, held: Collection[Artifact]) -> None:
+        """Remove what belongs to none of *held*: a kill may have come between the registry and the folders."""
+        by_model: dict[str, list[Artifact]] = {}
+        for artifact in held:
+            by_model.setdefault(artifact.model, []).append(artifact)
+        for model, revisions in by_model.items():
+            self.keep_only(model, revisions)
+        known = {folder_name(model) for model in by_model}
+        for path in list(self._root.iterdir()) if self._root.is_dir() else []:
+            if path.name not in known:
+                _remove(path)
+
     def remove(self, model: str) -> None:
         """Remove the folder of *model*; its blobs stay."""
         shutil.rmtree(self._root / folder_name(model), ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _missing(artifact: Artifact, name: str, *, is_aside: bool) -> NotFoundError:

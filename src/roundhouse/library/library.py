@@ -15,10 +15,10 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, Plan
+from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, Older, Plan
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
-from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
+from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, ArtifactVerified, Events
 from roundhouse.core.ports import Artifacts
 from roundhouse.library.admission import terms_of
 from roundhouse.library.blobs import Blobs
@@ -27,15 +27,23 @@ from roundhouse.library.folders import Folders
 from roundhouse.library.formats import Facts, describe
 from roundhouse.library.infirmary import Infirmary
 from roundhouse.library.integrity import FileReport, Integrity, VerifyReport
+from roundhouse.library.revisions import chosen, kept_beside
 
 
 class Library:
     """The artifacts below one root, and their registry."""
 
     def __init__(
-        self, root: Path, artifacts: Artifacts, events: Events, clock: Clock, *, chunk_bytes: int = CHUNK_BYTES
+        self,
+        root: Path,
+        artifacts: Artifacts,
+        events: Events,
+        clock: Clock,
+        *,
+        chunk_bytes: int = CHUNK_BYTES,
+        keep_revisions: int = 0,
     ) -> None:
-        self.root = root
+        self.root, self._keep_revisions = root, keep_revisions
         self.blobs = Blobs(root / "blobs", root / "quarantine")
         self._folders = Folders(root / "models", self.blobs)
         self._integrity = Integrity(self.blobs, artifacts, chunk_bytes)
@@ -63,21 +71,52 @@ class Library:
         Raises SchemaError when a file is not what it says it is (nothing is registered then), DiskError.
         """
         async with self._change:
+            # First of all: the bytes are right and new on the disk, whatever they turn out to be.
+            await self._integrity.record(files)
             try:
                 facts = await asyncio.to_thread(describe, files, self.blobs.path_of)
             except SchemaError:
                 await self._collect([file.digest for file in files], own=1)
                 raise
             artifact = self._artifact(plan, files, facts, name_of)
-            previous = [known for known in await self._artifacts.list() if known.model == artifact.model]
-            await self._integrity.record(files)
-            await asyncio.to_thread(self._folders.ensure, artifact)
             await asyncio.to_thread(self.blobs.settle)
-            await self._artifacts.add(artifact)
-            await self._collect([file.digest for known in previous for file in known.files])
+            await self._switch(artifact, self._keep_revisions)
             await asyncio.to_thread(self.blobs.discharge, [file.digest for file in files])
-        self._events.publish(ArtifactAdded(artifact.model))
         return artifact
+
+    async def _switch(self, artifact: Artifact, keep: int) -> None:
+        """Let *artifact* be the one of its name, in one step; *keep* of the others stay beside it."""
+        before = next((known for known in await self._artifacts.list() if known.model == artifact.model), None)
+        older = await self._artifacts.older(artifact.model)
+        kept = kept_beside(artifact, before, older, keep=keep, now=self._clock.now())
+        await asyncio.to_thread(self._folders.ensure, artifact)
+        await self._artifacts.switch(artifact, kept)
+        self._events.publish(ArtifactAdded(artifact.model, artifact))
+        await asyncio.to_thread(self._folders.keep_only, artifact.model, [artifact, *(each.artifact for each in kept)])
+        gone = [*([] if before is None else [before]), *(each.artifact for each in older)]
+        await self._collect([file.digest for each in gone for file in each.files])
+
+    async def roll_back(self, model: str, wanted: str | None = None, *, dry_run: bool = False) -> Artifact:
+        """Let an older revision of *model* be the one that is served, and keep the one that is; needs no network.
+
+        Raises NotFoundError, also when some of its bytes are gone; ConflictError when *wanted* fits several.
+        """
+        async with self._change:
+            older = await self._artifacts.older(model)
+            target = chosen(await self._artifacts.get(model), older, wanted)
+            if not dry_run:
+                await self._switch(target, max(self._keep_revisions, len(older)))
+        return target
+
+    async def older(self, model: str | None = None) -> Sequence[Older]:
+        """The revisions (of *model*) that are kept and not served; the last that served comes first."""
+        return await self._artifacts.older(model)
+
+    async def tidy(self) -> None:
+        """Remove folders of what is no longer held: a kill may have come before that was done."""
+        async with self._change:
+            held = [*await self._artifacts.list(), *(each.artifact for each in await self._artifacts.older())]
+            await asyncio.to_thread(self._folders.tidy, held)
 
     async def adopt(self, artifacts: Sequence[Artifact], fresh: Collection[Digest] = ()) -> None:
         """Register models whose blobs are in place, all of them or none; every byte of *fresh* was just hashed.
@@ -95,11 +134,12 @@ class Library:
             previous = [known for known in await self._artifacts.list() if known.model in names]
             await asyncio.to_thread(self.blobs.settle)
             await self._artifacts.add_all(hashed)
-            await asyncio.to_thread(self._make_folders, hashed)
+            older = await self._artifacts.older()
+            await asyncio.to_thread(self._make_folders, hashed, [each.artifact for each in older])
             await self._collect([file.digest for known in previous for file in known.files])
             await asyncio.to_thread(self.blobs.discharge, list(fresh))
-        for artifact in artifacts:
-            self._events.publish(ArtifactAdded(artifact.model))
+            for artifact in hashed:
+                self._events.publish(ArtifactAdded(artifact.model, artifact))
 
     def _examined(self, artifact: Artifact) -> Artifact:
         """*artifact*, described by its own files. Raises SchemaError, NotFoundError."""
@@ -118,11 +158,14 @@ class Library:
             has_chat_template=facts.has_chat_template,
         )
 
-    def _make_folders(self, artifacts: Sequence[Artifact]) -> None:
+    def _make_folders(self, artifacts: Sequence[Artifact], older: Sequence[Artifact]) -> None:
         """Make folders ready to load; one that cannot be made now is made when its model is asked for."""
         for artifact in artifacts:
             with suppress(OSError, NotFoundError):
                 self._folders.ensure(artifact)
+            self._folders.keep_only(
+                artifact.model, [artifact, *(each for each in older if each.model == artifact.model)]
+            )
 
     def _artifact(
         self, plan: Plan, files: Sequence[ArtifactFile], facts: Facts, name_of: Callable[[Facts], str] | None
@@ -146,6 +189,22 @@ class Library:
             license_digest=terms.digest,
             license_source=terms.source,
         )
+
+    async def put_back(self, artifact: Artifact) -> None:
+        """Register *artifact* as it was; its blobs are in place. Raises NotFoundError, DiskError."""
+        async with self._change:
+            await asyncio.to_thread(self._folders.ensure, artifact)
+            await self._artifacts.add(artifact)
+        self._events.publish(ArtifactAdded(artifact.model))
+
+    async def settle_folder(self, model: str) -> None:
+        """Make the folder of *model* hold what the registry says, after a kill between the two."""
+        async with self._change:
+            known = next((artifact for artifact in await self._artifacts.list() if artifact.model == model), None)
+            if known is None:
+                await asyncio.to_thread(self._folders.remove, model)
+            else:
+                await asyncio.to_thread(self._folders.ensure, known)
 
     async def list(self) -> Sequence[Artifact]:
         """All models, by name."""
@@ -174,6 +233,10 @@ class Library:
         message = f"no model {name} in the library"
         raise NotFoundError(message, hint=hint, details={"close": close})
 
+    def path_of(self, artifact: Artifact) -> Path:
+        """The file to point a runtime at, as long as nobody removes it."""
+        return self._folders.path_of(artifact)
+
     def path_to_load(self, artifact: Artifact) -> Path:
         """The file to point a runtime at, put back if somebody removed the link. Blocks for a few calls of stat.
 
@@ -185,14 +248,20 @@ class Library:
         """What removing *model* would take away, and the bytes it would free. Raises NotFoundError."""
         artifact = await self._artifacts.get(model)
         others = await self._referenced(without=model)
-        return artifact, sum({file.digest: file.size for file in artifact.files if file.digest not in others}.values())
+        held = [artifact, *(each.artifact for each in await self._artifacts.older(model))]
+        sizes = {file.digest: file.size for each in held for file in each.files if file.digest not in others}
+        return artifact, sum(sizes.values())
 
     async def remove(self, model: str) -> int:
-        """Let go of *model*; the bytes that this freed. Blobs of other models stay. Raises NotFoundError."""
+        """Let go of *model* and its older revisions; the bytes that this freed. Blobs of other models stay.
+
+        Raises NotFoundError.
+        """
         async with self._change:
+            older = [each.artifact for each in await self._artifacts.older(model)]
             artifact = await self._artifacts.remove(model)
             await asyncio.to_thread(self._folders.remove, model)
-            freed = await self._collect([file.digest for file in artifact.files])
+            freed = await self._collect([file.digest for each in (artifact, *older) for file in each.files])
         self._events.publish(ArtifactRemoved(model))
         return freed
 
@@ -208,6 +277,7 @@ class Library:
         if report.ok and not quick:
             await asyncio.to_thread(self._folders.ensure, artifact)
             await self._artifacts.mark_verified(model, self._clock.now())
+        self._events.publish(ArtifactVerified(model, report.ok, quick))
         return report
 
     async def _look(self, files: Sequence[ArtifactFile], *, quick: bool) -> tuple[FileReport, ...]:
@@ -252,5 +322,14 @@ class Library:
         await self._artifacts.drop_fingerprints(set(candidates) - needed)
         return freed
 
+    def in_flight(self) -> frozenset[Digest]:
+        """Digests that transfers count on now."""
+        return frozenset(self._leased)
+
+    async def referenced(self) -> set[Digest]:
+        """Digests that models need."""
+        return await self._referenced()
+
     async def _referenced(self, *, without: str | None = None) -> set[Digest]:
-        return {file.digest for known in await self._artifacts.list() if known.model != without for file in known.files}
+        held = [*await self._artifacts.list(), *(each.artifact for each in await self._artifacts.older())]
+        return {file.digest for known in held if known.model != without for file in known.files}

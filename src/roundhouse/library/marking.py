@@ -7,7 +7,7 @@ tags are kept before they are answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -29,6 +29,8 @@ class Marking:
     def __init__(self, marks: Marks, interval_s: float = INTERVAL_S) -> None:
         self._marks, self._interval_s = marks, interval_s
         self._known: dict[str, Mark] = {}
+        #: Grows with every change of what is said.
+        self.changes = 0
         self._unwritten: dict[str, Use] = {}
         self._some = asyncio.Event()
         self._change = asyncio.Lock()
@@ -51,16 +53,13 @@ class Marking:
         """What is said about one model."""
         return self._known.get(model, UNMARKED)
 
-    def all(self) -> Mapping[str, Mark]:
-        """What is said about all of them; to be read, not kept."""
-        return self._known
-
     def used(self, model: str, at: datetime) -> None:
         """Note that a model answered a request; returns at once."""
         waiting = self._unwritten.get(model)
         self._unwritten[model] = Use(model, at, 1) if waiting is None else Use(model, at, waiting.times + 1)
         known = self._known.get(model, UNMARKED)
         self._known[model] = Mark(known.pinned, known.tags, at, known.times_used + 1)
+        self.changes += 1
         self._some.set()
 
     async def pin(self, model: str, *, pinned: bool) -> Mark:
@@ -83,6 +82,7 @@ class Marking:
     def listen(self, event: Event) -> None:
         """Forget what is said about a model that is gone; the registry has forgotten it already."""
         if isinstance(event, ArtifactRemoved):
+            self.changes += 1
             self._known.pop(event.model, None)
             self._unwritten.pop(event.model, None)
 
@@ -107,6 +107,7 @@ class Marking:
         async with self._change:
             await write()
             self._known[model] = change(self.of(model))
+            self.changes += 1
         return self.of(model)
 
     async def _write_behind(self) -> None:

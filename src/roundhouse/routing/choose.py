@@ -19,6 +19,7 @@ from roundhouse.routing.refusing import (
     fits,
     misfit,
     no_route,
+    only_held,
     rate_limited,
     shut,
     tight,
@@ -67,7 +68,9 @@ def explain(profile: Profile, snapshot: Snapshot, standings: Mapping[str, Standi
     """All that *profile*'s model stands for: those that may serve in order, the others with a reason each."""
     places = snapshot.resolve(profile.model)
     if places is None:
-        error = unknown_model(profile.model, snapshot.close_to(profile.model))
+        kind = snapshot.held.get(profile.model)
+        close = snapshot.close_to(profile.model)
+        error = unknown_model(profile.model, close) if kind is None else only_held(profile.model, kind)
         return Route(error=error, weights=snapshot.weights)
     chooser = _Chooser(profile, snapshot, standings, now)
     for number, place in enumerate(places):

@@ -57,6 +57,12 @@ def unknown_model(name: str, close: Sequence[str]) -> NotFoundError:
     )
 
 
+def only_held(name: str, kind: str) -> NoRouteError:
+    """The model is here, and nothing here can run it."""
+    message = f"{name[:200]} is held as {kind}, and no backend here serves {kind}"
+    return NoRouteError(message, hint="pull a GGUF of the same model", details={"model": name[:200], "format": kind})
+
+
 def rate_limited(model: str, seconds: float) -> LimitError:
     """Everything that could serve is rate limited."""
     message = f"everything that serves {model[:200]} is rate limited for another {math.ceil(seconds)} s"

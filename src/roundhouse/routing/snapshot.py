@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 
 from roundhouse.core.inference import Deployment
@@ -56,6 +56,8 @@ class Snapshot:
     #: What every name but an id stands for: places in order of preference.
     names: Mapping[str, tuple[Place, ...]]
     entries: Mapping[str, Entry]
+    #: Models that are here and served by nobody, because of their format.
+    held: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -63,6 +65,7 @@ class Snapshot:
         deployments: Iterable[Deployment],
         aliases: Mapping[str, Sequence[str]] | None = None,
         policy: Policy | None = None,
+        held: Mapping[str, str] | None = None,
     ) -> Snapshot:
         """Index *deployments*; each of *aliases* is an ordered list of models or deployment ids."""
         policy = policy or Policy()
@@ -74,7 +77,7 @@ class Snapshot:
         names |= {model: (_place(members),) for model, members in models.items()}
         for alias, targets in (aliases or {}).items():
             names[alias] = _ordered(targets, models, entries)
-        return cls(policy, weights, names, entries)
+        return cls(policy, weights, names, entries, held or {})
 
     def resolve(self, name: str) -> tuple[Place, ...] | None:
         """The deployments that *name* stands for: an alias, a model, or ``backend/model``; ``None`` if nothing."""

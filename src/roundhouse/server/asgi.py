@@ -42,10 +42,10 @@ def mount(roundhouse: Roundhouse) -> Application:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path.startswith("/v1/") or path in BARE:
-            await gateway(scope, receive, send)
-        elif path.startswith("/api/"):
+        if path.startswith("/api/") or scope["type"] == "websocket":  # which is the API's alone
             await api(scope, receive, send)
+        elif path.startswith("/v1/") or path in BARE:
+            await gateway(scope, receive, send)
         elif path in machines.paths:
             await machines(scope, receive, send)
         else:

@@ -25,6 +25,7 @@ from roundhouse.core.errors import ConflictError
 from roundhouse.server import home
 from roundhouse.server.asgi import mount
 from roundhouse.server.protocol import DeadlineProtocol
+from roundhouse.server.websocket import WebSocket
 from roundhouse.server.welcome import welcome
 from roundhouse.settings import Settings
 from roundhouse.telemetry import logs
@@ -41,6 +42,10 @@ _LAST_PORT = 65_535
 class _Server(uvicorn.Server):
     """Uvicorn in three steps instead of one, and without its own signal handling: the process decides when it stops."""
 
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
     async def start(self, listener: socket.socket | None = None) -> None:
         """Listen from now on."""
         self.config.load()
@@ -50,6 +55,7 @@ class _Server(uvicorn.Server):
     async def serve_until_told(self, listener: socket.socket | None = None) -> None:
         """Serve until ``should_exit``, then drain."""
         await self.main_loop()
+        self._stopping()
         await self.shutdown([listener] if listener else None)
 
 
@@ -112,22 +118,21 @@ def _stop(server: _Server) -> None:
 
 
 def _uvicorn(roundhouse: Roundhouse, *, drain_s: float, uds: str | None = None) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            mount(roundhouse),
-            uds=uds,
-            http=DeadlineProtocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=max(1, int(drain_s)),
-            backlog=2048,
-        )
+    config = uvicorn.Config(
+        mount(roundhouse),
+        uds=uds,
+        http=DeadlineProtocol,
+        ws=WebSocket,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, int(drain_s)),
+        backlog=2048,
     )
+    return _Server(config, roundhouse.rooms.feed.close)
 
 
 def _literal(host: str) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from roundhouse.server.websocket import WebSocket
 
 #: Seconds from the first byte (or the connection) to the end of the headers.
 HEAD_DEADLINE_S = 20.0
@@ -95,6 +97,15 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._in_head, self._head_bytes = False, 0
         self._disarm()
         super().on_headers_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, unless an answer is still on its way."""
+        answering: RequestResponseCycle | None = self.cycle
+        if answering is not None and not answering.response_complete:
+            self.transport.abort()
+            return
+        self.connections.discard(self)
+        WebSocket.take(self.transport, {**self.scope, "url": self.url}, self.config, self.server_state)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""

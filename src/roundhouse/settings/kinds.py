@@ -17,6 +17,8 @@ _UNITS = {"": 1, "b": 1} | {
 }
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.IGNORECASE)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: More digits than any length of time has.
+_LONGEST_NUMBER = 12
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -151,6 +153,39 @@ def _size(raw: object) -> int:
         return size_of("")  # says what it must be
     return raw if isinstance(raw, int) else size_of(raw)
 
+
+_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|min|h|d|w)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def span_of(text: str) -> float:
+    """Seconds of ``30d``, ``12h``, ``90min``, ``2w`` or ``45s``. Raises ValueError."""
+    match = _SPAN.fullmatch(text.strip().lower())
+    if match is None or len(match[1]) > _LONGEST_NUMBER:
+        message = 'a length of time such as "30d", "12h", "90min", "2w" or "45s"'
+        raise ValueError(message)
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def span_text(value: float) -> str:
+    """Seconds in the largest unit that says them exactly."""
+    for unit in ("w", "d", "h", "min"):
+        if value and value % _SECONDS[unit] == 0:
+            return f"{value / _SECONDS[unit]:.0f}{unit}"
+    return f"{value:g}s"
+
+
+def _span(raw: object) -> float:
+    return span_of(raw if isinstance(raw, str) else "")  # says what it must be
+
+
+SPAN = Kind(
+    "length of time",
+    _as_is,
+    _span,
+    lambda value: span_text(float(str(value))),
+    schema={"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*(s|min|h|d|w)$"},
+)
 
 _SIZE_SCHEMA = {
     "type": ["string", "integer"],

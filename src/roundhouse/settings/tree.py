@@ -122,6 +122,10 @@ class LibrarySettings:
 
     path: Annotated[Path, Key("{home}/library", kinds.TEXT, "Folder that holds the models", path=True)]
     min_free: Annotated[int, Key("2GiB", kinds.SIZE, "Disk space that a download must leave free", "bytes")]
+    keep_revisions: Annotated[
+        int,
+        Key(1, kinds.whole(0, 20), "Older revisions of each model that `models update` keeps for `models rollback`"),
+    ]
     allowed_owners: Annotated[
         tuple[str, ...],
         Key([], kinds.NAMES, "Owners (hub), namespaces (registry) and hosts that models may come from; empty is all"),
@@ -136,6 +140,12 @@ class LibrarySettings:
     ]
     max_file_size: Annotated[int | None, Key(None, kinds.SIZE, "Largest file that may come in; 0 is any size", "bytes")]
     licenses: LicenseSettings
+    quota: Annotated[
+        int | None, Key(None, kinds.SIZE, "What the library may take; `models gc` removes models beyond it", "bytes")
+    ]
+    unused_for: Annotated[
+        float | None, Key(None, kinds.SPAN, "`models gc` removes models that were not used for so long", "seconds")
+    ]
 
 
 @dataclass(frozen=True, slots=True)

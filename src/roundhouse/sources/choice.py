@@ -14,17 +14,12 @@ from fnmatch import fnmatchcase
 
 from roundhouse.core.browse import Memory
 from roundhouse.core.errors import NotFoundError, PolicyError, SchemaError
+from roundhouse.core.weights.variants import PROJECTOR, SHARD, SIDECAR, quantization_of
 from roundhouse.sources.choosing import belonging_to, is_main, is_pickle, is_tensors, refuse_pickles, tensor_sets
 
 #: What we take when nobody says: good for its size first, then the next best.
 PREFERRED = ("Q4_K_M", "UD-Q4_K_XL", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0", "MXFP4", "MXFP4_MOE", "BF16", "F16")
 
-_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
-_QUANT = re.compile(
-    r"(?:^|[-._/])((?:UD-)?I?Q\d(?:_[0-9A-Z]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32)(?=$|[-./])", re.IGNORECASE
-)
-_SIDECAR = re.compile(r"mmproj[^/]*$|(?:^|/)mtp-|imatrix", re.IGNORECASE)
-_PROJECTOR = re.compile(r"mmproj[^/]*\.gguf$", re.IGNORECASE)
 #: Of the files that read pictures for a model; they are small, and suffer when they are quantised.
 _PREFERRED_PROJECTORS = ("F16", "BF16", "Q8_0", "F32")
 #: As good as what nobody would tell from the original: the usual four bits, and whatever has more.
@@ -87,7 +82,7 @@ def files_of(paths: Sequence[str], variant: Variant) -> tuple[str, ...]:
     if variant.is_tensors:
         return (*variant.paths, *belonging_to(variant.paths, paths))
     folder = variant.paths[0].rpartition("/")[0]
-    beside = [path for path in sorted(paths) if _PROJECTOR.search(path) and path.rpartition("/")[0] in {folder, ""}]
+    beside = [path for path in sorted(paths) if PROJECTOR.search(path) and path.rpartition("/")[0] in {folder, ""}]
     if not beside:
         return variant.paths
     ranks = {name: rank for rank, name in enumerate(_PREFERRED_PROJECTORS)}
@@ -209,18 +204,12 @@ def variants(paths: Sequence[str]) -> list[Variant]:
     """Every complete model among *paths*; a model with a missing shard is none."""
     groups: dict[tuple[str, int], list[str]] = defaultdict(list)
     for path in sorted(paths):
-        if not path.lower().endswith(".gguf") or _SIDECAR.search(path):
+        if not path.lower().endswith(".gguf") or SIDECAR.search(path):
             continue
-        shard = _SHARD.fullmatch(path)
+        shard = SHARD.fullmatch(path)
         groups[(shard["stem"], int(shard["count"])) if shard else (path, 1)].append(path)
     return [
         Variant(quantization_of(stem), tuple(members))
         for (stem, count), members in groups.items()
         if len(members) == count
     ]
-
-
-def quantization_of(path: str) -> str | None:
-    """The quantisation that a file's name or folder tells, in upper case."""
-    found = _QUANT.findall(re.sub(r"\.gguf$", "", path, flags=re.IGNORECASE))
-    return found[-1].upper() if found else None

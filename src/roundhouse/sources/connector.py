@@ -19,7 +19,7 @@ from roundhouse.core.errors import PolicyError
 
 CONNECT_S = 10.0
 #: Bytes that aiohttp keeps before it stops reading from the socket; larger pieces cost fewer wake-ups.
-READ_BUFFER = 1 << 19
+READ_BUFFER = 1 << 17
 USER_AGENT = f"roundhouse/{roundhouse.__version__}"
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from roundhouse.core.artifacts import FileName, Plan, PlannedFile
 from roundhouse.core.errors import ConflictError, DiskError, ForbiddenError, NotFoundError
 from roundhouse.core.ports import ByteStream
-from roundhouse.library.admission import text_files
+from roundhouse.library.admission import code_flags, text_files
 from roundhouse.sources.choice import choose, files_of
 from roundhouse.sources.choosing import is_tensors
 from roundhouse.sources.naming import model_name, refuse_other_formats, shards_of
@@ -39,7 +39,7 @@ class FolderSource:
         with _file_errors(path):
             paths = _files(path)
             files = tuple(_planned(each) for each in paths)
-            texts = _license_texts(path)
+            texts, code = _license_texts(path), _code(path)
         return Plan(
             ref,
             self.scheme,
@@ -48,6 +48,7 @@ class FolderSource:
             files,
             license_source="folder" if texts else None,
             license_files=texts,
+            code=code,
         )
 
     @asynccontextmanager
@@ -114,6 +115,11 @@ def _license_texts(path: Path) -> tuple[PlannedFile, ...]:
         return ()
     names = [each.name for each in path.iterdir() if each.is_file()]
     return tuple(_planned(path / name) for name in text_files(names))
+
+
+def _code(path: Path) -> tuple[str, ...]:
+    """What in a folder of one model would execute code; none of it is copied."""
+    return code_flags(each.relative_to(path).as_posix() for each in path.rglob("*")) if path.is_dir() else ()
 
 
 def _planned(path: Path) -> PlannedFile:

@@ -178,7 +178,8 @@ def _told(what: str, ask: Callable[[], T]) -> T:
         raise SchemaError(message, hint="a repository is written owner/name") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         message = f"{what}: the hub's answer is not what a hub answers"
-        raise SchemaError(message, hint="is the endpoint really a Hugging Face style hub?") from error
+        hint = "is the endpoint really a Hugging Face style hub?"
+        raise SchemaError(message, hint=hint, details={"not_a_hub": True}) from error
 
 
 def _unreachable(error: httpx2.HTTPError) -> NetworkError:

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, Fingerprint
+from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, Fingerprint, Older
 from roundhouse.core.errors import NotFoundError
 from roundhouse.storage.database import Database
 from roundhouse.storage.marks import forget
-from roundhouse.storage.tables import artifact_files, artifacts, fingerprints, upsert
+from roundhouse.storage.tables import artifact_files, artifacts, fingerprints, revisions, upsert
 
 _PUT_FINGERPRINT = upsert(fingerprints)
 _DIGEST_BYTES = 32
 
+T = TypeVar("T")
+
 
 class SqlArtifacts:
-    """The port `Artifacts`, on SQLite or PostgreSQL."""
+    """The port `Artifacts`, on SQLite or PostgreSQL.
+
+    The list is remembered until something of it changes: it is asked for far more often, and a long one takes the
+    database half a second. So whatever changes artifacts goes through `_change`.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._listed: Sequence[Artifact] | None = None
+        #: How often something has changed: what was read before a change must not be remembered after it.
+        self._changes = 0
+
+    async def _change(self, change: Callable[[Connection], T]) -> T:
+        """Change artifacts, all of it or nothing."""
+        try:
+            return await self._database.write(change)
+        finally:  # also when nobody waits for the outcome any more: the change may have happened
+            self._changes += 1
+            self._listed = None
 
     async def add(self, artifact: Artifact) -> None:
         """Register, replacing an artifact of the same model name."""
@@ -32,7 +49,7 @@ class SqlArtifacts:
 
     async def add_all(self, artifacts: Sequence[Artifact]) -> None:
         """Register several, all of them or none."""
-        await self._database.write(lambda connection: _add_all(connection, artifacts))
+        await self._change(lambda connection: _add_all(connection, artifacts))
 
     async def get(self, model: str) -> Artifact:
         """One artifact. Raises NotFoundError."""
@@ -40,15 +57,33 @@ class SqlArtifacts:
 
     async def list(self) -> Sequence[Artifact]:
         """All of them, by name."""
-        return await self._database.read(_list)
+        if self._listed is not None:
+            return self._listed
+        changes = self._changes
+        listed = await self._database.read(_list)
+        if changes == self._changes:
+            self._listed = listed
+        return listed
 
     async def remove(self, model: str) -> Artifact:
-        """Forget one and return it. Raises NotFoundError."""
-        return await self._database.write(lambda connection: _remove(connection, model))
+        """Forget one and its older revisions, and return it. Raises NotFoundError."""
+        return await self._change(lambda connection: _remove(connection, model))
+
+    async def switch(self, artifact: Artifact, older: Sequence[Older]) -> None:
+        """Make *artifact* the one of its name, and *older* all that is kept of others, in one transaction."""
+        await self._change(lambda connection: _switch(connection, artifact, older))
+
+    async def older(self, model: str | None = None) -> Sequence[Older]:
+        """The revisions that are kept and not served; the last that served comes first."""
+        question = sa.select(revisions).order_by(revisions.c.served_until.desc(), revisions.c.key.desc())
+        if model is not None:
+            question = question.where(revisions.c.model == model)
+        rows = await self._database.read(lambda connection: connection.execute(question).mappings().all())
+        return [Older(_thawed(row["artifact"]), row["served_until"]) for row in rows]
 
     async def mark_verified(self, model: str, at: datetime) -> None:
         """Note that every byte was read and was right. Raises NotFoundError."""
-        await self._database.write(lambda connection: _mark_verified(connection, model, at))
+        await self._change(lambda connection: _mark_verified(connection, model, at))
 
     async def put_fingerprint(self, fingerprint: Fingerprint) -> None:
         """Remember the chunks of a blob, new or known."""
@@ -108,14 +143,41 @@ def _list(connection: Connection) -> Sequence[Artifact]:
         files.setdefault(row["model"], []).append(_file(row))
     rows = connection.execute(sa.select(artifacts)).mappings()
     # Sorted here: PostgreSQL sorts by its locale, and a name has the same place everywhere.
-    return sorted((_artifact(row, files.get(row["model"], [])) for row in rows), key=lambda artifact: artifact.model)
+    found = (_artifact(row, files.get(row["model"], [])) for row in rows)
+    return tuple(sorted(found, key=lambda artifact: artifact.model))
 
 
 def _remove(connection: Connection, model: str) -> Artifact:
     artifact = _get(connection, model)
     connection.execute(artifacts.delete().where(artifacts.c.model == model))
+    connection.execute(revisions.delete().where(revisions.c.model == model))
     forget(connection, model)
     return artifact
+
+
+def _switch(connection: Connection, artifact: Artifact, older: Sequence[Older]) -> None:
+    _add(connection, artifact)
+    connection.execute(revisions.delete().where(revisions.c.model == artifact.model))
+    if older:
+        connection.execute(revisions.insert(), [_frozen(each) for each in older])
+
+
+def _frozen(older: Older) -> dict[str, object]:
+    """A row that holds an artifact whole."""
+    artifact = older.artifact
+    facts: dict[str, object] = {
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(artifact).items()
+    }
+    return {"model": artifact.model, "key": artifact.key, "served_until": older.served_until, "artifact": facts}
+
+
+def _thawed(facts: dict[str, Any]) -> Artifact:
+    """The artifact that a row holds; facts that are not known here are left out."""
+    known = {each.name: facts[each.name] for each in fields(Artifact) if each.name in facts}
+    for name in ("created_at", "verified_at"):
+        known[name] = None if known.get(name) is None else datetime.fromisoformat(known[name])
+    files = tuple(_file(file) for file in known.pop("files"))
+    return Artifact(files=files, **known)
 
 
 def _mark_verified(connection: Connection, model: str, at: datetime) -> None:
@@ -140,5 +202,5 @@ def _fingerprint(row: RowMapping) -> Fingerprint:
     return Fingerprint(Digest(row["digest"]), row["size"], row["modified_ns"], row["chunk_bytes"], tuple(chunks))
 
 
-def _file(row: RowMapping) -> ArtifactFile:
+def _file(row: Mapping[Any, Any]) -> ArtifactFile:
     return ArtifactFile(FileName(row["name"]), row["size"], Digest(row["digest"]))

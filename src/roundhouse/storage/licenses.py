@@ -7,8 +7,7 @@ from dataclasses import asdict
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from roundhouse.core.artifacts import Digest
-from roundhouse.core.licenses import Acceptance, Terms
+from roundhouse.core.artifacts import Acceptance, Digest, Terms
 from roundhouse.storage.database import Database
 from roundhouse.storage.tables import insert_once, license_acceptances, licenses
 

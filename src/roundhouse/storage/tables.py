@@ -95,6 +95,17 @@ artifact_files = sa.Table(
     sa.Column("digest", sa.String(64), nullable=False, index=True),
 )
 
+#: Revisions that are kept and not served. No foreign key: the row of the served one is replaced at every switch.
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("key", sa.String(12), primary_key=True),
+    sa.Column("served_until", Instant, nullable=False),
+    #: The artifact as it was, whole: it is read only to be put back.
+    sa.Column("artifact", sa.JSON, nullable=False),
+)
+
 #: What the bytes of a blob were, chunk by chunk. No foreign key: a blob lands before its artifact is registered.
 fingerprints = sa.Table(
     "fingerprints",

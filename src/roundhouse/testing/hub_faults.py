@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -91,5 +92,10 @@ class Seen:
     @property
     def begin(self) -> int:
         """The offset that was asked for."""
-        asked = self.headers.get("Range", "bytes=0-")
-        return int(asked.removeprefix("bytes=").partition("-")[0] or 0)
+        return self.span[0]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first byte that was asked for, and the first one after."""
+        first, _, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        return int(first or 0), int(last) + 1 if last else sys.maxsize

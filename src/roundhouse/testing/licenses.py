@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from roundhouse.core.artifacts import Digest
-from roundhouse.core.licenses import Acceptance, Terms
+from roundhouse.core.artifacts import Acceptance, Digest, Terms
 
 
 class MemoryLicenses:

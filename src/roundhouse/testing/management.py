@@ -42,11 +42,11 @@ class ScriptedManagement(InMemoryManagement):
     #: An error that every transfer is refused with.
     refusal: RoundhouseError | None = None
 
-    async def start_pull(self, ref: str, name: str | None) -> TransferView:
+    async def start_pull(self, ref: str, name: str | None, *, by: str | None = None) -> TransferView:
         """Start, or refuse."""
         if self.refusal is not None:
             raise self.refusal
-        return await super().start_pull(ref, name)
+        return await super().start_pull(ref, name, by=by)
 
     async def transfer(self, transfer_id: str) -> TransferView:
         """Go one step on."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from roundhouse.core.artifacts import TransferState
 from roundhouse.core.browse import Browsing, Offer, OfferedVariant, Query
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
+from roundhouse.core.events import ArtifactRemoved, ArtifactVerified, TransferChanged
 from roundhouse.core.ledger import AttemptRecord, UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -38,8 +39,13 @@ from roundhouse.core.views import (
     TransferView,
     Verification,
 )
+from roundhouse.testing.desks.events import InMemoryEvents
 from roundhouse.testing.desks.exchange import ExchangeInMemory
+from roundhouse.testing.desks.keeping import InMemoryKeeping
+from roundhouse.testing.desks.licenses import InMemoryLicenses
+from roundhouse.testing.desks.migrations import InMemoryMigrations
 from roundhouse.testing.desks.repair import ROT, InMemoryRepairs
+from roundhouse.testing.desks.revisions import InMemoryRevisions
 
 #: When everything in here happened, unless somebody says otherwise.
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -163,7 +169,12 @@ def a_route(id: str = "r-1", *, chosen: str = "local/acme/tiny:Q4_K_M") -> Expla
 @dataclass
 class InMemoryManagement(
     InMemoryRepairs,
+    InMemoryRevisions,
     ExchangeInMemory,
+    InMemoryLicenses,
+    InMemoryMigrations,
+    InMemoryEvents,
+    InMemoryKeeping,
 ):
     """A Roundhouse made of lists; change them as a test needs."""
 
@@ -225,6 +236,7 @@ class InMemoryManagement(
             raise ConflictError(message)
         if not dry_run:
             self.catalog.remove(model)
+            self.feed.publish(ArtifactRemoved(name))
         return Removal(removed=name, bytes_freed=model.size or 0, dry_run=dry_run)
 
     async def verify_model(self, name: str, *, quick: bool = False) -> Verification:
@@ -232,6 +244,7 @@ class InMemoryManagement(
         model = await self.model(name)
         ok = name not in self.rotten
         checked = tuple(_right(file, quick=quick) if ok else _wrong(file) for file in model.files)
+        self.feed.publish(ArtifactVerified(name, ok, quick))
         return Verification(model=name, ok=ok, files=checked, duration_ms=12.5, quick=quick)
 
     async def browse(self, query: Query) -> Browsing:
@@ -239,28 +252,27 @@ class InMemoryManagement(
         if self.offline:
             message = "browsing needs the network, and Roundhouse is offline"
             raise OfflineError(message, hint="see what is here with `roundhouse models ls`")
-        found = [
-            offer
-            for offer in self.offers
-            if (query.text or "") in offer.name and offer.name.startswith(f"{query.owner}/" if query.owner else "")
-        ]
+        owner = f"{query.owner}/" if query.owner else ""
+        found = [each for each in self.offers if (query.text or "") in each.name and each.name.startswith(owner)]
         return Browsing("https://hub.example.com", 12 << 30, tuple(found[: query.limit]))
 
-    async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
+    async def plan_pull(self, ref: str, name: str | None, *, by: str | None = None) -> PullPlan:  # noqa: ARG002
         """Plan one file. Raises SchemaError."""
         model = name or _model_of(ref)
         file = PullFile("model.gguf", 100_000_000, "ab" * 32, present=False)
         size, why = 100_000_000, "Q4_K_M is the best that fits"
         return PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), size, size, 50_000_000_000, why)
 
-    async def start_pull(self, ref: str, name: str | None) -> TransferView:
-        """Start, or join. Raises SchemaError."""
+    async def start_pull(self, ref: str, name: str | None, *, by: str | None = None) -> TransferView:  # noqa: ARG002
+        """Start, or join. Raises SchemaError, LicenseError."""
         model = name or _model_of(ref)
+        self.refuse_unaccepted(ref)
         for known in self.pulls:
             if known.ref == ref and not TransferState(known.state).over:
                 return self._steer(known.id, "queued")
         started = replace(a_transfer(ref, state="queued", done=0), id=f"t-{len(self.pulls) + 1}", model=model)
         self.pulls.insert(0, started)
+        self.feed.publish(TransferChanged(started))
         return started
 
     async def transfers(self) -> Sequence[TransferView]:
@@ -285,17 +297,11 @@ class InMemoryManagement(
 
     async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
         """Limit one. Raises NotFoundError, ConflictError."""
-        position = self._position(transfer_id)
-        _refuse_when_over(self.pulls[position])
-        self.pulls[position] = replace(self.pulls[position], bandwidth=bandwidth)
-        return self.pulls[position]
+        return self._adjust(replace(self._changeable(transfer_id), bandwidth=bandwidth))
 
     async def prioritize_transfer(self, transfer_id: str, priority: int) -> TransferView:
         """Let one be sooner or later. Raises NotFoundError, ConflictError."""
-        position = self._position(transfer_id)
-        _refuse_when_over(self.pulls[position])
-        self.pulls[position] = replace(self.pulls[position], priority=priority)
-        return self.pulls[position]
+        return self._adjust(replace(self._changeable(transfer_id), priority=priority))
 
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
@@ -307,18 +313,25 @@ class InMemoryManagement(
         return await self.bandwidth()
 
     def _steer(self, transfer_id: str, wanted: str) -> TransferView:
-        position = self._position(transfer_id)
-        known = self.pulls[position]
+        known = self.pulls[self._position(transfer_id)]
         if known.state == wanted or (wanted == "queued" and known.state in _RUNNING):
             return known
+        return self._adjust(replace(self._changeable(transfer_id), state=wanted, rate=None, eta_s=None, error=None))
+
+    def _changeable(self, transfer_id: str) -> TransferView:
+        known = self.pulls[self._position(transfer_id)]
         _refuse_when_over(known)
-        self.pulls[position] = replace(known, state=wanted, rate=None, eta_s=None, error=None)
-        return self.pulls[position]
+        return known
+
+    def _adjust(self, changed: TransferView) -> TransferView:
+        self.pulls[self._position(changed.id)] = changed
+        self.feed.publish(TransferChanged(changed))
+        return changed
 
     def _position(self, transfer_id: str) -> int:
-        for position, known in enumerate(self.pulls):
-            if known.id == transfer_id:
-                return position
+        ids = [known.id for known in self.pulls]
+        if transfer_id in ids:
+            return ids.index(transfer_id)
         message = f"there is no transfer {transfer_id!r}"
         raise NotFoundError(message, hint="list them with `roundhouse downloads ls`")
 

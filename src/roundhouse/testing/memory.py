@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from roundhouse.core.artifacts import Artifact, Digest, Fingerprint, Transfer
+from roundhouse.core.artifacts import Artifact, Digest, Fingerprint, Older, Transfer
 from roundhouse.core.errors import NotFoundError, SchemaError
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 
@@ -20,6 +20,7 @@ class MemoryArtifacts:
     def __init__(self, artifacts: Iterable[Artifact] = ()) -> None:
         self._artifacts = {artifact.model: artifact for artifact in artifacts}
         self._fingerprints: dict[Digest, Fingerprint] = {}
+        self._older: list[Older] = []
 
     async def add(self, artifact: Artifact) -> None:
         """Register, replacing an artifact of the same model name."""
@@ -41,10 +42,21 @@ class MemoryArtifacts:
         return sorted(self._artifacts.values(), key=lambda artifact: artifact.model)
 
     async def remove(self, model: str) -> Artifact:
-        """Forget one and return it. Raises NotFoundError."""
+        """Forget one and its older revisions, and return it. Raises NotFoundError."""
         artifact = await self.get(model)
         del self._artifacts[model]
+        self._older = [each for each in self._older if each.artifact.model != model]
         return artifact
+
+    async def switch(self, artifact: Artifact, older: Sequence[Older]) -> None:
+        """Make *artifact* the one of its name, and *older* all that is kept of others."""
+        others = [each for each in self._older if each.artifact.model != artifact.model]
+        self._artifacts[artifact.model], self._older = artifact, [*others, *older]
+
+    async def older(self, model: str | None = None) -> Sequence[Older]:
+        """The revisions that are kept and not served; the last that served comes first."""
+        found = [each for each in self._older if model in {None, each.artifact.model}]
+        return sorted(found, key=lambda each: (each.served_until, each.artifact.key), reverse=True)
 
     async def mark_verified(self, model: str, at: datetime) -> None:
         """Note that every byte was read and was right. Raises NotFoundError."""

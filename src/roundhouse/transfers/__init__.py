@@ -1,7 +1,8 @@
 """Bytes on their way in: fetched, hashed, journaled, verified, put in place."""
 
 from roundhouse.transfers.bandwidth import Bandwidth, Throttle, Throttles
-from roundhouse.transfers.fetch import NO_SPACE, Fetcher, FetchOptions, Landing, Watcher
+from roundhouse.transfers.fetch import NO_SPACE, Fetcher, Landing
+from roundhouse.transfers.options import FetchOptions, Watcher
 from roundhouse.transfers.retry import Patience, persist
 from roundhouse.transfers.settling import settled
 

@@ -1,7 +1,7 @@
-"""The proof of what is already on disk: one line per finished chunk. Knows nothing about the bytes themselves.
+"""The proof of what is already on disk: one line per finished chunk, in the order in which they were finished.
 
-A line is written only after its chunk has been synced, so a line that is there can be trusted to name bytes that were
-there. A line cut in half by a kill is the end of the journal, not an error.
+Knows nothing about the bytes themselves. A line is written only after its chunk has been synced: a line that is there
+can be trusted to name bytes that were there. A line cut in half by a kill is the end of the journal, not an error.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from roundhouse.core.artifacts import Digest
 from roundhouse.core.errors import SchemaError
+
+_VERSION = b"version "
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,33 @@ class Chunk:
 
 
 def read(path: Path) -> Iterator[Chunk]:
-    """The chunks that follow each other from the first byte on, up to the first line that does not fit."""
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return
-    expected = 0
-    for line in text.splitlines(keepends=True):
+    """The chunks by offset, as far as the lines make sense; of two that overlap, the first that was written."""
+    kept: list[Chunk] = []
+    for line in _lines(path):
+        if line.startswith(_VERSION):
+            continue
         chunk = _parse(line)
-        if chunk is None or chunk.offset != expected or chunk.length <= 0:
-            return
-        yield chunk
-        expected = chunk.end
+        if chunk is None:
+            break
+        kept.append(chunk)
+    expected = 0
+    for chunk in sorted(kept, key=lambda each: each.offset):
+        if chunk.offset >= expected:
+            yield chunk
+            expected = chunk.end
+
+
+def version(path: Path) -> str | None:
+    """Which version of the file the chunks are of, if that was noted."""
+    noted = [line for line in _lines(path) if line.startswith(_VERSION) and line.endswith(b"\n")]
+    return unquote(noted[-1][len(_VERSION) : -1].decode("ascii", "replace")) if noted else None
+
+
+def _lines(path: Path) -> Sequence[bytes]:
+    try:
+        return path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return ()
 
 
 def _parse(line: bytes) -> Chunk | None:
@@ -53,27 +71,39 @@ def _parse(line: bytes) -> Chunk | None:
     if not line.endswith(b"\n") or len(fields) != 3:  # noqa: PLR2004 (offset, length, digest)
         return None
     try:
-        return Chunk(int(fields[0]), int(fields[1]), Digest(fields[2].decode("ascii")))
+        chunk = Chunk(int(fields[0]), int(fields[1]), Digest(fields[2][:-1].decode("ascii")))
     except (ValueError, SchemaError):
         return None
+    return chunk if chunk.offset >= 0 and chunk.length > 0 else None
 
 
 class Journal:
     """An open journal that chunks are appended to."""
 
-    def __init__(self, path: Path, kept: Sequence[Chunk] = ()) -> None:
+    def __init__(self, path: Path, kept: Sequence[Chunk] = (), version: str | None = None) -> None:
         # Written aside and renamed: a kill in here must not cost the lines that are already there.
         draft = path.with_name(path.name + ".tmp")
         self._file = draft.open("wb", buffering=0)
-        self._file.write(b"".join(chunk.line() for chunk in kept))
+        self._file.write(_version_line(version) + b"".join(chunk.line() for chunk in kept))
         os.fsync(self._file.fileno())
         draft.replace(path)
 
-    def append(self, chunk: Chunk) -> None:
-        """Note *chunk*; its bytes must have been synced before."""
-        self._file.write(chunk.line())
+    def append(self, *chunks: Chunk) -> None:
+        """Note *chunks*; their bytes must have been synced before."""
+        self._write(b"".join(chunk.line() for chunk in chunks))
+
+    def note(self, version: str) -> None:
+        """Say which version of the file all chunks are of."""
+        self._write(_version_line(version))
+
+    def _write(self, lines: bytes) -> None:
+        self._file.write(lines)
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def _version_line(version: str | None) -> bytes:
+    return b"" if version is None else _VERSION + quote(version, safe="").encode("ascii") + b"\n"

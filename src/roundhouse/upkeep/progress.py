@@ -30,6 +30,8 @@ class Progress:
     #: Bytes per second over the last seconds; ``None`` when it does not move.
     rate: float | None = None
     eta_s: float | None = None
+    #: Bytes that are hashed, written and journaled.
+    verified: int | None = None
 
 
 class FileProgress:
@@ -110,6 +112,10 @@ class LiveTransfer:
     def _received(self) -> int:
         return sum(file.received for file in self._files)
 
+    @property
+    def _safe(self) -> int:
+        return max(self._transfer.bytes_done, sum(file.journaled for file in self._files))
+
     async def enter(self, state: TransferState, *, model: str | None = None, total: int | None = None) -> None:
         """Say durably that the transfer is in *state* now."""
         self._transfer = replace(
@@ -173,7 +179,7 @@ class LiveTransfer:
         done = max(self._transfer.bytes_done, self._received)
         rate = self._rate()
         eta_s = self.left / rate if rate and self._transfer.bytes_total else None
-        return Progress(replace(self._transfer, bytes_done=done), rate, eta_s)
+        return Progress(replace(self._transfer, bytes_done=done), rate, eta_s, self._safe)
 
     def _rate(self) -> float | None:
         now = self._clock.monotonic()
@@ -194,6 +200,5 @@ class LiveTransfer:
         """Write the row; the next one waits, because what overtook it would be undone by it."""
         async with self._writing:
             self._dirty.clear()
-            done = max(self._transfer.bytes_done, sum(file.journaled for file in self._files))
-            self._transfer = replace(self._transfer, bytes_done=done, updated_at=self._clock.now())
+            self._transfer = replace(self._transfer, bytes_done=self._safe, updated_at=self._clock.now())
             await settled(self._transfers.put(self._transfer))

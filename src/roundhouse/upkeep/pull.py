@@ -172,6 +172,10 @@ class Pulls:
         live = self._live.get(transfer_id)
         return live.progress() if live is not None else Progress(await self._transfers.get(transfer_id))
 
+    def moving(self) -> Sequence[Progress]:
+        """Those whose jobs run in this process, without asking the database."""
+        return [live.progress() for live in self._live.values()]
+
     async def list(self, *, limit: int = 100) -> Sequence[Progress]:
         """All transfers, newest first."""
         known = await self._transfers.list(limit=limit)

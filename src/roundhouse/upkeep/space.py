@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 
-from roundhouse.core.artifacts import Plan, PlannedFile
+from roundhouse.core.artifacts import LicenseState, Plan, PlannedFile
 from roundhouse.core.errors import DiskError
-from roundhouse.core.licenses import LicenseState
 from roundhouse.library import Library
 from roundhouse.transfers import NO_SPACE
 
@@ -63,6 +62,8 @@ class Space:
             message = (
                 f"{preview.bytes_needed:,} bytes are needed, {preview.disk_free:,} are free, {reserve:,} must stay free"
             )
-            hint = f"free {lacking:,} bytes, or lower library.min_free"
+            hint = (
+                f"free {lacking:,} bytes (`roundhouse models gc --dry-run` says what may go), or lower library.min_free"
+            )
             details: dict[str, object] = {"needed": preview.bytes_needed, "free": preview.disk_free}
             raise DiskError(message, hint=hint, details=details | ({"reason": NO_SPACE} if waits else {}))

@@ -4,7 +4,7 @@ from pathlib import Path
 from roundhouse.app.desks import views
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
-from roundhouse.core.events import Events
+from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
 from roundhouse.library import Library
 from roundhouse.library.admission import LicenseRules
 from roundhouse.testing.builders import an_artifact
@@ -31,7 +31,7 @@ async def test_only_what_llama_cpp_loads_is_on_the_shelf(tmp_path: Path) -> None
     held = replace(an_artifact("held"), format="safetensors")
     book = LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock())
     shelf = Shelf(await a_library(tmp_path, an_artifact("tiny"), held), book)
-    await shelf.restock()
+    assert {"held": "safetensors"} == await shelf.restock()
     assert ["tiny"] == [model.name for model in shelf.models()]
 
 
@@ -40,3 +40,15 @@ def test_what_is_only_held_says_so() -> None:
     held = replace(an_artifact("held"), format="mlx")
     assert "held; no backend here serves mlx" == views.held(held, ()).unserved
     assert views.held(an_artifact("tiny"), ()).unserved is None
+
+
+async def test_what_the_library_says_is_on_the_shelf_at_once(tmp_path: Path) -> None:
+    """Whoever loads right after a switch loads the new revision."""
+    library = await a_library(tmp_path, an_artifact("tiny"))
+    shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()))
+    await shelf.restock()
+    newer = replace(an_artifact("tiny"), context=8192)
+    shelf.heard(ArtifactAdded("tiny", newer))
+    assert [(8192, library.path_of(newer))] == [(model.context, model.path) for model in shelf.models()]
+    shelf.heard(ArtifactRemoved("tiny"))
+    assert () == shelf.models()

@@ -156,6 +156,13 @@ def test_a_rate_limit_is_kept_even_as_the_last_resort(standings: Standings) -> N
     assert chosen(a_deployment("a/m"), a_deployment("b/m"), standings=standings, now=1.0) == ["b/m"]
 
 
+def test_a_model_that_nobody_serves_for_its_format_is_no_route(standings: Standings) -> None:
+    """It is here, and that is said."""
+    snapshot = Snapshot.build((), held={"tiny": "safetensors"})
+    with pytest.raises(NoRouteError, match="held as safetensors"):
+        choose(a_profile("tiny"), snapshot, standings, 0.0)
+
+
 def test_an_unknown_model_is_not_found(standings: Standings) -> None:
     """The hint offers what may have been meant."""
     with pytest.raises(NotFoundError) as caught:

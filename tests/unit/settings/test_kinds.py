@@ -90,3 +90,19 @@ def test_text_becomes_a_value(kind: Kind, text: str, expected: object) -> None:
 def test_a_database_address_is_shown_without_its_password() -> None:
     """The user stays readable, the password does not."""
     assert "postgresql://me:***@db:5432/x" == kinds.without_password("postgresql://me:pw@db:5432/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30d", 2_592_000), ("12h", 43_200), ("90min", 5_400), ("2 w", 1_209_600), ("1.5s", 1.5)]
+)
+def test_lengths_of_time(text: str, seconds: float) -> None:
+    """A number with its unit, shown in the largest one that fits."""
+    assert kinds.span_of(text) == seconds
+    assert kinds.span_of(kinds.span_text(seconds)) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "30", "d", "-1d", "1y", "1m", "9" * 400 + "d"])
+def test_what_is_no_length_of_time(text: str) -> None:
+    """Months and minutes are not told apart by one letter."""
+    with pytest.raises(ValueError, match="a length of time such as"):
+        kinds.span_of(text)

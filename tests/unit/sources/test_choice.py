@@ -2,7 +2,8 @@ import pytest
 
 from roundhouse.core.browse import Memory
 from roundhouse.core.errors import NotFoundError, PolicyError, SchemaError
-from roundhouse.sources.choice import Scale, choose, files_of, quantization_of, reason, variants
+from roundhouse.core.weights.variants import quantization_of
+from roundhouse.sources.choice import Scale, choose, files_of, reason, variants
 
 QUANTS = ["tiny-Q2_K.gguf", "tiny-Q4_K_M.gguf", "tiny-Q8_0.gguf", "README.md", "mmproj-F16.gguf"]
 SPLIT = ["Q4_K_M/big-Q4_K_M-00001-of-00002.gguf", "Q4_K_M/big-Q4_K_M-00002-of-00002.gguf", "big-Q8_0.gguf"]

@@ -97,3 +97,24 @@ async def test_a_file_that_changed_since_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"other weights")
     with pytest.raises(ConflictError, match="has changed"):
         await read(FolderSource(), plan.files[0])
+
+
+async def test_the_license_in_a_folder_is_the_models(tmp_path: Path) -> None:
+    """Beside a file that is named alone may lie anybody's."""
+    (tmp_path / "tiny.gguf").write_bytes(b"weights")
+    (tmp_path / "LICENSE.md").write_bytes(b"Be kind.")
+    whole = await FolderSource().resolve(f"file:{tmp_path}")
+    alone = await FolderSource().resolve(f"file:{tmp_path}/tiny.gguf")
+    assert ("folder", [b"Be kind."]) == (
+        whole.license_source,
+        [await read(FolderSource(), file) for file in whole.license_files],
+    )
+    assert (None, ()) == (alone.license_source, alone.license_files)
+
+
+async def test_code_in_a_folder_is_flagged(tmp_path: Path) -> None:
+    """And left where it is."""
+    for name in ("tiny.gguf", "run.sh"):
+        (tmp_path / name).write_bytes(b"x")
+    plan = await FolderSource().resolve(f"file:{tmp_path}")
+    assert (["tiny.gguf"], ("run.sh is a shell script",)) == ([file.name for file in plan.files], plan.code)

@@ -195,7 +195,7 @@ async def after_a_restart(bench: Bench) -> None:
         await bench.jobs.wait(job_id)
 
 
-@pytest.mark.parametrize("step", ["add", "ensure"])
+@pytest.mark.parametrize("step", ["switch", "ensure"])
 async def test_a_pull_killed_between_its_last_steps_ends_right(bench: Bench, step: str) -> None:
     """The blob is in place and nothing is registered: the next run registers it, and fetches nothing."""
     killed = dying(bench, step)
@@ -208,7 +208,7 @@ async def test_a_pull_killed_between_its_last_steps_ends_right(bench: Bench, ste
 
 def dying(bench: Bench, step: str) -> list[str]:
     """Let the library die once at *step*, as a kill would; what died."""
-    owner: object = bench.library._artifacts if step == "add" else bench.library._folders
+    owner: object = bench.library._artifacts if step == "switch" else bench.library._folders
     real = getattr(owner, step)
     killed: list[str] = []
 

@@ -291,16 +291,16 @@ class FullDisk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         self.room, self.free, self.ran_out = room, 0, asyncio.Event()
-        self._loop, write = asyncio.get_running_loop(), Partial.write
+        self._loop, write = asyncio.get_running_loop(), Partial.put
         usage = shutil.disk_usage("/")
 
-        def writing(partial: Partial, block: bytes | bytearray) -> None:
-            if partial.written + len(block) > self.room:
+        def writing(partial: Partial, part: memoryview, offset: int) -> None:
+            if offset + len(part) > self.room:
                 self._loop.call_soon_threadsafe(self.ran_out.set)
                 raise OSError(errno.ENOSPC, "No space left on device")
-            write(partial, block)
+            write(partial, part, offset)
 
-        monkeypatch.setattr(Partial, "write", writing)
+        monkeypatch.setattr(Partial, "put", writing)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=self.free))
 
     def empty(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from roundhouse.access.permissions import Permission
 from roundhouse.api.fields import LimitRequest, Name, PriorityRequest, PullRequest
@@ -37,12 +37,13 @@ def add_transfers(router: APIRouter, desk: TransfersDesk) -> None:
         responses={HTTPStatus.OK: {"model": Plan, "description": "`dry_run`: what the pull would do"}},
         openapi_extra=needs(Permission.MODELS_MANAGE),
     )
-    async def pull(request: PullRequest, response: Response) -> TransferView | Plan:
+    async def pull(request: PullRequest, response: Response, asked: Request) -> TransferView | Plan:
         """Start a pull, or join the one of the same reference that is under way."""
+        by = asked.state.principal.name
         if request.dry_run:
             response.status_code = HTTPStatus.OK
-            return Plan(await desk.plan_pull(request.ref, request.name))
-        return await desk.start_pull(request.ref, request.name)
+            return Plan(await desk.plan_pull(request.ref, request.name, by=by))
+        return await desk.start_pull(request.ref, request.name, by=by)
 
     @router.get("/api/v1/transfers", tags=["transfers"], openapi_extra=needs(Permission.MODELS_READ))
     async def list_transfers() -> Transfers:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
+from roundhouse.app.desks.events import EventDesk
 from roundhouse.app.desks.exchange import ExchangeDesk
+from roundhouse.app.desks.keeping import Keeping
+from roundhouse.app.desks.licenses import Licenses
+from roundhouse.app.desks.migrations import MigrationDesk
+from roundhouse.app.desks.models import Models
 from roundhouse.app.desks.repair import RepairDesk
+from roundhouse.app.desks.revisions import RevisionsDesk
 from roundhouse.app.desks.routes import Routes
 from roundhouse.app.desks.status import StatusDesk
 from roundhouse.app.desks.transfers import TransferDesk
@@ -16,12 +22,18 @@ from roundhouse.app.rooms import Rooms
 class Desks(
     StatusDesk,
     RepairDesk,
+    RevisionsDesk,
     BrowseDesk,
     ExchangeDesk,
     TransferDesk,
     Backends,
     Routes,
     Usage,
+    Licenses,
+    MigrationDesk,
+    EventDesk,
+    Models,
+    Keeping,
 ):
     """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
 

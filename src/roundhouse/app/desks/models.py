@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from roundhouse.app.desks import views
 from roundhouse.app.rooms import Rooms
@@ -20,9 +21,7 @@ class Models:
 
     async def models(self) -> Sequence[Model]:
         """List all of them, by name."""
-        served, aside = self._served(), await self._rooms.library.quarantined()
-        held = [views.held(each, served.pop(each.model, ()), aside) for each in await self._rooms.library.list()]
-        return sorted([*held, *(views.remote(name, who) for name, who in served.items())], key=lambda model: model.name)
+        return await self._rooms.listing.models()
 
     async def model(self, name: str) -> ModelDetail:
         """Show one. Raises NotFoundError."""
@@ -30,14 +29,16 @@ class Models:
         artifact = await self._held(name)
         if artifact is not None:
             who = served.get(artifact.model, ())
-            aside = await self._rooms.library.quarantined()
-            return views.detail(views.held(artifact, who, aside), artifact, who)
+            disk = await self._rooms.listing.disk_use(artifact)
+            shown = views.detail(await self._rooms.listing.model(artifact), artifact, who, disk)
+            older = await self._rooms.library.older(artifact.model)
+            return replace(shown, revisions=views.revisions(artifact, older))
         name = self._model_of(name, served)
-        return views.detail(views.remote(name, served[name]), None, served[name])
+        return views.detail(views.remote(name, served[name], self._rooms.marking.of(name)), None, served[name])
 
     async def remove_model(self, name: str, *, dry_run: bool) -> Removal:
         """Take one out of the library. Raises NotFoundError; ConflictError when it is not ours to remove."""
-        artifact = await self._ours(name, "be removed")
+        artifact = await self.ours(name, "be removed")
         artifact, freed = await self._rooms.library.removal(artifact.model)
         if not dry_run:
             freed = await self._rooms.library.remove(artifact.model)
@@ -46,15 +47,12 @@ class Models:
 
     async def verify_model(self, name: str, *, quick: bool = False) -> Verification:
         """Read all its bytes again, or only look at size, header and time of change. Raises NotFoundError."""
-        artifact = await self._ours(name, "be verified")
+        artifact = await self.ours(name, "be verified")
         return views.verification(await self._rooms.library.verify(artifact.model, quick=quick))
 
-    def _served(self) -> dict[str, tuple[Deployment, ...]]:
+    def _served(self) -> Mapping[str, tuple[Deployment, ...]]:
         """Deployments by model."""
-        served: dict[str, tuple[Deployment, ...]] = {}
-        for deployment in self._rooms.fleet.deployments():
-            served[deployment.model] = (*served.get(deployment.model, ()), deployment)
-        return served
+        return self._rooms.listing.served()
 
     async def _held(self, name: str) -> Artifact | None:
         try:
@@ -62,7 +60,7 @@ class Models:
         except NotFoundError:
             return None
 
-    async def _ours(self, name: str, what: str) -> Artifact:
+    async def ours(self, name: str, what: str) -> Artifact:
         """The artifact that *name* means; says so when only a backend has the model."""
         try:
             return await self._rooms.library.find(name)
@@ -73,7 +71,7 @@ class Models:
             message = f"{name} is served by {served[name][0].backend} and not in the library, so it cannot {what} here"
             raise ConflictError(message, hint="see what the library holds with `roundhouse models ls`") from None
 
-    def _model_of(self, name: str, served: dict[str, tuple[Deployment, ...]]) -> str:
+    def _model_of(self, name: str, served: Mapping[str, tuple[Deployment, ...]]) -> str:
         """The model that *name* means: itself, a deployment's id, or a tag left out. Raises NotFoundError."""
         if name in served:
             return name

@@ -17,7 +17,7 @@ class RepairDesk(Models):
 
         Raises NotFoundError; ConflictError when it is not ours to repair.
         """
-        artifact = await self._ours(name, "be repaired")
+        artifact = await self.ours(name, "be repaired")
         done = await self._rooms.repairs.repair(artifact.model, dry_run=dry_run)
         touched = {file.digest for file in done.files if file.outcome in {"repaired", "quarantined"}}
         if touched:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from roundhouse.app.desks.views import transfer_view
 from roundhouse.app.rooms import Rooms
 from roundhouse.core.views import Bandwidth, PullFile, PullPlan, TransferView
 from roundhouse.upkeep.progress import Progress
@@ -15,9 +16,9 @@ class TransferDesk:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
 
-    async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
-        """Resolve *ref* without fetching it. Raises what the source raises."""
-        preview = await self._rooms.pulls.preview(ref, name)
+    async def plan_pull(self, ref: str, name: str | None, *, by: str | None = None) -> PullPlan:
+        """Resolve *ref* without fetching it. Raises what the source raises, and PolicyError."""
+        preview = await self._rooms.pulls.preview(ref, name, by=by)
         plan = preview.plan
         files = zip(plan.files, preview.present, strict=True)
         return PullPlan(
@@ -30,39 +31,48 @@ class TransferDesk:
             bytes_needed=preview.bytes_needed,
             disk_free=preview.disk_free,
             reason=plan.reason,
+            license_name=plan.license_name,
+            license_url=plan.license_url,
+            license_source=plan.license_source,
+            license_digest=plan.license_digest,
+            license_state=preview.license_state,
+            code=plan.code,
         )
 
-    async def start_pull(self, ref: str, name: str | None) -> TransferView:
-        """Start, or join the transfer of the same reference that is under way. Raises SchemaError, OfflineError."""
-        return _view(Progress(await self._rooms.pulls.start(ref, name)))
+    async def start_pull(self, ref: str, name: str | None, *, by: str | None = None) -> TransferView:
+        """Start for *by*, or join the transfer of the same reference that is under way.
+
+        Raises SchemaError, OfflineError, PolicyError, LicenseError.
+        """
+        return transfer_view(Progress(await self._rooms.pulls.start(ref, name, by=by)))
 
     async def transfers(self) -> Sequence[TransferView]:
         """List them, newest first."""
-        return [_view(each) for each in await self._rooms.pulls.list()]
+        return [transfer_view(each) for each in await self._rooms.pulls.list()]
 
     async def transfer(self, transfer_id: str) -> TransferView:
         """Show one. Raises NotFoundError."""
-        return _view(await self._rooms.pulls.progress(transfer_id))
+        return transfer_view(await self._rooms.pulls.progress(transfer_id))
 
     async def pause_transfer(self, transfer_id: str) -> TransferView:
         """Let one wait until it is resumed. Raises NotFoundError, ConflictError."""
-        return _view(await self._rooms.pulls.pause(transfer_id))
+        return transfer_view(await self._rooms.pulls.pause(transfer_id))
 
     async def resume_transfer(self, transfer_id: str) -> TransferView:
         """Let a paused one go on. Raises NotFoundError, ConflictError."""
-        return _view(await self._rooms.pulls.resume(transfer_id))
+        return transfer_view(await self._rooms.pulls.resume(transfer_id))
 
     async def cancel_transfer(self, transfer_id: str) -> TransferView:
         """End one and keep nothing of it. Raises NotFoundError, ConflictError."""
-        return _view(await self._rooms.pulls.cancel(transfer_id))
+        return transfer_view(await self._rooms.pulls.cancel(transfer_id))
 
     async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
         """Let one take so many bytes per second at most. Raises NotFoundError, ConflictError."""
-        return _view(await self._rooms.pulls.limit(transfer_id, bandwidth))
+        return transfer_view(await self._rooms.pulls.limit(transfer_id, bandwidth))
 
     async def prioritize_transfer(self, transfer_id: str, priority: int) -> TransferView:
         """Let one be sooner or later than others that wait. Raises NotFoundError, ConflictError."""
-        return _view(await self._rooms.pulls.prioritize(transfer_id, priority))
+        return transfer_view(await self._rooms.pulls.prioritize(transfer_id, priority))
 
     async def bandwidth(self) -> Bandwidth:
         """Tell how fast all of them together may be."""
@@ -72,22 +82,3 @@ class TransferDesk:
         """Let all of them together take so many bytes per second at most, until the next start."""
         self._rooms.pulls.bandwidth.limit = bandwidth
         return await self.bandwidth()
-
-
-def _view(progress: Progress) -> TransferView:
-    transfer = progress.transfer
-    return TransferView(
-        id=transfer.id,
-        ref=transfer.ref,
-        model=transfer.model,
-        state=transfer.state,
-        bytes_total=transfer.bytes_total,
-        bytes_done=transfer.bytes_done,
-        rate=progress.rate,
-        eta_s=progress.eta_s,
-        error=transfer.error,
-        created_at=transfer.created_at,
-        updated_at=transfer.updated_at,
-        bandwidth=transfer.bandwidth,
-        priority=transfer.priority,
-    )

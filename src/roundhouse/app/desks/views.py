@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
-from roundhouse.core.artifacts import Artifact, Digest
+from roundhouse.app.listing import Show
+from roundhouse.core.artifacts import Artifact, Digest, Older, Transfer, TransferState
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
+from roundhouse.core.marks import UNMARKED, Mark
 from roundhouse.core.views import (
     ByteRange,
     CandidateView,
     DeploymentView,
+    DiskUse,
     Explanation,
     Factor,
     FileCheck,
@@ -18,13 +22,18 @@ from roundhouse.core.views import (
     ModelFile,
     ProfileView,
     RefusalView,
+    RevisionView,
     TokenPrice,
+    TransferView,
     Verification,
 )
 from roundhouse.library import FileReport, VerifyReport
+from roundhouse.library.admission import code_flags
 from roundhouse.library.formats import GGUF
 from roundhouse.routing.policy import Weights
 from roundhouse.routing.route import Candidate, Route
+from roundhouse.upkeep.admission import LicenseBook
+from roundhouse.upkeep.progress import Progress
 
 _MILLION = 1_000_000
 
@@ -48,7 +57,27 @@ def deployment(of: Deployment) -> DeploymentView:
     )
 
 
-def held(artifact: Artifact, deployments: Sequence[Deployment], quarantined: Collection[Digest] = ()) -> Model:
+def shown_under(book: LicenseBook) -> Show:
+    """How models look, held or not, with the terms that *book* knows."""
+
+    def show(
+        name: str, artifact: Artifact | None, deployments: Sequence[Deployment], mark: Mark, aside: Collection[Digest]
+    ) -> Model:
+        if artifact is None:
+            return remote(name, deployments, mark)
+        license_id, digest = book.of_artifact(artifact)
+        state = book.state_of(license_id, digest)
+        return replace(held(artifact, deployments, mark, aside), license_digest=digest, license_state=state)
+
+    return show
+
+
+def held(
+    artifact: Artifact,
+    deployments: Sequence[Deployment],
+    mark: Mark = UNMARKED,
+    quarantined: Collection[Digest] = (),
+) -> Model:
     """A model that the library holds, with those who serve it."""
     return Model(
         name=artifact.model,
@@ -62,17 +91,22 @@ def held(artifact: Artifact, deployments: Sequence[Deployment], quarantined: Col
         parameters=artifact.parameters,
         size=artifact.size,
         license=artifact.license,
+        license_source=artifact.license_source,
         created_at=artifact.created_at,
         verified_at=artifact.verified_at,
         loaded=_loaded(deployments),
         deployments=tuple(each.id for each in deployments),
         local=True,
+        pinned=mark.pinned,
+        tags=tuple(map(str, mark.tags)),
+        last_used_at=mark.last_used_at,
+        times_used=mark.times_used,
         unserved=None if deployments or artifact.format == GGUF else f"held; no backend here serves {artifact.format}",
         quarantined=any(file.digest in quarantined for file in artifact.files),
     )
 
 
-def remote(name: str, deployments: Sequence[Deployment]) -> Model:
+def remote(name: str, deployments: Sequence[Deployment], mark: Mark = UNMARKED) -> Model:
     """A model that only backends have."""
     return Model(
         name=name,
@@ -81,16 +115,35 @@ def remote(name: str, deployments: Sequence[Deployment]) -> Model:
         loaded=_loaded(deployments),
         deployments=tuple(each.id for each in deployments),
         local=False,
+        last_used_at=mark.last_used_at,
+        times_used=mark.times_used,
     )
 
 
-def detail(model: Model, artifact: Artifact | None, deployments: Sequence[Deployment]) -> ModelDetail:
+def detail(
+    model: Model, artifact: Artifact | None, deployments: Sequence[Deployment], disk: DiskUse | None = None
+) -> ModelDetail:
     """A model with its files and deployments."""
     files = artifact.files if artifact else ()
     return ModelDetail(
         **{name: getattr(model, name) for name in Model.__slots__},
         files=tuple(ModelFile(file.name, file.size, file.digest) for file in files),
         served_by=tuple(deployment(each) for each in deployments),
+        code=() if artifact is None else _code(artifact),
+        disk=disk,
+    )
+
+
+def _code(artifact: Artifact) -> tuple[str, ...]:
+    return code_flags([file.name for file in artifact.files], chat_template=artifact.has_chat_template)
+
+
+def revisions(served: Artifact, older: Sequence[Older]) -> tuple[RevisionView, ...]:
+    """The revisions of one model that are here."""
+    kept = [(each.artifact, each.served_until) for each in older]
+    return tuple(
+        RevisionView(each.revision, each.key, each.size, each.created_at, until is None, until)
+        for each, until in [(served, None), *kept]
     )
 
 
@@ -145,3 +198,38 @@ def _candidate(rank: int, candidate: Candidate, weights: Weights) -> CandidateVi
 
 def _loaded(deployments: Sequence[Deployment]) -> bool:
     return any(each.residency is Residency.LOADED for each in deployments)
+
+
+def transfer_view(progress: Progress) -> TransferView:
+    """A transfer, and how it moves."""
+    transfer = progress.transfer
+    return TransferView(
+        id=transfer.id,
+        ref=transfer.ref,
+        model=transfer.model,
+        state=transfer.state,
+        bytes_total=transfer.bytes_total,
+        bytes_done=transfer.bytes_done,
+        rate=progress.rate,
+        eta_s=progress.eta_s,
+        error=transfer.error,
+        created_at=transfer.created_at,
+        updated_at=transfer.updated_at,
+        bandwidth=transfer.bandwidth,
+        priority=transfer.priority,
+        bytes_verified=transfer.bytes_done if progress.verified is None else progress.verified,
+        waiting=_waiting(transfer),
+    )
+
+
+def _waiting(transfer: Transfer) -> str | None:
+    """Why a transfer does not move, in words; ``None`` when it does or is over."""
+    if transfer.state.over:
+        return None
+    if transfer.error is not None:
+        retry_s = transfer.error.get("retry_in_s")
+        again = "" if retry_s is None else f"; tried again in {retry_s} s"
+        return f"{transfer.error.get('message')}{again}"
+    if transfer.state is TransferState.PAUSED:
+        return "paused until it is resumed"
+    return "its turn has not come" if transfer.state is TransferState.QUEUED else None

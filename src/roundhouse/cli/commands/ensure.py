@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from time import sleep
 
 import click
+import msgspec
 
 from roundhouse.cli.client import PATIENT_S, Call, Client, Reply, path_of
 from roundhouse.cli.errors import rebuilt
@@ -17,7 +19,7 @@ from roundhouse.cli.options import Command, examples
 from roundhouse.cli.output import Cell, Column, Table
 from roundhouse.core.artifacts import TransferState
 from roundhouse.core.desks.ensure import EnsuredModel, EnsureReport
-from roundhouse.core.errors import DeadlineError, NotFoundError, SchemaError
+from roundhouse.core.errors import AbortedError, DeadlineError, NotFoundError, SchemaError
 from roundhouse.core.views import TransferView
 
 _PAUSE_S = 0.3
@@ -91,21 +93,36 @@ def _wait(
 ) -> Reply[EnsureReport]:
     """Wait for what is on its way, and look at everything once more. Raises DeadlineError."""
     client, start = invocation.client(), invocation.clock.monotonic()
-    waiting = {model.transfer: model for model in reply.view.models if model.transfer}
+    waiting = {model.transfer: model.name or model.ref for model in reply.view.models if model.transfer}
+    errors: dict[str, dict[str, object]] = {}
     with invocation.out.progress("ensuring") as bar:
-        for number, (transfer, model) in enumerate(waiting.items()):
-            while True:
-                view = client.ask(Call("GET", path_of("/transfers", str(transfer))), TransferView).view
-                bar.update(f"{model.name or model.ref}: {view.state}", number, len(waiting))
-                if view.state == TransferState.FAILED:
-                    raise rebuilt(view.error or {})
-                if TransferState(view.state).over:
-                    break
+        for number, (transfer, name) in enumerate(waiting.items()):
+            while not TransferState((view := _transfer(client, transfer)).state).over:
+                bar.update(f"{name}: {view.state}", number, len(waiting))
                 if timeout is not None and invocation.clock.monotonic() - start >= timeout:
-                    message = f"{model.name or model.ref} is not here after {timeout:g} s: it is {view.state}"
+                    message = f"{name} is not here after {timeout:g} s: it is {view.state}"
                     raise DeadlineError(message, hint="it goes on; see how far it is with `roundhouse downloads ls`")
                 sleep(_PAUSE_S)
-    return _ask(client, document, dry_run=True)
+            if view.state != TransferState.DONE:
+                errors[transfer] = dict(view.error or {}) or AbortedError("the download was cancelled").to_dict()
+    refused = {each.ref: errors[each.transfer] for each in reply.view.models if each.transfer in errors}
+    return _with_errors(_ask(client, document, dry_run=True).view, refused)
+
+
+def _transfer(client: Client, transfer: str) -> TransferView:
+    return client.ask(Call("GET", path_of("/transfers", transfer)), TransferView).view
+
+
+def _with_errors(report: EnsureReport, errors: dict[str, dict[str, object]]) -> Reply[EnsureReport]:
+    """How everything is at the end: what did not come has failed. What was fetched is no mere plan any more."""
+    models = tuple(
+        replace(each, state="failed", reason=str(errors[each.ref].get("message")), error=errors[each.ref])
+        if each.ref in errors and each.state == "pending"
+        else each
+        for each in report.models
+    )
+    made = replace(report, models=models, dry_run=False)
+    return Reply(made, msgspec.to_builtins(made))
 
 
 def _show(invocation: Invocation, reply: Reply[EnsureReport]) -> None:

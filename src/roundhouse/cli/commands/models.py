@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import click
@@ -13,52 +14,83 @@ from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.browse import browse
 from roundhouse.cli.commands.ensure import ensure
 from roundhouse.cli.commands.exchange import bundle, export, import_command
+from roundhouse.cli.commands.keeping import gc, pin, tag, unpin, untag
+from roundhouse.cli.commands.migrate import migrate
 from roundhouse.cli.commands.repair import repair
+from roundhouse.cli.commands.update import rollback, short, update
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
 from roundhouse.cli.output import Cell, Column, Table
 from roundhouse.core.errors import VerifyError
-from roundhouse.core.views import Model, ModelDetail, Removal, Verification
+from roundhouse.core.views import DiskUse, Model, ModelDetail, Removal, Verification
 
 #: A real model that fits anywhere: what empty places suggest.
 FIRST_MODEL = "hf:Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M"
 
 
+_SORTS: Mapping[str, Callable[[Model], tuple[object, ...]]] = {
+    "name": lambda model: (model.name,),
+    "size": lambda model: (-(model.size or 0), model.name),
+    "used": lambda model: (-model.last_used_at.timestamp() if model.last_used_at else 0.0, model.name),
+}
+
+
 @click.group(cls=Group)
 def models() -> None:
-    """List, show, find, remove, verify and repair models."""
+    """List, show, find, remove, verify, repair, tag, move and clean up models."""
 
 
 for command in (
     browse,
+    pin,
+    unpin,
+    tag,
+    untag,
+    gc,
     repair,
     export,
     import_command,
     bundle,
     ensure,
+    migrate,
+    rollback,
+    update,
 ):
     models.add_command(command)
 
 
-@models.command(epilog=examples("roundhouse models ls", "roundhouse models ls --local", "roundhouse models ls --json"))
+@models.command(
+    epilog=examples(
+        "roundhouse models ls", "roundhouse models ls --local --sort size", "roundhouse models ls --tag fast --json"
+    )
+)
 @click.option("--local", is_flag=True, help="Only models of the library, on this disk.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only models with this tag; several narrow further.")
+@click.option(
+    "--sort", type=click.Choice(list(_SORTS)), default="name", help="By name, size or last use, largest first."
+)
 @click.pass_obj
-def ls(invocation: Invocation, *, local: bool) -> None:
+def ls(invocation: Invocation, *, local: bool, tags: tuple[str, ...], sort: str) -> None:
     """List the models that can be asked for."""
-    reply = invocation.client().ask(Call("GET", "/models"), Models)
-    remember(invocation.home, (model.name for model in reply.view.models))
-    listed = [model for model in reply.view.models if model.local or not local]
+    reply = invocation.client().ask(Call("GET", "/models", {"tag": tags} if tags else {}), Models)
+    if not tags:
+        remember(invocation.home, (model.name for model in reply.view.models))
+    listed = sorted((model for model in reply.view.models if model.local or not local), key=_SORTS[sort])
     names = [model.name for model in listed]
     data = reply.data
-    if local and isinstance(data, dict):
-        data = {**data, "models": [row for row in data["models"] if row["name"] in names]}
+    if isinstance(data, dict):
+        rows = {row["name"]: row for row in data["models"]}
+        data = {**data, "models": [rows[name] for name in names]}
     now = invocation.clock.now()
     invocation.out.result(data, [Table(_COLUMNS, [_row(model, now) for model in listed])], names)
     broken = [model.name for model in listed if model.quarantined]
     if broken:
         invocation.out.then("some bytes were found wrong; bring them again", f"roundhouse models repair {broken[0]}")
-    if not listed:
+    if not listed and tags:
+        invocation.out.say(f"no models are tagged {' and '.join(tags)}")
+        invocation.out.then("tag one", f"roundhouse models tag NAME {tags[0]}")
+    elif not listed:
         invocation.out.say("no models yet")
         invocation.out.then("get one", f"roundhouse pull {FIRST_MODEL}")
 
@@ -71,6 +103,10 @@ _COLUMNS = (
     Column("loaded", drop=2),
     Column("served by", drop=1),
     Column("added", drop=5),
+    Column("licence", drop=6),
+    Column("last used", drop=3),
+    Column("uses", right=True, drop=6),
+    Column("tags", drop=7),
 )
 
 
@@ -84,6 +120,10 @@ def _row(model: Model, now: datetime) -> list[Cell | str]:
         _state(model),
         backends or Cell(model.unserved or "nobody", style="warn"),
         Cell(wording.ago(model.created_at, now), model.created_at or ""),
+        _license(model),
+        Cell(wording.ago(model.last_used_at, now), model.last_used_at or ""),
+        Cell(str(model.times_used or "-"), model.times_used),
+        ", ".join([*(["pinned"] if model.pinned else []), *model.tags]),
     ]
 
 
@@ -91,6 +131,13 @@ def _state(model: Model) -> Cell:
     if model.quarantined:
         return Cell("quarantined", style="fail")
     return Cell("loaded" if model.loaded else "-", style="ok" if model.loaded else "dim")
+
+
+def _license(model: Model) -> Cell | str:
+    """Its licence, and what is in the way if something is."""
+    called = model.license or ("unknown" if model.local else "-")
+    waits = {"needed": "not accepted", "refused": "refused"}.get(model.license_state or "")
+    return Cell(f"{called} ({waits})", style="warn") if waits else called
 
 
 @models.command(epilog=examples("roundhouse models show roundhouse/noise"))
@@ -127,8 +174,28 @@ def show(invocation: Invocation, name: str) -> None:
         ],
         title="served by",
     )
-    facts = Table((Column(""), Column("")), _facts(model, invocation.clock.now()))
-    invocation.out.result(reply.data, [facts, files, served], [model.name])
+    now = invocation.clock.now()
+    facts = Table((Column(""), Column("")), _facts(model, now))
+    tables = [facts, files, served, *([_revisions(model, now)] if len(model.revisions) > 1 else [])]
+    invocation.out.result(reply.data, tables, [model.name])
+
+
+def _revisions(model: ModelDetail, now: datetime) -> Table:
+    """Those that are here; a model with only one needs no list of them."""
+    return Table(
+        (Column("revision"), Column("key"), Column("size", right=True), Column("came", drop=1), Column("")),
+        [
+            [
+                short(each.revision),
+                each.key,
+                Cell(wording.size(each.size), each.size),
+                Cell(wording.ago(each.created_at, now), each.created_at or ""),
+                "served" if each.served else "kept",
+            ]
+            for each in model.revisions
+        ],
+        title="revisions",
+    )
 
 
 def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
@@ -137,7 +204,9 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("name", model.name),
         ("from", model.ref),
         ("revision", model.revision),
-        ("license", model.license),
+        ("license", _license(model) if model.local else model.license),
+        ("named by", model.license_source),
+        *(("executes code", flag) for flag in model.code),
         ("format", " ".join(filter(None, (model.format, model.architecture, model.quantization))) or None),
         ("parameters", None if model.parameters is None else Cell(wording.count(model.parameters), model.parameters)),
         ("context", None if model.context is None else Cell(f"{model.context:,} tokens", model.context)),
@@ -145,10 +214,33 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("added", Cell(wording.ago(model.created_at, now), model.created_at) if model.created_at else None),
         ("verified", _verified(model, now)),
         ("loaded", "yes" if model.loaded else "no"),
+        ("last used", _used(model, now)),
+        ("pinned", "yes" if model.pinned else None),
+        ("tags", ", ".join(model.tags) or None),
+        *_disk(model.disk),
         ("served", None if model.unserved is None else Cell(model.unserved, style="warn")),
         ("bytes", Cell("in quarantine: they were found wrong", style="fail") if model.quarantined else None),
     ]
     return [[Cell(label, style="dim"), value] for label, value in facts if value is not None]
+
+
+def _used(model: ModelDetail, now: datetime) -> Cell | str:
+    if model.last_used_at is None:
+        return "never"
+    return Cell(f"{wording.ago(model.last_used_at, now)}, {model.times_used:,} times in all", model.last_used_at)
+
+
+def _disk(disk: DiskUse | None) -> list[tuple[str, Cell | str | None]]:
+    """What it takes on the disk; sharing is told only where there is some."""
+    if disk is None:
+        return []
+    shared, linked = disk.shared_with_models, disk.linked_elsewhere
+    return [
+        ("on disk", Cell(wording.size(disk.bytes), disk.bytes)),
+        ("shared", Cell(f"{wording.size(shared)} with other models", shared) if shared else None),
+        ("linked", Cell(f"{wording.size(linked)} also by files outside the library", linked) if linked else None),
+        ("removal frees", Cell(wording.size(disk.freed_by_removal), disk.freed_by_removal)),
+    ]
 
 
 def _verified(model: ModelDetail, now: datetime) -> Cell | str | None:

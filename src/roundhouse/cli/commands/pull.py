@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from time import sleep
@@ -12,6 +13,7 @@ import click
 from roundhouse.cli import wording
 from roundhouse.cli.answers import Planned
 from roundhouse.cli.client import PATIENT_S, Call, Client, Reply, path_of
+from roundhouse.cli.commands.agreeing import asking, license_words
 from roundhouse.cli.errors import INTERRUPTED, rebuilt
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Command, examples
@@ -48,14 +50,18 @@ class Wish:
         "roundhouse pull https://example.org/model.gguf#sha256=…",
         "roundhouse pull ./model.gguf --name mine",
         "roundhouse pull hf:owner/repo --dry-run",
+        "roundhouse pull hf:owner/repo --accept-license",
     ),
 )
 @click.argument("ref")
 @click.option("--name", metavar="NAME", help="Ask for it by this name later.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched, and fetch nothing.")
+@click.option("--accept-license", is_flag=True, help="Accept the model's licence without being asked.")
 @click.option("--detach", is_flag=True, help="Do not wait for the end (needs a running server).")
 @click.pass_obj
-def pull(invocation: Invocation, ref: str, name: str | None, *, dry_run: bool, detach: bool) -> int:
+def pull(
+    invocation: Invocation, ref: str, name: str | None, *, dry_run: bool, accept_license: bool, detach: bool
+) -> int:
     """Get a model onto this machine.
 
     REF is hf:owner/repo[@rev][:quant], ollama:[host/][owner/]name[:tag], an https
@@ -73,7 +79,8 @@ def pull(invocation: Invocation, ref: str, name: str | None, *, dry_run: bool, d
     if dry_run:
         _show_plan(invocation.out, client, wish)
         return 0
-    reply = client.ask(_call(wish, dry_run=False), TransferView)
+    begin = partial(client.ask, _call(wish, dry_run=False), TransferView)
+    reply = asking(invocation, begin, accept=accept_license)
     if detach:
         _show_start(invocation.out, reply)
         return 0
@@ -107,10 +114,11 @@ def _show_plan(out: Output, client: Client, wish: Wish) -> None:
 
 
 def _plan_words(plan: PullPlan) -> list[str]:
-    license_words = f", licence {plan.license}" if plan.license else ""
     because = [plan.reason] if plan.reason else []
     return [
-        f"would become {plan.model}, from {plan.source} at {plan.revision[:12]}{license_words}",
+        f"would become {plan.model}, from {plan.source} at {plan.revision[:12]}",
+        license_words(plan),
+        *(f"executes code: {flag}" for flag in plan.code),
         f"to fetch: {wording.size(plan.bytes_needed)} of {wording.size(plan.bytes_total)}",
         f"free on disk: {wording.size(plan.disk_free)}",
         *because,

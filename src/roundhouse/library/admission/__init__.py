@@ -1,6 +1,7 @@
 """What may come into the library: licences, owners, formats, sizes, and what would execute code. Pure."""
 
 from roundhouse.library.admission.code import code_flags
+from roundhouse.library.admission.finding import find_license
 from roundhouse.library.admission.licenses import (
     LicenseRules,
     Stance,
@@ -18,6 +19,7 @@ __all__ = [
     "PolicyRules",
     "Stance",
     "code_flags",
+    "find_license",
     "normalized",
     "owners_of",
     "recognized",

@@ -129,7 +129,10 @@ def normalized(said: str | None) -> str | None:
     word = re.sub(r"[\s_]+", "-", said.strip().lower())
     if word in _NOTHING:
         return None
-    word = _SPELLINGS.get(word, word)
+    spelled = _SPELLINGS.get(word, word)
+    if re.search(r"\s", said.strip()) and spelled == word and word not in PERMISSIVE:
+        return OTHER  # a sentence: `BSD-3-Clause with exceptions` is not of the family `bsd-*`
+    word = spelled
     return word if len(word) <= _LONGEST and _ID.fullmatch(word) else OTHER
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, TypeVar
@@ -16,6 +17,7 @@ import msgspec
 
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
 from roundhouse.core.errors import SchemaError, TooLargeError
+from roundhouse.core.marks import MOST_TAGS, UNMARKED, Mark, Tag
 
 T = TypeVar("T")
 _ROOT = "$"
@@ -40,6 +42,7 @@ _Ref = Annotated[
 _Sha256 = Annotated[
     str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64, description="the sha256 of all bytes, as lower-case hex")
 ]
+_Tag = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$", max_length=64)]
 _AT = re.compile(r"(?P<problem>.*) - at `(?P<path>\$.*)`", re.DOTALL)
 
 
@@ -67,6 +70,10 @@ class RegisteredArtifact(msgspec.Struct, frozen=True, omit_defaults=True):
     context: _Count | None = None
     parameters: _Count | None = None
     has_chat_template: bool = False
+    pinned: bool = False
+    tags: Annotated[tuple[_Tag, ...], msgspec.Meta(max_length=MOST_TAGS)] = ()
+    license_digest: _Sha256 | None = None
+    license_source: _Word | None = None
 
 
 class Registry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,14 +97,25 @@ def json_schema() -> dict[str, object]:
     }
 
 
-def write(artifacts: Sequence[Artifact]) -> bytes:
-    """The document of *artifacts*: the same ones give the same bytes."""
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a document tells."""
+
+    artifacts: tuple[Artifact, ...]
+    #: What people had said about them, by name; nothing about most.
+    marks: Mapping[str, Mark]
+
+
+def write(artifacts: Sequence[Artifact], marks: Mapping[str, Mark] | None = None) -> bytes:
+    """The document of *artifacts*, and of what is said about them: the same ones give the same bytes."""
     ordered = sorted(artifacts, key=lambda artifact: artifact.model)
-    registry = Registry("roundhouse-registry", 1, tuple(map(_registered, ordered)))
+    registry = Registry(
+        "roundhouse-registry", 1, tuple(_registered(each, (marks or {}).get(each.model, UNMARKED)) for each in ordered)
+    )
     return msgspec.json.format(msgspec.json.encode(registry), indent=2) + b"\n"
 
 
-def _registered(artifact: Artifact) -> RegisteredArtifact:
+def _registered(artifact: Artifact, mark: Mark) -> RegisteredArtifact:
     return RegisteredArtifact(
         name=artifact.model,
         ref=artifact.ref,
@@ -112,11 +130,15 @@ def _registered(artifact: Artifact) -> RegisteredArtifact:
         context=artifact.context,
         parameters=artifact.parameters,
         has_chat_template=artifact.has_chat_template,
+        pinned=mark.pinned,
+        tags=tuple(map(str, mark.tags)),
+        license_digest=None if artifact.license_digest is None else str(artifact.license_digest),
+        license_source=artifact.license_source,
     )
 
 
-def read(document: bytes) -> tuple[Artifact, ...]:
-    """The models of *document*, never verified here. Raises SchemaError that names the JSON path, TooLargeError."""
+def read(document: bytes) -> Contents:
+    """What *document* tells. Raises SchemaError that names the JSON path, TooLargeError."""
     if len(document) > LARGEST:
         message = f"a registry has {LARGEST:,} bytes at most"
         raise TooLargeError(message)
@@ -130,7 +152,12 @@ def read(document: bytes) -> tuple[Artifact, ...]:
         for place, file in enumerate(each.files):
             if sizes.setdefault(file.digest, file.size) != file.size:
                 raise refusal(path + f".files[{place}].size", "is another one than before, of the same digest")
-    return tuple(_artifact(each, f"$.artifacts[{number}]") for number, each in enumerate(registry.artifacts))
+    artifacts = tuple(_artifact(each, f"$.artifacts[{number}]") for number, each in enumerate(registry.artifacts))
+    return Contents(artifacts, {each.name: _mark(each) for each in registry.artifacts if each.pinned or each.tags})
+
+
+def _mark(each: RegisteredArtifact) -> Mark:
+    return Mark(each.pinned, tuple(sorted({Tag(tag) for tag in each.tags})))
 
 
 def decoded(document: bytes, kind: type[T]) -> T:
@@ -171,11 +198,13 @@ def _artifact(each: RegisteredArtifact, path: str) -> Artifact:
         parameters=each.parameters,
         has_chat_template=each.has_chat_template,
         license=each.license,
+        license_digest=None if each.license_digest is None else Digest(each.license_digest),
+        license_source=each.license_source,
     )
 
 
 def _texts(each: RegisteredArtifact) -> Iterator[tuple[str, str]]:
-    for name in ("ref", "source", "revision", "format", "license", "architecture", "quantization"):
+    for name in ("ref", "source", "revision", "format", "license", "license_source", "architecture", "quantization"):
         value = getattr(each, name)
         if value is not None:
             yield name, value

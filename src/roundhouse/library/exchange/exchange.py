@@ -16,20 +16,25 @@ from uuid import uuid4
 from roundhouse.core.artifacts import Artifact, Digest
 from roundhouse.core.desks.exchange import Bundle, Import
 from roundhouse.core.errors import DiskError, SchemaError, VerifyError
+from roundhouse.core.marks import MOST_TAGS, Mark
 from roundhouse.library.exchange import document, tar
 from roundhouse.library.exchange.intake import Intake, Part, disk_errors
 from roundhouse.library.exchange.merge import Verdict, arrange
 from roundhouse.library.library import Library
+from roundhouse.library.marking import Marking
 
 MANIFEST = "manifest.json"
 _BLOCK = 1 << 20
 
 
 class Exchange:
-    """The way out of one library and into it; *min_free* bytes of its disk stay free."""
+    """The way out of one library and into it; *min_free* bytes of its disk stay free.
 
-    def __init__(self, library: Library, *, min_free: int = 0) -> None:
-        self._library, self._min_free = library, min_free
+    With *marking*, pins and tags go along.
+    """
+
+    def __init__(self, library: Library, *, min_free: int = 0, marking: Marking | None = None) -> None:
+        self._library, self._min_free, self._marking = library, min_free, marking
         self._folder = library.root / "imports"
         #: Bytes that imports under way have still to write.
         self._promised = 0
@@ -40,7 +45,7 @@ class Exchange:
 
     async def export(self, names: Sequence[str]) -> bytes:
         """The registry as a document: all models, or those named. Raises NotFoundError, ConflictError."""
-        return document.write(await self._named(names) if names else await self._library.list())
+        return self._written(await self._named(names) if names else await self._library.list())
 
     async def take(self, given: bytes, how: Import) -> Sequence[Verdict]:
         """Register the models of a document whose bytes are here.
@@ -48,10 +53,10 @@ class Exchange:
         Raises SchemaError, ConflictError, VerifyError, DiskError; then nothing was registered.
         """
         coming = await asyncio.to_thread(document.read, given)
-        with self._library.leased({file.digest for each in coming for file in each.files}):
-            verdicts = arrange(coming, await self._library.list(), how.on_conflict)
+        with self._library.leased(_sizes(coming.artifacts)):
+            verdicts = arrange(coming.artifacts, await self._library.list(), how.on_conflict)
             verdicts = await asyncio.to_thread(lambda: [self._reachable(each) for each in verdicts])
-            await self._register(verdicts, how)
+            await self._register(coming, verdicts, how)
         return verdicts
 
     async def pack(self, names: Sequence[str]) -> Bundle:
@@ -62,7 +67,7 @@ class Exchange:
         artifacts = await self._named(names)
         sizes = _sizes(artifacts)
         await asyncio.to_thread(self._look, sizes)
-        manifest = document.write(artifacts)
+        manifest = self._written(artifacts)
         members = [
             tar.Member(MANIFEST, len(manifest)),
             *(tar.Member(_path(each), sizes[each]) for each in sorted(sizes)),
@@ -77,15 +82,15 @@ class Exchange:
         """
         tape = tar.Tape(chunks)
         coming = await _manifest(tape)
-        sizes = _sizes(coming)
+        sizes = _sizes(coming.artifacts)
         lacking: frozenset[Digest] = frozenset()
         try:
             with self._library.leased(sizes):
-                verdicts = arrange(coming, await self._library.list(), how.on_conflict)
+                verdicts = arrange(coming.artifacts, await self._library.list(), how.on_conflict)
                 lacking = await asyncio.to_thread(self._lacking, verdicts)
                 async with self._promise(sum(sizes[digest] for digest in lacking)):
                     await self._receive(tape, sizes, frozenset() if how.dry_run else lacking)
-                await self._register(verdicts, how, fresh=lacking)
+                await self._register(coming, verdicts, how, fresh=lacking)
         finally:
             await self._library.sweep(lacking)  # those that no model needs: what was landed for one that was refused
         return verdicts
@@ -109,10 +114,35 @@ class Exchange:
         finally:
             await asyncio.to_thread(intake.clear)
 
-    async def _register(self, verdicts: Sequence[Verdict], how: Import, fresh: frozenset[Digest] = frozenset()) -> None:
+    async def _register(
+        self,
+        coming: document.Contents,
+        verdicts: Sequence[Verdict],
+        how: Import,
+        fresh: frozenset[Digest] = frozenset(),
+    ) -> None:
         wanted = [each.artifact for each in verdicts if each.wanted]
-        if wanted and not how.dry_run:
+        if how.dry_run:
+            return
+        if wanted:
             await self._library.adopt(wanted, fresh)
+        for each, verdict in zip(coming.artifacts, verdicts, strict=True):
+            if each.model in coming.marks and (verdict.wanted or verdict.state == "unchanged"):
+                await self._mark(verdict.artifact.model, coming.marks[each.model])
+
+    async def _mark(self, model: str, mark: Mark) -> None:
+        """Say about a model what was said where it comes from; nothing that is said here is taken back."""
+        if self._marking is not None:
+            if mark.pinned:
+                await self._marking.pin(model, pinned=True)
+            if mark.tags:
+                known = self._marking.of(model).tags
+                await self._marking.tag(model, mark.tags[: MOST_TAGS - len({*known} - {*mark.tags})], ())
+
+    def _written(self, artifacts: Sequence[Artifact]) -> bytes:
+        marking = self._marking
+        marks = None if marking is None else {artifact.model: marking.of(artifact.model) for artifact in artifacts}
+        return document.write(artifacts, marks)
 
     async def _named(self, names: Sequence[str]) -> list[Artifact]:
         found = [await self._library.find(name) for name in names]
@@ -186,7 +216,7 @@ class Exchange:
         yield held
 
 
-async def _manifest(tape: tar.Tape) -> Sequence[Artifact]:
+async def _manifest(tape: tar.Tape) -> document.Contents:
     """What the tar holds, told by its first file. Raises SchemaError, VerifyError."""
     member = await tape.member()
     if member is None or member.name != MANIFEST or member.size > document.LARGEST:

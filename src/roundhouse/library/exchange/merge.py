@@ -54,7 +54,7 @@ def _verdict(
     if on_conflict == "skip":
         return Verdict(each, "skipped", f"the one from {ours.ref} was kept")
     for number in count(2):
-        name = f"{each.model[:190]}-{number}"
+        name = f"{each.model[:190].rstrip('/:')}-{number}"
         if name not in taken:
             taken[name] = each
             return Verdict(replace(each, model=name), "added", f"{each.model} is here with other bytes")

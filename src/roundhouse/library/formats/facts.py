@@ -14,9 +14,9 @@ from pathlib import Path
 from roundhouse.core.artifacts import ArtifactFile, Digest
 from roundhouse.core.errors import SchemaError
 from roundhouse.library.formats.config import ModelConfig, has_chat_template, read_config, read_index
+from roundhouse.library.formats.parts import projector_of, weights_of
 from roundhouse.library.formats.safetensors import SafetensorsHeader, Tensor, read_safetensors
 from roundhouse.library.gguf import read_header
-from roundhouse.library.parts import projector_of, weights_of
 
 GGUF, SAFETENSORS, MLX = "gguf", "safetensors", "mlx"
 _INDEX = ".safetensors.index.json"

@@ -6,6 +6,7 @@ licence. Ollama names them by media types of its own, Docker by others; plain OC
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -15,6 +16,7 @@ import msgspec
 
 from roundhouse.core.artifacts import Digest, FileName, PlannedFile
 from roundhouse.core.errors import PolicyError, SchemaError
+from roundhouse.library.admission import together
 
 #: What we can read, told to the registry.
 ACCEPT = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
@@ -33,7 +35,7 @@ _BESIDE = {
 }
 #: Layers without which the weights are another model.
 _NEEDED = {f"{_OLLAMA}adapter": "an adapter", f"{_DOCKER}gguf.v3.lora": "an adapter"}
-_TITLE = "org.opencontainers.image.title"
+_TITLE, _LICENSES = "org.opencontainers.image.title", "org.opencontainers.image.licenses"
 _MOST_LAYERS = 1000
 
 
@@ -46,6 +48,19 @@ class _Layer(msgspec.Struct, rename="camel"):
 
 class _Manifest(msgspec.Struct, rename="camel"):
     layers: Annotated[list[_Layer], msgspec.Meta(max_length=_MOST_LAYERS)]
+
+
+class _Described(msgspec.Struct):
+    annotations: dict[str, str] = {}
+
+
+def license_of(raw: bytes) -> str | None:
+    """The licence that an OCI manifest names in its annotations; Ollama's name none."""
+    try:
+        said = msgspec.json.decode(raw, type=_Described).annotations.get(_LICENSES, "")
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return together(re.split(r"\s+AND\s+", said, flags=re.IGNORECASE))
 
 
 def files_of(raw: bytes, stem: str, repository_url: str) -> tuple[PlannedFile, ...]:

@@ -16,7 +16,7 @@ from roundhouse.core.ports import ByteStream
 from roundhouse.sources.connector import Guard, is_loopback
 from roundhouse.sources.ranges import Remote, Validators, open_range
 from roundhouse.sources.registry.api import RegistryApi, no_account
-from roundhouse.sources.registry.manifest import files_of
+from roundhouse.sources.registry.manifest import files_of, license_of
 from roundhouse.sources.registry.reference import parse
 
 REGISTRY = "https://registry.ollama.ai"
@@ -47,6 +47,7 @@ class RegistrySource:
         remote = Remote(place.model, place.manifest, self._guard(place.manifest))
         raw, digest = await self._api.manifest(remote, place.repository_url, place.digest)
         files = files_of(raw, place.stem, place.repository_url)
+        named = license_of(raw)
         texts = tuple(file for file in files if file.name.partition("-")[0] == "license")
         return Plan(
             ref,
@@ -54,7 +55,8 @@ class RegistrySource:
             place.model,
             f"sha256:{digest}",
             files,
-            license_source="registry" if texts else None,
+            license=named,
+            license_source="registry" if texts or named else None,
             license_files=texts,
         )
 

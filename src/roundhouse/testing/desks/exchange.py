@@ -37,7 +37,7 @@ class ExchangeInMemory:
             replace(each, state="missing", reason="its bytes are not here")
             if each.wanted and any(file.digest not in held for file in each.artifact.files)
             else each
-            for each in arrange(document.read(document_), self._held(), how.on_conflict)
+            for each in arrange(document.read(document_).artifacts, self._held(), how.on_conflict)
         ]
         return await self._settled(verdicts, how)
 
@@ -63,7 +63,7 @@ class ExchangeInMemory:
         if member is None or member.size > document.LARGEST:
             message = "the first file of a bundle is a manifest.json"
             raise SchemaError(message)
-        coming = document.read(await tape.exactly(member.size))
+        coming = document.read(await tape.exactly(member.size)).artifacts
         await tape.skip_padding(member.size)
         if await tape.member() is not None:
             message = "the manifest of the bundle does not list that"

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from roundhouse.core.artifacts import Artifact, Digest
+from roundhouse.core.artifacts import Acceptance, Artifact, Digest, LicenseState, Terms
 from roundhouse.core.clock import Clock
-from roundhouse.core.licenses import Acceptance, Licenses, LicenseState, Terms
+from roundhouse.core.ports import Licenses
 from roundhouse.library.admission import LicenseRules, Stance, normalized, terms_digest
 from roundhouse.upkeep.references import origin
 
@@ -37,6 +37,11 @@ class LicenseBook:
     def terms(self) -> Sequence[Terms]:
         """All terms that were met."""
         return tuple(self._terms.values())
+
+    @property
+    def agreed(self) -> Mapping[Digest, tuple[Acceptance, ...]]:
+        """Who agreed to which terms; never changed, but replaced."""
+        return self._accepted
 
     def find(self, digest: Digest) -> Terms | None:
         """The terms behind a digest, if they were met."""

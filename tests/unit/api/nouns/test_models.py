@@ -18,8 +18,10 @@ async def test_list(user: httpx2.AsyncClient, management: InMemoryManagement) ->
     ]
     assert set(models[0]) == {
         "name", "source", "ref", "revision", "format", "architecture", "quantization", "context", "parameters",
-        "size", "license", "created_at", "verified_at", "loaded", "deployments", "local", "unserved",
-        "quarantined",
+        "unserved", "quarantined",
+        "size", "license", "license_source", "license_digest", "license_state", "created_at", "verified_at", "loaded",
+        "deployments", "local",
+        "pinned", "tags", "last_used_at", "times_used",
     }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ async def test_list(user: httpx2.AsyncClient, management: InMemoryManagement) ->
     assert (transfer["bytes_done"], transfer["bytes_total"], transfer["rate"]) == (40_000_000, 100_000_000, 25e6)
     assert set(transfer) == {
         "id", "ref", "model", "state", "bytes_total", "bytes_done", "rate", "eta_s", "error",
-        "created_at", "updated_at", "bandwidth", "priority",
+        "created_at", "updated_at", "bandwidth", "priority", "bytes_verified", "waiting",
     }  # fmt: skip
 
 

@@ -46,7 +46,17 @@ def test_waiting_ends_with_the_transfer(run: Run, filled: FakeServer, declared: 
     error = {"code": "E_VERIFY", "message": "other bytes", "hint": None}
     filled.management.steps = [{"state": "failed", "error": error}]
     outcome = run("models", "ensure", str(declared), "--wait")
-    assert (6, True) == (outcome.code, "other bytes" in outcome.err)
+    assert (6, ["mine", "failed"]) == (outcome.code, outcome.rows[2][:2])
+    assert "other bytes" in outcome.out
+
+
+def test_waiting_is_over_when_all_is_here(run: Run, filled: FakeServer, declared: Path) -> None:
+    """What came in the meantime is told as it is then."""
+    filled.management.catalog.append(a_model("acme/other"))
+    filled.management.rotten.add("mine")
+    outcome = run("models", "ensure", str(declared), "--wait", "--json")
+    assert (0, False) == (outcome.code, outcome.json["dry_run"])
+    assert {"present", "pending"} == {model["state"] for model in outcome.json["models"]}
 
 
 def test_a_timeout_is_exit_8(run: Run, filled: FakeServer, declared: Path) -> None:

@@ -1,8 +1,18 @@
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
 
-from roundhouse.library.admission import LicenseRules, Stance, normalized, recognized, terms_digest, text_files
+from roundhouse.core.artifacts import Digest, Plan
+from roundhouse.library.admission import (
+    LicenseRules,
+    Stance,
+    normalized,
+    recognized,
+    terms_digest,
+    terms_of,
+    text_files,
+)
 from roundhouse.library.admission.licenses import together
 
 ROOT = Path(__file__).parents[4]
@@ -42,6 +52,7 @@ SOFTWARE.
         ("Llama 3.1", "llama3.1"),
         ("CC-BY-NC-4.0", "cc-by-nc-4.0"),
         ("some (strange) words", "other"),
+        ("BSD-3-Clause with exceptions", "other"),
         ("x" * 101, "other"),
         ("unknown", None),
         ("", None),
@@ -138,3 +149,14 @@ def test_a_license_without_a_text_is_told_apart_by_its_facts() -> None:
 def test_the_file_with_the_text_is_found(names: list[str], linked: str | None, found: tuple[str, ...]) -> None:
     """The one that its publisher links, else the one called so at the root."""
     assert found == text_files(names, linked)
+
+
+def test_a_header_speaks_where_nobody_else_did() -> None:
+    """What was planned is what was agreed to; what nobody named before is asked about before the first load."""
+    digest = Digest("1" * 64)
+    silent = Plan("hf:a/b", "hf", "a/b", "1", (), license_digest=digest)
+    told = replace(silent, license="mit", license_source="hub")
+    assert ("mit", digest, "hub") == astuple(terms_of(told, "gemma"))
+    assert (None, digest, None) == astuple(terms_of(silent, None))
+    claim = terms_of(silent, "Llama 3.1")
+    assert ("llama3.1", "header", True) == (claim.license, claim.source, claim.digest != digest)

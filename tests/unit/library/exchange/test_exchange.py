@@ -8,8 +8,11 @@ from tests.unit.library.exchange.conftest import House, in_pieces, packed, whole
 
 from roundhouse.core.desks.exchange import Import, OnConflict
 from roundhouse.core.errors import ConflictError, DiskError, NotFoundError, SchemaError, VerifyError
+from roundhouse.core.marks import MOST_TAGS, Mark, Tag
 from roundhouse.library.exchange import Exchange
+from roundhouse.library.marking import Marking
 from roundhouse.testing.gguf import a_gguf
+from roundhouse.testing.marks import MemoryMarks
 
 DRY = Import(dry_run=True)
 
@@ -177,3 +180,28 @@ async def test_tidying(there: House) -> None:
     (there.root / "imports" / "x").mkdir(parents=True)
     there.exchange.tidy()
     assert not (there.root / "imports").exists()
+
+
+async def test_pins_and_tags_go_along(here: House, there: House) -> None:
+    """What is said here stays, what was said there is added; without marks they are passed over."""
+    await here.add("acme/one")
+    ours, theirs = Marking(MemoryMarks()), Marking(MemoryMarks())
+    await ours.pin("acme/one", pinned=True)
+    await ours.tag("acme/one", {Tag("b"), Tag("a")}, ())
+    bundle = await whole(await Exchange(here.library, marking=ours).pack(["acme/one"]))
+    await theirs.tag("acme/one", {Tag("c")}, ())
+    for _ in range(2):
+        await Exchange(there.library, marking=theirs).unpack(in_pieces(bundle), Import())
+    assert Mark(pinned=True, tags=(Tag("a"), Tag("b"), Tag("c"))) == theirs.of("acme/one")
+    assert ["unchanged"] == [each.state for each in await there.exchange.unpack(in_pieces(bundle), Import())]
+
+
+async def test_the_most_tags_are_not_exceeded(here: House) -> None:
+    """What does not fit any more is left out."""
+    await here.add("acme/one")
+    marking = Marking(MemoryMarks())
+    await marking.tag("acme/one", {Tag(f"t{number:02}") for number in range(31)}, ())
+    given = json.loads(await here.exchange.export([]))
+    given["artifacts"][0]["tags"] = ["x", "y"]
+    await Exchange(here.library, marking=marking).take(json.dumps(given).encode(), Import())
+    assert MOST_TAGS == len(marking.of("acme/one").tags)

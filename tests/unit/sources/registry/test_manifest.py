@@ -3,7 +3,7 @@ import json
 import pytest
 
 from roundhouse.core.errors import PolicyError, SchemaError
-from roundhouse.sources.registry.manifest import files_of
+from roundhouse.sources.registry.manifest import files_of, license_of
 from roundhouse.testing.registry_push import OLLAMA, Layer, a_manifest
 
 HERE = "https://registry.example/v2/library/tiny"
@@ -80,3 +80,19 @@ def test_a_hostile_manifest_is_refused(raw: bytes) -> None:
     """Whatever its shape: by an error of ours."""
     with pytest.raises(SchemaError):
         files_of(raw, "tiny", HERE)
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (b'{"annotations": {"org.opencontainers.image.licenses": "Apache-2.0 AND MIT"}}', "apache-2.0 and mit"),
+        (b'{"annotations": {"org.opencontainers.image.licenses": "MIT OR Gemma"}}', "other"),
+        (b'{"annotations": {}}', None),
+        (b"{}", None),
+        (b'{"annotations": 3}', None),
+        (b"nonsense", None),
+    ],
+)
+def test_an_oci_manifest_may_name_a_license(raw: bytes, named: str | None) -> None:
+    """As SPDX; what is more than a list of them is asked about."""
+    assert named == license_of(raw)

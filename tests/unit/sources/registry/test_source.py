@@ -123,3 +123,14 @@ def test_a_registry_answers_over_https(address: str) -> None:
     RegistrySource("http://127.0.0.1:5000")
     with pytest.raises(ConfigError):
         RegistrySource(address)
+
+
+async def test_the_layers_of_a_license_are_its_text(registry: Registry) -> None:
+    """Named by their digests, as all layers are."""
+    layers = [Layer(f"{OLLAMA}license", text) for text in (b"Gemma Terms of Use", b"a policy of use")]
+    await push(registry.url, "library/kind", "1b", [WEIGHTS, *layers])
+    plan = await RegistrySource(registry.url).resolve("ollama:kind:1b")
+    assert ("registry", [layer.digest for layer in layers]) == (
+        plan.license_source,
+        [f"sha256:{file.digest}" for file in plan.license_files],
+    )

@@ -1,7 +1,6 @@
 from dataclasses import replace
 
-from roundhouse.core.artifacts import Digest
-from roundhouse.core.licenses import Terms
+from roundhouse.core.artifacts import Digest, Terms
 from roundhouse.library.admission import LicenseRules, Stance
 from roundhouse.testing.builders import NOON, an_artifact
 from roundhouse.testing.clock import FakeClock

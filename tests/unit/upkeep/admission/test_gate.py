@@ -6,7 +6,10 @@ import pytest
 from roundhouse.core.artifacts import Digest, FileName, Plan, PlannedFile
 from roundhouse.core.errors import LicenseError, PolicyError, SchemaError, VerifyError
 from roundhouse.library.admission import LicenseRules, PolicyRules, Stance
+from roundhouse.sources.hub import HubSource
+from roundhouse.testing.builders import an_artifact
 from roundhouse.testing.clock import FakeClock
+from roundhouse.testing.hub import Hub
 from roundhouse.testing.licenses import MemoryLicenses
 from roundhouse.testing.source import ScriptedSource
 from roundhouse.upkeep.admission import Admission, LicenseBook
@@ -147,3 +150,24 @@ async def test_a_thousand_licenses_are_not_read() -> None:
     with pytest.raises(SchemaError):
         await gate.read(replace(plan, license_files=plan.license_files * 9), source)
     assert [] == source.opened
+
+
+async def test_what_came_with_the_program_passes() -> None:
+    """Or a strict house could not start; whether it may be loaded is another question."""
+    gate, book = a_gate(rules=PolicyRules(formats=[], max_file_size=1), licenses=LicenseRules(refuse=["*"]))
+    plan = await gate.read(replace(PLAN, source="bundled", license="mit"), ScriptedSource(b""))
+    gate.check(plan, None)
+    assert "refused" in (book.bar(replace(an_artifact(), license="mit")) or "")
+
+
+async def test_the_text_of_a_hub_is_that_of_the_commit() -> None:
+    """What is agreed to is the file at the revision that is fetched, whatever the branch says later."""
+    async with Hub() as hub:
+        commit = hub.add("acme/m", {"m.gguf": b"x", "LICENSE": GEMMA}, license="gemma")
+        source = HubSource(hub.endpoint)
+        plan = await source.resolve("hf:acme/m")
+        hub.add("acme/m", {"LICENSE": b"something else"})
+        gate, book = a_gate()
+        read = await gate.read(plan, source)
+    assert (commit, hashlib.sha256(GEMMA).hexdigest()) == (read.revision, read.license_digest)
+    assert [GEMMA.decode()] == [each.text for each in book.terms]

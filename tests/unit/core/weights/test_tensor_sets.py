@@ -1,6 +1,6 @@
 import pytest
 
-from roundhouse.sources.choosing import belonging_to, tensor_sets
+from roundhouse.core.weights.tensor_sets import belonging_to, tensor_sets
 
 SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
 REPO = [

@@ -1,4 +1,4 @@
-from roundhouse.library.parts import projector_of, weights_of
+from roundhouse.library.formats.parts import projector_of, weights_of
 from roundhouse.testing.builders import a_file
 
 FIRST, SECOND = a_file("big-00001-of-00002.gguf"), a_file("big-00002-of-00002.gguf")
