@@ -53,9 +53,10 @@ format: .venv/test.stamp ## Rewrite the code in the house's format
 faults: .venv/test.stamp peers ## The fault tests at their full counts
 	@ROUNDHOUSE_FAULTS=full $(BIN)/python -m pytest -s tests/faults tests/e2e/test_pull.py tests/e2e/test_fallback.py $(ARGS)
 
-bench: .venv/test.stamp .venv-litellm/stamp ## Measure the gateway against its peers
+bench: .venv/test.stamp .venv-litellm/stamp ## Measure the gateway, routing and downloads against their peers
 	@$(BIN)/python -m benchmarks.gateway $(ARGS)
 	@$(BIN)/python -m benchmarks.routing
+	@$(BIN)/python -m benchmarks.transfers
 
 docs: .venv/test.stamp ## Regenerate the reference pages
 	@$(BIN)/python -m scripts.make_reference
