@@ -6,7 +6,7 @@ import hashlib
 import os
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +109,23 @@ def is_right(path: Path) -> bool:
 def leftovers(root: Path) -> list[Path]:
     """What nobody will ever come back for.
 
-    A journal or a lock whose removal did not last is no bytes to speak of, and goes when the same bytes come again.
+    A journal or an owner whose removal did not last is no bytes to speak of, and goes when the same bytes come again.
     """
     found = [path for folder in ("partials", "plans", "quarantine") for path in (root / folder).glob("*")]
     return [path for path in found if path.suffix not in {".journal", ".owner"} or path.with_suffix(".part").exists()]
+
+
+@pytest.fixture
+def start_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
+    """Let the machine have been started anew: no process of before lives, though this one does."""
+    boot = tmp_path / "boot_id"
+    monkeypatch.setattr("roundhouse.transfers.claims.BOOT", boot)
+
+    def start(number: object) -> None:
+        boot.write_text(f"{number}\n")
+
+    start("recorded")
+    return start
 
 
 def crashes(steps: Sequence[Step], begin: int, count: int) -> Sequence[int]:
@@ -126,7 +139,7 @@ def told(what: str, steps: Sequence[Step], count: int, lost: int) -> str:
     return f"D18: {count} power cuts in {what} of {len(steps)} steps {kinds}, {lost} steps lost, no bad state"
 
 
-async def test_a_pull_survives_power_cuts(tmp_path: Path, times: int) -> None:
+async def test_a_pull_survives_power_cuts(tmp_path: Path, times: int, start_machine: Callable[[object], None]) -> None:
     """What is registered is there and right in every state; each goes on to the right end, and tidies up."""
     (home := tmp_path / "recorded").mkdir()
     recorder, chance, lost = Recorder(home), random.Random(SEED), 0
@@ -137,6 +150,7 @@ async def test_a_pull_survives_power_cuts(tmp_path: Path, times: int) -> None:
         left = wreck(recorder.steps, at, chance)
         root = tmp_path / f"crash-{number}"
         await asyncio.to_thread(left.restore, root)
+        start_machine(number)
         house = House(root)
         house.restore(left.note)
         registered = [file.digest for artifact in await house.library.list() for file in artifact.files]
@@ -151,7 +165,9 @@ async def test_a_pull_survives_power_cuts(tmp_path: Path, times: int) -> None:
     print(told("a pull", recorder.steps, count, lost))
 
 
-async def test_a_repair_survives_power_cuts(tmp_path: Path, times: int) -> None:
+async def test_a_repair_survives_power_cuts(
+    tmp_path: Path, times: int, start_machine: Callable[[object], None]
+) -> None:
     """The blob is the damaged one or the right one in every state; repairing again makes it right, and tidies up."""
     (home := tmp_path / "recorded").mkdir()
     recorder, chance, lost = Recorder(home), random.Random(SEED), 0
@@ -167,6 +183,7 @@ async def test_a_repair_survives_power_cuts(tmp_path: Path, times: int) -> None:
         left = wreck(recorder.steps, at, chance)
         root = tmp_path / f"crash-{number}"
         await asyncio.to_thread(left.restore, root)
+        start_machine(number)
         house = House(root)
         house.restore(left.note)
         await house.pulls.recover()
