@@ -13,10 +13,11 @@ from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
 from roundhouse.app.build_events import feed_of, tell_progress
-from roundhouse.app.compose import Foundations, build_backends, build_pulls, hub_of, memory_of, policy_of, prices_of
+from roundhouse.app.compose import Foundations, build_backends, build_pulls, catalog_of, memory_of, policy_of, prices_of
 from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.fleet import Fleet
+from roundhouse.app.offline import check_database
 from roundhouse.app.rooms import Rooms
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import Clock, SystemClock
@@ -58,6 +59,8 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
 
     Raises ConfigError, DiskError, NetworkError when something it stands on is not there.
     """
+    if settings.downloads.offline:
+        check_database(settings.storage.database_url)
     async with AsyncExitStack() as stack:
         rooms, metrics = await _furnish(stack, settings, url, clock or SystemClock())
         keyring = await asyncio.to_thread(keyring_of, settings.home)
@@ -100,7 +103,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         library=library,
         transfers=transfers,
         pulls=pulls,
-        catalog=hub_of(settings),
+        catalog=catalog_of(settings),
         memory=memory_of(settings),
         fleet=fleet,
         origins=backends.origins,

@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 from roundhouse.app.build_events import telling
+from roundhouse.app.offline import OfflineBackend, OfflineCatalog, OfflineSource, stays_here, those_here
 from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
@@ -22,7 +23,7 @@ from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
-from roundhouse.core.ports import Backend, Jobs, Source, Transfers
+from roundhouse.core.ports import Backend, Catalog, Jobs, Source, Transfers
 from roundhouse.core.views import Found
 from roundhouse.library.library import Library
 from roundhouse.routing.policy import Policy, Weights
@@ -37,7 +38,7 @@ from roundhouse.storage.engines import jobs_url
 from roundhouse.storage.jobs import DbosJobs
 from roundhouse.storage.transfers import SqlTransfers
 from roundhouse.upkeep.progress import Progress
-from roundhouse.upkeep.pull import Pulls, PullSettings
+from roundhouse.upkeep.pull import REMOTE, Pulls, PullSettings
 from roundhouse.upkeep.telling import TellingTransfers
 
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
@@ -77,7 +78,7 @@ async def build_backends(stack: AsyncExitStack, settings: Settings, shelf: Shelf
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
-            by_name[name] = _configured(name, wish)
+            by_name[name] = _configured(name, wish, offline=settings.downloads.offline)
             origins[name] = Origin(wish.kind, wish.url, configured=True)
     found = await _found(settings) if settings.discovery.enabled else ()
     for each in found:
@@ -135,11 +136,16 @@ def hub_of(settings: Settings) -> HubSource:
     return HubSource(downloads.endpoint, token=token, memory=memory_of(settings))
 
 
+def catalog_of(settings: Settings) -> Catalog:
+    """Where to look for models that are not here."""
+    return OfflineCatalog() if settings.downloads.offline else hub_of(settings)
+
+
 async def _found(settings: Settings) -> tuple[Found, ...]:
     """The runtimes that answer on this machine's usual ports."""
     ports = settings.discovery
     urls = {name: getattr(ports, name) for name in ("ollama", "lmstudio", "llamacpp", "mlx", "vllm")}
-    return tuple(await discover(urls))
+    return tuple(await discover(those_here(urls) if settings.downloads.offline else urls))
 
 
 def _is_known(url: str, origins: Mapping[str, Origin]) -> bool:
@@ -148,7 +154,7 @@ def _is_known(url: str, origins: Mapping[str, Origin]) -> bool:
     return any(origin.url is not None and urlsplit(origin.url).netloc == place for origin in origins.values())
 
 
-def _configured(name: str, wish: BackendSettings) -> Backend:
+def _configured(name: str, wish: BackendSettings, *, offline: bool) -> Backend:
     """One backend of the configuration, made by whoever registered its kind. Raises ConfigError."""
     doors = {door.name: door for door in entry_points(group="roundhouse.backends")}
     if wish.kind not in doors:
@@ -157,6 +163,8 @@ def _configured(name: str, wish: BackendSettings) -> Backend:
     if wish.url is None:
         message = f"backends.{name} needs a url"
         raise ConfigError(message)
+    if offline and not stays_here(wish.url):
+        return OfflineBackend(name, wish.url)
     key = wish.api_key.reveal() if wish.api_key else None
     backend: Backend = doors[wish.kind].load()(name, wish.url, api_key=key, models=wish.models)
     return backend
@@ -200,6 +208,8 @@ async def build_pulls(
         FolderSource(),
         BundledSource(),
     ]
+    if downloads.offline:
+        sources = [OfflineSource(each.scheme) if each.scheme in REMOTE else each for each in sources]
 
     def moving() -> Sequence[Progress]:
         return pulls.moving()

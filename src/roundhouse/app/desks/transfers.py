@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 from roundhouse.app.desks.views import transfer_view
 from roundhouse.app.rooms import Rooms
+from roundhouse.core.desks.instead import refusal
+from roundhouse.core.errors import OfflineError
 from roundhouse.core.views import Bandwidth, PullFile, PullPlan, TransferView
 from roundhouse.upkeep.progress import Progress
+
+T = TypeVar("T")
 
 
 class TransferDesk:
@@ -18,7 +23,7 @@ class TransferDesk:
 
     async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
         """Resolve *ref* without fetching it. Raises what the source raises."""
-        preview = await self._rooms.pulls.preview(ref, name)
+        preview = await self._reachable(ref, self._rooms.pulls.preview(ref, name))
         plan = preview.plan
         files = zip(plan.files, preview.present, strict=True)
         return PullPlan(
@@ -35,7 +40,15 @@ class TransferDesk:
 
     async def start_pull(self, ref: str, name: str | None) -> TransferView:
         """Start, or join the transfer of the same reference that is under way. Raises SchemaError, OfflineError."""
-        return transfer_view(Progress(await self._rooms.pulls.start(ref, name)))
+        return transfer_view(Progress(await self._reachable(ref, self._rooms.pulls.start(ref, name))))
+
+    async def _reachable(self, ref: str, asked: Awaitable[T]) -> T:
+        """What was *asked*; when that needs the network and may not, say what is here instead. Raises OfflineError."""
+        try:
+            return await asked
+        except OfflineError as error:
+            here = [artifact.model for artifact in await self._rooms.library.list()]
+            raise refusal(ref, here) from error
 
     async def transfers(self) -> Sequence[TransferView]:
         """List them, newest first."""

@@ -10,14 +10,15 @@ from time import sleep
 import click
 
 from roundhouse.cli import wording
-from roundhouse.cli.answers import Planned
+from roundhouse.cli.answers import Models, Planned
 from roundhouse.cli.client import PATIENT_S, Call, Client, Reply, path_of
 from roundhouse.cli.errors import INTERRUPTED, rebuilt
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Command, examples
 from roundhouse.cli.output import Bar, Cell, Column, Mode, Output, Table
 from roundhouse.core.artifacts import TransferState
-from roundhouse.core.errors import AbortedError, OfflineError
+from roundhouse.core.desks.instead import refusal
+from roundhouse.core.errors import AbortedError
 from roundhouse.core.views import PullPlan, TransferView
 
 _PAUSE_S = 0.2
@@ -64,8 +65,8 @@ def pull(invocation: Invocation, ref: str, name: str | None, *, dry_run: bool, d
     """
     wish = Wish(_absolute(ref), name)
     if invocation.flags.offline and wish.ref.startswith(_REMOTE):
-        message = f"{ref} is not on this machine, and --offline forbids to fetch it"
-        raise OfflineError(message, hint="leave --offline away")
+        here = invocation.client().ask(Call("GET", "/models"), Models).view.models
+        raise refusal(wish.ref, [model.name for model in here if model.local])
     if detach and invocation.url is None:
         message = "--detach needs a running Roundhouse: start it with `roundhouse up`."
         raise click.UsageError(message)
