@@ -94,6 +94,8 @@ class Plan:
     license: str | None = None
     #: Why these files, when the source had a choice: one sentence.
     reason: str | None = None
+    #: Tokens that the model was trained on, if the source tells.
+    context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

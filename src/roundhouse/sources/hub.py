@@ -75,6 +75,7 @@ class HubSource:
             files=tuple(_planned(repo, revision.commit, by_path[path]) for path in paths),
             license=revision.license,
             reason=reason(found, variant, scale, asked=wanted is not None) if scale else None,
+            context=revision.context,
         )
 
     async def browse(self, query: Query) -> Sequence[Offer]:

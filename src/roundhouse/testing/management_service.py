@@ -249,8 +249,8 @@ class InMemoryManagement(InMemoryEvents):
         """Plan one file. Raises SchemaError."""
         model = name or _model_of(ref)
         file = PullFile("model.gguf", 100_000_000, "ab" * 32, present=False)
-        size, why = 100_000_000, "Q4_K_M is the best that fits"
-        return PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), size, size, 50_000_000_000, why)
+        plan = PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), file.size, file.size, 50_000_000_000)
+        return replace(plan, reason="Q4_K_M is the best that fits", memory_need=150 << 20, memory_limit=12 << 30)
 
     async def start_pull(self, ref: str, name: str | None) -> TransferView:
         """Start, or join. Raises SchemaError."""

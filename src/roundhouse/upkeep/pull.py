@@ -112,7 +112,8 @@ class Pulls:
         ref = normal(ref)
         plan = await persist(lambda: self._source(ref).resolve(ref), self._settings.fetch.patience)
         plan = replace(plan, model=plan.model if model is None else checked_name(model))
-        return await asyncio.to_thread(self._space.preview, plan)
+        others = sum(live.left for live in self._live.values() if live.progress().transfer.ref != ref)
+        return await asyncio.to_thread(self._space.preview, plan, others)
 
     async def progress(self, transfer_id: str) -> Progress:
         """How a transfer stands. Raises NotFoundError."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
+from roundhouse.app.desks.plans import Speed, pull_plan
 from roundhouse.app.desks.views import transfer_view
 from roundhouse.app.rooms import Rooms
 from roundhouse.core.desks.instead import refusal
 from roundhouse.core.errors import OfflineError
-from roundhouse.core.views import Bandwidth, PullFile, PullPlan, TransferView
+from roundhouse.core.views import Bandwidth, PullPlan, TransferView
 from roundhouse.upkeep.progress import Progress
 
 T = TypeVar("T")
@@ -24,19 +25,15 @@ class TransferDesk:
     async def plan_pull(self, ref: str, name: str | None) -> PullPlan:
         """Resolve *ref* without fetching it. Raises what the source raises."""
         preview = await self._reachable(ref, self._rooms.pulls.preview(ref, name))
-        plan = preview.plan
-        files = zip(plan.files, preview.present, strict=True)
-        return PullPlan(
-            model=plan.model,
-            source=plan.source,
-            revision=plan.revision,
-            license=plan.license,
-            files=tuple(PullFile(file.name, file.size, file.digest, here) for file, here in files),
-            bytes_total=preview.bytes_total,
-            bytes_needed=preview.bytes_needed,
-            disk_free=preview.disk_free,
-            reason=plan.reason,
-        )
+        return pull_plan(preview, self._rooms.memory, self._speed())
+
+    def _speed(self) -> Speed:
+        """What the bytes of one more pull may be expected to come at."""
+        pulls = self._rooms.pulls
+        if pulls.bandwidth.limit:
+            return Speed(pulls.bandwidth.limit, "limit")
+        measured = sum(each.rate or 0.0 for each in pulls.moving())
+        return Speed(measured, "measured") if measured else Speed(None, None)
 
     async def start_pull(self, ref: str, name: str | None) -> TransferView:
         """Start, or join the transfer of the same reference that is under way. Raises SchemaError, OfflineError."""

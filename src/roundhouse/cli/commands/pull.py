@@ -108,14 +108,39 @@ def _show_plan(out: Output, client: Client, wish: Wish) -> None:
 
 
 def _plan_words(plan: PullPlan) -> list[str]:
-    license_words = f", licence {plan.license}" if plan.license else ""
+    license_words = f", licence {plan.license}" if plan.license else ", licence unknown"
     because = [plan.reason] if plan.reason else []
     return [
         f"would become {plan.model}, from {plan.source} at {plan.revision[:12]}{license_words}",
-        f"to fetch: {wording.size(plan.bytes_needed)} of {wording.size(plan.bytes_total)}",
-        f"free on disk: {wording.size(plan.disk_free)}",
+        f"to fetch: {wording.size(plan.bytes_needed)} of {wording.size(plan.bytes_total)}, {_time_words(plan)}",
+        _disk_words(plan),
+        *_memory_words(plan),
         *because,
     ]
+
+
+def _time_words(plan: PullPlan) -> str:
+    """How long it would take, and what that is reckoned from."""
+    if not plan.bytes_needed:
+        return "nothing to wait for"
+    if plan.rate is None or plan.duration_s is None:
+        return "time unknown (no limit is set, and nothing is being measured)"
+    source = "the limit" if plan.rate_from == "limit" else "what comes now"
+    return f"{wording.duration(plan.duration_s)} at {wording.size(plan.rate)}/s ({source})"
+
+
+def _disk_words(plan: PullPlan) -> str:
+    promised = f", {wording.size(plan.disk_promised)} promised to other downloads" if plan.disk_promised else ""
+    verdict = "fits" if plan.disk_fits else "DOES NOT FIT"
+    return f"disk: {verdict} ({wording.size(plan.disk_free)} free, {wording.size(plan.disk_kept)} kept free{promised})"
+
+
+def _memory_words(plan: PullPlan) -> list[str]:
+    if plan.memory_need is None:
+        return []
+    verdict = "fits" if plan.memory_fits else "DOES NOT FIT"
+    need, limit = wording.size(plan.memory_need), wording.size(plan.memory_limit)
+    return [f"memory: {verdict} (about {need} of the {limit} that models may take)"]
 
 
 def _show_start(out: Output, reply: Reply[TransferView]) -> None:
