@@ -124,6 +124,9 @@ class Transfers(Protocol):
     async def list(self, *, limit: int = 100) -> Sequence[Transfer]:
         """Newest first."""
 
+    async def remove(self, transfer_id: str) -> None:
+        """Forget one. Raises NotFoundError."""
+
 
 class Ledger(Protocol):
     """Where usage ends up."""

@@ -40,7 +40,7 @@ from roundhouse.core.views import (
     TransferView,
     Verification,
 )
-from roundhouse.testing.desks.events import InMemoryEvents
+from roundhouse.testing.desks.finished import InMemoryList
 
 #: When everything in here happened, unless somebody says otherwise.
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -162,13 +162,12 @@ def a_route(id: str = "r-1", *, chosen: str = "local/acme/tiny:Q4_K_M") -> Expla
 
 
 @dataclass
-class InMemoryManagement(InMemoryEvents):
+class InMemoryManagement(InMemoryList):
     """A Roundhouse made of lists; change them as a test needs."""
 
     catalog: list[ModelDetail] = field(default_factory=list)
     runtimes: list[BackendStatus] = field(default_factory=lambda: [a_backend()])
     discovered: list[Found] = field(default_factory=list)
-    pulls: list[TransferView] = field(default_factory=list)
     records: list[UsageRecord] = field(default_factory=list)
     remembered: dict[str, Explanation] = field(default_factory=dict)
     #: Names of models whose bytes have rotted.
@@ -315,13 +314,6 @@ class InMemoryManagement(InMemoryEvents):
         self.pulls[self._position(changed.id)] = changed
         self.feed.publish(TransferChanged(changed))
         return changed
-
-    def _position(self, transfer_id: str) -> int:
-        ids = [known.id for known in self.pulls]
-        if transfer_id in ids:
-            return ids.index(transfer_id)
-        message = f"there is no transfer {transfer_id!r}"
-        raise NotFoundError(message, hint="list them with `roundhouse downloads ls`")
 
     async def backends(self) -> Sequence[BackendStatus]:
         """List them with their health."""

@@ -141,6 +141,16 @@ class Pulls:
         """End a transfer and keep nothing of it. Raises NotFoundError, ConflictError."""
         return await self._steer(transfer_id, TransferState.CANCELLED)
 
+    async def forget(self, transfer_id: str) -> Progress:
+        """Take a transfer that is over from the list; how it stood. Raises NotFoundError, ConflictError."""
+        async with self._entering:
+            known = await self.progress(transfer_id)
+            if not known.transfer.state.over or transfer_id in self._live:
+                message = "that download is not over"
+                raise ConflictError(message, hint=f"end it with `roundhouse downloads cancel {transfer_id}`")
+            await self._transfers.remove(transfer_id)
+            return known
+
     async def limit(self, transfer_id: str, bandwidth: int | None) -> Progress:
         """Let a transfer take so many bytes per second at most, from now on. Raises NotFoundError, ConflictError."""
         return await self._adjust(transfer_id, lambda transfer: replace(transfer, bandwidth=bandwidth))

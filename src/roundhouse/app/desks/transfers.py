@@ -10,6 +10,7 @@ from roundhouse.app.desks.views import transfer_view
 from roundhouse.app.rooms import Rooms
 from roundhouse.core.desks.instead import refusal
 from roundhouse.core.errors import OfflineError
+from roundhouse.core.events import TransferForgotten
 from roundhouse.core.views import Bandwidth, PullPlan, TransferView
 from roundhouse.upkeep.progress import Progress
 
@@ -66,6 +67,12 @@ class TransferDesk:
     async def cancel_transfer(self, transfer_id: str) -> TransferView:
         """End one and keep nothing of it. Raises NotFoundError, ConflictError."""
         return transfer_view(await self._rooms.pulls.cancel(transfer_id))
+
+    async def forget_transfer(self, transfer_id: str) -> TransferView:
+        """Take one that is over from the list. Raises NotFoundError, ConflictError."""
+        gone = transfer_view(await self._rooms.pulls.forget(transfer_id))
+        self._rooms.feed.publish(TransferForgotten(gone))
+        return gone
 
     async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
         """Let one take so many bytes per second at most. Raises NotFoundError, ConflictError."""
