@@ -147,6 +147,10 @@ def test_what_needs_the_network_says_so_and_what_is_here_instead(house: House) -
     assert (status, error["code"], error["details"]) == (503, "E_OFFLINE", {"available": [_MODEL]})
     assert json.loads(house.get("/api/v1/browse?text=x")[1])["error"]["code"] == "E_OFFLINE"
     backends = {each["name"]: each for each in json.loads(house.get("/api/v1/backends")[1])["backends"]}
+    question = {"model": "gpt-elsewhere", "messages": [{"role": "user", "content": "hi"}]}
+    for model in ("gpt-elsewhere", "lan/whatever"):
+        status, body = house.get("/v1/chat/completions", {**question, "model": model})
+        assert (status, json.loads(body)["error"]["code"]) == (503, "E_OFFLINE")
     assert backends["cloud"]["detail"] == "offline: api.example.com is not this machine"
     assert [backends[name]["ok"] for name in ("cloud", "lan", "local")] == [False, False, True]
 

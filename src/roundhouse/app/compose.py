@@ -192,7 +192,16 @@ def policy_of(settings: Settings) -> Policy:
         ),
         settings.routing.max_attempts,
         auto_last=frozenset({NOISE_MODEL}),
+        elsewhere=_elsewhere(settings),
     )
+
+
+def _elsewhere(settings: Settings) -> frozenset[str]:
+    """The names of what backends elsewhere would serve, when nothing may leave this machine."""
+    if not settings.downloads.offline:
+        return frozenset()
+    away = {name: wish for name, wish in settings.backends.items() if wish.url and not stays_here(wish.url)}
+    return frozenset([*(f"{name}/" for name in away), *(model for wish in away.values() for model in wish.models)])
 
 
 async def build_pulls(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from operator import attrgetter
 
+from roundhouse.core.desks.instead import refusal
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.inference import Profile
 from roundhouse.routing.refusing import cooling, fits, misfit, no_route, rate_limited, shut, tight, unknown_model
@@ -33,6 +34,7 @@ def choose(profile: Profile, snapshot: Snapshot, standings: Mapping[str, Standin
 
     Raises:
         NotFoundError: nobody knows the model.
+        OfflineError: it is somewhere else, and nothing may leave this machine.
         NoRouteError: no deployment can serve this request; its details say why each cannot.
         LimitError: those that could are rate limited; ``retry_after_s`` says for how long.
 
@@ -57,12 +59,20 @@ def explain(profile: Profile, snapshot: Snapshot, standings: Mapping[str, Standi
     """All that *profile*'s model stands for: those that may serve in order, the others with a reason each."""
     places = snapshot.resolve(profile.model)
     if places is None:
-        error = unknown_model(profile.model, snapshot.close_to(profile.model))
+        error = _unknown(profile.model, snapshot)
         return Route(error=error, weights=snapshot.weights)
     chooser = _Chooser(profile, snapshot, standings, now)
     for number, place in enumerate(places):
         chooser.sort_out(place, number)
     return chooser.route()
+
+
+def _unknown(name: str, snapshot: Snapshot) -> RoundhouseError:
+    """Why *name* stands for nothing."""
+    elsewhere = snapshot.policy.elsewhere
+    if elsewhere and (name in elsewhere or f"{name.partition('/')[0]}/" in elsewhere):
+        return refusal(name[:200], sorted({entry.deployment.model for entry in snapshot.entries.values()}))
+    return unknown_model(name, snapshot.close_to(name))
 
 
 _rank = attrgetter("rank")

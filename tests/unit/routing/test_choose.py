@@ -1,6 +1,6 @@
 import pytest
 
-from roundhouse.core.errors import LimitError, NoRouteError, NotFoundError
+from roundhouse.core.errors import LimitError, NoRouteError, NotFoundError, OfflineError
 from roundhouse.core.inference import Capability, Deployment, Operation, Price, Profile, Residency
 from roundhouse.health.standing import Standings
 from roundhouse.routing.choose import choose, explain
@@ -241,3 +241,14 @@ def test_an_explanation_adds_up(standings: Standings) -> None:
 def test_an_explanation_raises_nothing(standings: Standings) -> None:
     """Why there is no route is part of the answer."""
     assert isinstance(explain(a_profile("x"), Snapshot.build([]), standings, 0.0).error, NotFoundError)
+
+
+@pytest.mark.parametrize("name", ["gpt-elsewhere", "cloud/anything"])
+def test_a_model_elsewhere_is_offline_and_not_unknown(standings: Standings, name: str) -> None:
+    """When nothing may leave this machine, with what is here and like it; a real typo stays unknown."""
+    away = Policy(elsewhere=frozenset({"gpt-elsewhere", "cloud/"}))
+    snapshot = Snapshot.build([a_deployment("local/gpt-here")], policy=away)
+    with pytest.raises(OfflineError):
+        choose(a_profile(name), snapshot, standings, 0.0)
+    with pytest.raises(NotFoundError):
+        choose(a_profile("gpt-hree"), snapshot, standings, 0.0)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from roundhouse.core.errors import OfflineError
 
 _WORDS = re.compile(r"[a-z]{2,}|\d+")
+_SCHEME = re.compile(r"^(hf|ollama|https?|file):")
 _MOST = 3
 
 
@@ -26,7 +27,7 @@ def refusal(wanted: str, here: Sequence[str]) -> OfflineError:
 
 def closest(wanted: str, here: Sequence[str]) -> list[str]:
     """Those of *here* that share most words with *wanted*, at most three."""
-    words = _words(wanted.partition(":")[2] or wanted)
+    words = _words(_SCHEME.sub("", wanted))
     shared = {name: words & _words(name) for name in here}
     # A number says little: every other name has a 3 in it.
     alike = [name for name in here if any(not word.isdecimal() for word in shared[name])]
