@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ async def test_a_download_is_heard_from_its_first_to_its_last_byte(home: Path) -
     assert states == ["queued", "resolving", "downloading", "registering", "done"]
     progress = [each for each in events if each["type"] == "transfer.progress"]
     times = [datetime.fromisoformat(each["at"]) for each in progress]
-    assert all((later - earlier).total_seconds() >= 0.24 for earlier, later in zip(times, times[1:], strict=False))
+    assert all((later - earlier).total_seconds() >= 0.24 for earlier, later in pairwise(times))
     assert any(each["data"]["rate"] and each["data"]["eta_s"] is not None for each in progress)
     for key in ("bytes_verified", "bytes_done"):
         numbers = [each["data"][key] for each in events]
