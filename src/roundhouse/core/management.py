@@ -95,6 +95,9 @@ class TransfersDesk(Protocol):
     async def cancel_transfer(self, transfer_id: str) -> TransferView:
         """End one and keep nothing of it. Raises NotFoundError; ConflictError when it is too late."""
 
+    async def forget_transfer(self, transfer_id: str) -> TransferView:
+        """Take one that is over from the list. Raises NotFoundError; ConflictError when it is not over."""
+
     async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
         """Let one take so many bytes per second at most. Raises NotFoundError; ConflictError when it is over."""
 

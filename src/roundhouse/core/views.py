@@ -316,6 +316,21 @@ class PullPlan:
     license_state: LicenseState = "unknown"
     #: What of the source would execute code: one sentence each. None of it is run here.
     code: tuple[str, ...] = ()
+    #: Bytes of the disk that downloads under way are promised, and that must stay free.
+    disk_promised: int = 0
+    disk_kept: int = 0
+    #: Whether there is room for it beside all of those.
+    disk_fits: bool = True
+    #: Bytes of memory that it takes once loaded, estimated; ``None`` when the embedded runtime does not load it.
+    memory_need: int | None = None
+    #: Bytes that models may take on this machine.
+    memory_limit: int | None = None
+    memory_fits: bool | None = None
+    #: Bytes per second that are counted on: the limit, else what comes at this moment; ``None`` when neither is known.
+    rate: float | None = None
+    rate_from: Literal["limit", "measured"] | None = None
+    #: Seconds that it would take at that rate.
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
