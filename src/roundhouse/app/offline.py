@@ -93,7 +93,7 @@ class OfflineSource:
     def open(
         self,
         file: PlannedFile,
-        offset: int,
+        offset: int,  # noqa: ARG002 - the port's
         length: int | None = None,  # noqa: ARG002 - the port's
     ) -> AbstractAsyncContextManager[ByteStream]:
         """Refuse. Raises OfflineError."""

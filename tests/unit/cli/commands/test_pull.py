@@ -81,7 +81,7 @@ def test_dry_run_shows_the_plan(run: Run, server: FakeServer) -> None:
             "DOES NOT FIT (46.6 GiB free, 0 B kept free, 1.0 GiB promised",
         ),
         ({"memory_fits": True}, "memory: fits (about 150 MiB of the 12.0 GiB"),
-        ({"license": None}, "licence unknown"),
+        ({"license": None}, "licence: unknown"),
     ],
 )
 def test_a_plan_says_what_fits_and_how_long_it_takes(
