@@ -67,7 +67,7 @@ def shown_under(book: LicenseBook) -> Show:
             return remote(name, deployments, mark)
         license_id, digest = book.of_artifact(artifact)
         state = book.state_of(license_id, digest)
-        return replace(held(artifact, deployments, mark, aside), license_digest=digest, license_state=state)
+        return replace(held(artifact, deployments, mark, aside), license_digest=str(digest), license_state=state)
 
     return show
 
