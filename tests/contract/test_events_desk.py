@@ -9,8 +9,9 @@ from contextlib import ExitStack
 import pytest
 
 from roundhouse.core.desks.events import Told, Wish
-from roundhouse.core.errors import SchemaError
+from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
 from roundhouse.core.management import Management
+from roundhouse.core.views import TransferView
 
 NAME = "roundhouse/noise"
 
@@ -63,3 +64,32 @@ async def test_nobody_listens_to_what_there_is_not(management: Management) -> No
     """A wrong type is an error, not silence."""
     with pytest.raises(SchemaError), management.listen(Wish(("nonsense",))):
         pass
+
+
+async def test_a_download_leaves_the_list_when_it_is_over(management: Management, told: AsyncIterator[Told]) -> None:
+    """Not before; it is told, and then it is unknown."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        silent = f"https://127.0.0.1:{listener.getsockname()[1]}/silent.gguf#sha256={'cd' * 32}"
+        started = await management.start_pull(silent, None)
+        with pytest.raises(ConflictError):
+            await management.forget_transfer(started.id)
+        await management.cancel_transfer(started.id)
+        gone = await forgotten(management, started.id)
+    assert (gone.id, gone.state) == (started.id, "cancelled")
+    async with asyncio.timeout(20):
+        while (each := await anext(told)).type != "transfer.removed":
+            pass
+    assert json.loads(each.body)["data"]["id"] == started.id
+    with pytest.raises(NotFoundError):
+        await management.forget_transfer(started.id)
+
+
+async def forgotten(management: Management, id_: str) -> TransferView:
+    """Forget it as soon as its job has let go of it."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await management.forget_transfer(id_)
+            except ConflictError:
+                await asyncio.sleep(0)

@@ -55,3 +55,13 @@ async def test_refuses_an_unknown_id(transfers: Transfers) -> None:
     """An id that nobody put is an error that says so."""
     with pytest.raises(NotFoundError, match="'t9'"):
         await transfers.get("t9")
+
+
+async def test_forgets_one_and_leaves_the_others(transfers: Transfers) -> None:
+    """What was removed is unknown from then on, also to a second removal."""
+    await transfers.put(a_transfer("t1"))
+    await transfers.put(a_transfer("t2", after_s=1))
+    await transfers.remove("t1")
+    assert ["t2"] == [transfer.id for transfer in await transfers.list()]
+    with pytest.raises(NotFoundError, match="'t1'"):
+        await transfers.remove("t1")

@@ -12,10 +12,10 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
-from roundhouse.app.build_events import feed_of, tell_progress
-from roundhouse.app.build_keeping import collector_of, open_marking
-from roundhouse.app.build_licenses import build_book
-from roundhouse.app.build_migrations import build_migrations
+from roundhouse.app.building.events import feed_of, tell_progress
+from roundhouse.app.building.keeping import collector_of, open_marking
+from roundhouse.app.building.licenses import build_book
+from roundhouse.app.building.migrations import build_migrations
 from roundhouse.app.compose import (
     Built,
     Ground,
@@ -31,6 +31,7 @@ from roundhouse.app.desks import Desks
 from roundhouse.app.desks.views import shown_under
 from roundhouse.app.fleet import Fleet
 from roundhouse.app.listing import Listing
+from roundhouse.app.offline import OfflineCatalog, check_database
 from roundhouse.app.rooms import Rooms
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import Clock, SystemClock
@@ -77,6 +78,8 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
 
     Raises ConfigError, DiskError, NetworkError when something it stands on is not there.
     """
+    if settings.downloads.offline:
+        check_database(settings.storage.database_url)
     async with AsyncExitStack() as stack:
         rooms, metrics = await _furnish(stack, settings, url, clock or SystemClock())
         keyring = await asyncio.to_thread(keyring_of, settings.home)
@@ -113,7 +116,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         pulls=pulls,
         repairs=Repairs(library, pulls.supply(), clock),
         licenses=book,
-        catalog=hub,
+        catalog=OfflineCatalog() if settings.downloads.offline else hub,
         memory=memory_of(settings),
         fleet=fleet,
         origins=backends.origins,

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
-from roundhouse.app.build_events import telling
-from roundhouse.app.build_licenses import build_gate
+from roundhouse.app.building.events import telling
+from roundhouse.app.building.licenses import build_gate
 from roundhouse.app.credentials import node_of
 from roundhouse.app.hub_token import hub_token
+from roundhouse.app.offline import OfflineBackend, OfflineSource, stays_here, those_here
 from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
@@ -45,7 +46,7 @@ from roundhouse.storage.transfers import SqlTransfers
 from roundhouse.transfers import FetchOptions
 from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.progress import Progress
-from roundhouse.upkeep.pull import Pulls, PullSettings
+from roundhouse.upkeep.pull import REMOTE, Pulls, PullSettings
 from roundhouse.upkeep.telling import TellingTransfers
 
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
@@ -83,7 +84,8 @@ async def build_backends(
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
-            by_name[name] = _configured(name, wish, workshop)
+            is_away = settings.downloads.offline and wish.url is not None and not stays_here(wish.url)
+            by_name[name] = OfflineBackend(name, wish.url or "") if is_away else _configured(name, wish, workshop)
             origins[name] = Origin(wish.kind, wish.url, configured=True)
     found = await _found(settings) if settings.discovery.enabled else ()
     for each in found:
@@ -146,7 +148,7 @@ async def _found(settings: Settings) -> tuple[Found, ...]:
     """The runtimes that answer on this machine's usual ports."""
     ports = settings.discovery
     urls = {name: getattr(ports, name) for name in ("ollama", "lmstudio", "llamacpp", "mlx", "vllm")}
-    return tuple(await discover(urls))
+    return tuple(await discover(those_here(urls) if settings.downloads.offline else urls))
 
 
 def _is_known(url: str, origins: Mapping[str, Origin]) -> bool:
@@ -164,6 +166,14 @@ def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend
     keys = (wish.api_key.reveal(),) if wish.api_key else ()
     make: BackendMaker = doors[wish.kind].load()
     return make(Wish(name, wish.kind, wish.url, keys, wish.models), workshop)
+
+
+def _elsewhere(settings: Settings) -> frozenset[str]:
+    """The names of what backends elsewhere would serve, when nothing may leave this machine."""
+    if not settings.downloads.offline:
+        return frozenset()
+    away = {name: wish for name, wish in settings.backends.items() if wish.url and not stays_here(wish.url)}
+    return frozenset([*(f"{name}/" for name in away), *(model for wish in away.values() for model in wish.models)])
 
 
 def prices_of(settings: Settings, built: Built) -> Mapping[str, Price]:
@@ -188,6 +198,7 @@ def policy_of(settings: Settings) -> Policy:
         ),
         settings.routing.max_attempts,
         auto_last=frozenset({NOISE_MODEL}),
+        elsewhere=_elsewhere(settings),
     )
 
 
@@ -213,6 +224,8 @@ async def build_pulls(stack: AsyncExitStack, settings: Settings, ground: Ground)
         FolderSource(),
         BundledSource(),
     ]
+    if downloads.offline:
+        sources = [OfflineSource(each.scheme) if each.scheme in REMOTE else each for each in sources]
 
     def moving() -> Sequence[Progress]:
         return pulls.moving()

@@ -112,6 +112,8 @@ class Plan:
     license_digest: Digest | None = None
     #: What of the source would execute code: one sentence each.
     code: tuple[str, ...] = ()
+    #: Tokens that the model was trained on, if the source tells.
+    context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,22 @@ class TransferMoved:
     transfer: TransferView
 
 
-Event = ArtifactAdded | ArtifactRemoved | ArtifactVerified | ResidencyChanged | TransferChanged | TransferMoved
+@dataclass(frozen=True, slots=True)
+class TransferForgotten:
+    """A transfer that was over is in the list no longer."""
+
+    transfer: TransferView
+
+
+Event = (
+    TransferForgotten
+    | ArtifactAdded
+    | ArtifactRemoved
+    | ArtifactVerified
+    | ResidencyChanged
+    | TransferChanged
+    | TransferMoved
+)
 
 
 class Events:

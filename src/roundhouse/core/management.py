@@ -16,6 +16,7 @@ from roundhouse.core.desks.licenses import LicensesDesk
 from roundhouse.core.desks.migrations import MigrationsDesk
 from roundhouse.core.desks.repair import RepairDesk
 from roundhouse.core.desks.revisions import RevisionsDesk
+from roundhouse.core.desks.routes import Explanation, RouteQuestion
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -23,12 +24,10 @@ from roundhouse.core.views import (
     Bandwidth,
     Check,
     Dimension,
-    Explanation,
     Model,
     ModelDetail,
     PullPlan,
     Removal,
-    RouteQuestion,
     Status,
     TransferView,
     Verification,
@@ -94,6 +93,9 @@ class TransfersDesk(Protocol):
 
     async def cancel_transfer(self, transfer_id: str) -> TransferView:
         """End one and keep nothing of it. Raises NotFoundError; ConflictError when it is too late."""
+
+    async def forget_transfer(self, transfer_id: str) -> TransferView:
+        """Take one that is over from the list. Raises NotFoundError; ConflictError when it is not over."""
 
     async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
         """Let one take so many bytes per second at most. Raises NotFoundError; ConflictError when it is over."""

@@ -159,6 +159,9 @@ class Transfers(Protocol):
     async def list(self, *, limit: int = 100) -> Sequence[Transfer]:
         """Newest first."""
 
+    async def remove(self, transfer_id: str) -> None:
+        """Forget one. Raises NotFoundError."""
+
 
 class Licenses(Protocol):
     """The durable list of terms that were met, and of who agreed to which."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from operator import attrgetter
 
+from roundhouse.core.desks.instead import refusal
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.inference import Profile
 from roundhouse.routing.refusing import (
@@ -44,6 +45,7 @@ def choose(profile: Profile, snapshot: Snapshot, standings: Mapping[str, Standin
 
     Raises:
         NotFoundError: nobody knows the model.
+        OfflineError: it is somewhere else, and nothing may leave this machine.
         NoRouteError: no deployment can serve this request; its details say why each cannot.
         LimitError: those that could are rate limited; ``retry_after_s`` says for how long.
 
@@ -68,14 +70,21 @@ def explain(profile: Profile, snapshot: Snapshot, standings: Mapping[str, Standi
     """All that *profile*'s model stands for: those that may serve in order, the others with a reason each."""
     places = snapshot.resolve(profile.model)
     if places is None:
-        kind = snapshot.held.get(profile.model)
-        close = snapshot.close_to(profile.model)
-        error = unknown_model(profile.model, close) if kind is None else only_held(profile.model, kind)
+        error = _unknown(profile.model, snapshot)
         return Route(error=error, weights=snapshot.weights)
     chooser = _Chooser(profile, snapshot, standings, now)
     for number, place in enumerate(places):
         chooser.sort_out(place, number)
     return chooser.route()
+
+
+def _unknown(name: str, snapshot: Snapshot) -> RoundhouseError:
+    """Why *name* stands for nothing."""
+    elsewhere = snapshot.policy.elsewhere
+    if elsewhere and (name in elsewhere or f"{name.partition('/')[0]}/" in elsewhere):
+        return refusal(name[:200], sorted({entry.deployment.model for entry in snapshot.entries.values()}))
+    kind = snapshot.held.get(name)
+    return unknown_model(name, snapshot.close_to(name)) if kind is None else only_held(name, kind)
 
 
 _rank = attrgetter("rank")

@@ -51,6 +51,8 @@ class Policy:
     max_attempts: int = 3
     #: Models that ``auto`` takes only when nothing else fits: they prove that the machine runs, and say nothing.
     auto_last: frozenset[str] = frozenset()
+    #: Models that are known to be somewhere else while nothing may leave this machine; a backend's all as ``name/``.
+    elsewhere: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.max_attempts < 1:

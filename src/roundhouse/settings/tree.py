@@ -154,7 +154,12 @@ class DownloadSettings:
     """How models are fetched."""
 
     offline: Annotated[
-        bool, Key(default=False, kind=kinds.SWITCH, help="Never reach out to a hub, a registry or an https address")
+        bool,
+        Key(
+            default=False,
+            kind=kinds.SWITCH,
+            help="Let nothing leave this machine: no hub, no registry, no backend elsewhere",
+        ),
     ]
     endpoint: Annotated[
         str, Key("https://huggingface.co", kinds.URL, "Hub that `hf:` references are looked up at", also="HF_ENDPOINT")

@@ -87,6 +87,7 @@ class HubSource:
             ),
             code=code_flags(by_path, remote_code=revision.remote_code, chat_template=revision.has_chat_template),
             reason=reason(found, variant, scale, asked=wanted is not None) if scale else None,
+            context=revision.context,
         )
 
     async def browse(self, query: Query) -> Sequence[Offer]:

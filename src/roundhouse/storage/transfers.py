@@ -32,8 +32,7 @@ class SqlTransfers:
         question = sa.select(transfers).where(transfers.c.id == transfer_id)
         row = await self._database.read(lambda connection: connection.execute(question).mappings().first())
         if row is None:
-            message = f"no download with the id {transfer_id!r}"
-            raise NotFoundError(message, hint="list them with `roundhouse downloads ls`")
+            raise _unknown(transfer_id)
         return _transfer(row)
 
     async def list(self, *, limit: int = 100) -> Sequence[Transfer]:
@@ -41,6 +40,17 @@ class SqlTransfers:
         newest = sa.select(transfers).order_by(transfers.c.created_at.desc(), transfers.c.id.desc()).limit(limit)
         rows = await self._database.read(lambda connection: connection.execute(newest).mappings().all())
         return [_transfer(row) for row in rows]
+
+    async def remove(self, transfer_id: str) -> None:
+        """Forget one. Raises NotFoundError."""
+        wanted = sa.delete(transfers).where(transfers.c.id == transfer_id)
+        if not await self._database.write(lambda connection: connection.execute(wanted).rowcount):
+            raise _unknown(transfer_id)
+
+
+def _unknown(transfer_id: str) -> NotFoundError:
+    message = f"no download with the id {transfer_id!r}"
+    return NotFoundError(message, hint="list them with `roundhouse downloads ls`")
 
 
 def _transfer(row: RowMapping) -> Transfer:

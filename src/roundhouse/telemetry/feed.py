@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import get_args
@@ -35,6 +35,8 @@ from roundhouse.core.events import (
     ArtifactVerified,
     Event,
     ResidencyChanged,
+    TransferChanged,
+    TransferForgotten,
     TransferMoved,
 )
 from roundhouse.core.views import TransferView
@@ -45,6 +47,11 @@ _GAPS = {
     "restarted": "Roundhouse was started again since then",
     "overrun": "more has happened since then than is kept",
     "unknown": "there was no such event",
+}
+_OF_TRANSFERS: Mapping[type, EventType] = {
+    TransferChanged: "transfer.changed",
+    TransferMoved: "transfer.progress",
+    TransferForgotten: "transfer.removed",
 }
 _Data = TransferView | VerificationNews | ResidencyNews | ModelNews
 
@@ -239,7 +246,5 @@ def _told_of(event: Event) -> tuple[EventType, _Data]:
             return "model.verified", VerificationNews(model, ok, quick)
         case ResidencyChanged(backend, model, loaded):
             return "backend.residency", ResidencyNews(backend, model, loaded)
-        case TransferMoved(transfer):
-            return "transfer.progress", transfer
         case _:
-            return "transfer.changed", event.transfer
+            return _OF_TRANSFERS[type(event)], event.transfer

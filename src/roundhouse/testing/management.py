@@ -24,7 +24,7 @@ from roundhouse.access.permissions import Role
 from roundhouse.access.principal import Principal
 from roundhouse.api import create_api
 from roundhouse.core.errors import AuthError, RoundhouseError
-from roundhouse.core.views import TransferView
+from roundhouse.core.views import PullPlan, TransferView
 from roundhouse.testing.management_service import InMemoryManagement
 
 KEY = "rh-testtest-not-a-secret"
@@ -41,6 +41,12 @@ class ScriptedManagement(InMemoryManagement):
     )
     #: An error that every transfer is refused with.
     refusal: RoundhouseError | None = None
+    #: What the plan of a pull says otherwise.
+    planned: dict[str, Any] = field(default_factory=dict)
+
+    async def plan_pull(self, ref: str, name: str | None, *, by: str | None = None) -> PullPlan:
+        """Plan what the test wants."""
+        return replace(await super().plan_pull(ref, name, by=by), **self.planned)
 
     async def start_pull(self, ref: str, name: str | None, *, by: str | None = None) -> TransferView:
         """Start, or refuse."""

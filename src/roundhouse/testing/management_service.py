@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from roundhouse.core.artifacts import TransferState
 from roundhouse.core.desks.browse import Browsing, Offer, OfferedVariant, Query
+from roundhouse.core.desks.routes import CandidateView, Explanation, Factor, ProfileView, RefusalView, RouteQuestion
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.events import ArtifactRemoved, ArtifactVerified, TransferChanged
 from roundhouse.core.ledger import AttemptRecord, UsageRecord, UsageSummary
@@ -17,30 +18,24 @@ from roundhouse.core.views import (
     BackendStatus,
     BackendTest,
     Bandwidth,
-    CandidateView,
     Check,
     Dimension,
-    Explanation,
-    Factor,
     FileCheck,
     Found,
     Model,
     ModelDetail,
     ModelFile,
     NextStep,
-    ProfileView,
     PullFile,
     PullPlan,
-    RefusalView,
     Removal,
-    RouteQuestion,
     Status,
     TokenPrice,
     TransferView,
     Verification,
 )
-from roundhouse.testing.desks.events import InMemoryEvents
 from roundhouse.testing.desks.exchange import ExchangeInMemory
+from roundhouse.testing.desks.finished import InMemoryList
 from roundhouse.testing.desks.keeping import InMemoryKeeping
 from roundhouse.testing.desks.licenses import InMemoryLicenses
 from roundhouse.testing.desks.migrations import InMemoryMigrations
@@ -173,15 +168,14 @@ class InMemoryManagement(
     ExchangeInMemory,
     InMemoryLicenses,
     InMemoryMigrations,
-    InMemoryEvents,
     InMemoryKeeping,
+    InMemoryList,
 ):
     """A Roundhouse made of lists; change them as a test needs."""
 
     catalog: list[ModelDetail] = field(default_factory=list)
     runtimes: list[BackendStatus] = field(default_factory=lambda: [a_backend()])
     discovered: list[Found] = field(default_factory=list)
-    pulls: list[TransferView] = field(default_factory=list)
     records: list[UsageRecord] = field(default_factory=list)
     remembered: dict[str, Explanation] = field(default_factory=dict)
     database: str = "sqlite"
@@ -260,8 +254,8 @@ class InMemoryManagement(
         """Plan one file. Raises SchemaError."""
         model = name or _model_of(ref)
         file = PullFile("model.gguf", 100_000_000, "ab" * 32, present=False)
-        size, why = 100_000_000, "Q4_K_M is the best that fits"
-        return PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), size, size, 50_000_000_000, why)
+        plan = PullPlan(model, "hf", "0f3c2a9d", "apache-2.0", (file,), file.size, file.size, 50_000_000_000)
+        return replace(plan, reason="Q4_K_M is the best that fits", memory_need=150 << 20, memory_limit=12 << 30)
 
     async def start_pull(self, ref: str, name: str | None, *, by: str | None = None) -> TransferView:  # noqa: ARG002
         """Start, or join. Raises SchemaError, LicenseError."""
@@ -329,13 +323,6 @@ class InMemoryManagement(
         self.pulls[self._position(changed.id)] = changed
         self.feed.publish(TransferChanged(changed))
         return changed
-
-    def _position(self, transfer_id: str) -> int:
-        ids = [known.id for known in self.pulls]
-        if transfer_id in ids:
-            return ids.index(transfer_id)
-        message = f"there is no transfer {transfer_id!r}"
-        raise NotFoundError(message, hint="list them with `roundhouse downloads ls`")
 
     async def backends(self) -> Sequence[BackendStatus]:
         """List them with their health."""

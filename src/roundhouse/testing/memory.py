@@ -102,6 +102,10 @@ class MemoryTransfers:
         newest = sorted(self._transfers.values(), key=lambda each: (each.created_at, each.id), reverse=True)
         return newest[:limit]
 
+    async def remove(self, transfer_id: str) -> None:
+        """Forget one. Raises NotFoundError."""
+        del self._transfers[(await self.get(transfer_id)).id]
+
 
 class MemoryLedger:
     """A ledger of usage."""

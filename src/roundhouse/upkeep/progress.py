@@ -59,6 +59,8 @@ class LiveTransfer:
         self._transfer, self._transfers, self._clock = transfer, transfers, clock
         self._files: list[FileProgress] = []
         self._samples: deque[tuple[float, int]] = deque(maxlen=64)
+        #: What people were told to be safe: never less than before, also when a file has to begin again.
+        self._verified = 0
         self._dirty = asyncio.Event()
         self._writing = asyncio.Lock()
         #: What this one alone may take.
@@ -114,7 +116,7 @@ class LiveTransfer:
 
     @property
     def _safe(self) -> int:
-        return max(self._transfer.bytes_done, sum(file.journaled for file in self._files))
+        return max(self._transfer.bytes_done, self._verified)
 
     async def enter(self, state: TransferState, *, model: str | None = None, total: int | None = None) -> None:
         """Say durably that the transfer is in *state* now."""
@@ -156,6 +158,7 @@ class LiveTransfer:
 
     def moved(self) -> None:
         """Note that a file has come further."""
+        self._verified = max(self._verified, sum(file.journaled for file in self._files))
         if self._transfer.error is not None and not self.stands:
             self._transfer = replace(self._transfer, error=None)
         self._sample()

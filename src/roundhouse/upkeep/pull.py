@@ -171,7 +171,8 @@ class Pulls:
         state = self._gate.state(plan, by)
         if state == "refused":
             self._gate.check(plan, by)
-        return replace(await asyncio.to_thread(self._space.preview, plan), license_state=state)
+        others = sum(live.left for live in self._live.values() if live.progress().transfer.ref != ref)
+        return replace(await asyncio.to_thread(self._space.preview, plan, others), license_state=state)
 
     async def progress(self, transfer_id: str) -> Progress:
         """How a transfer stands. Raises NotFoundError."""
@@ -198,6 +199,16 @@ class Pulls:
     async def cancel(self, transfer_id: str) -> Progress:
         """End a transfer and keep nothing of it. Raises NotFoundError, ConflictError."""
         return await self._steer(transfer_id, TransferState.CANCELLED)
+
+    async def forget(self, transfer_id: str) -> Progress:
+        """Take a transfer that is over from the list; how it stood. Raises NotFoundError, ConflictError."""
+        async with self._entering:
+            known = await self.progress(transfer_id)
+            if not known.transfer.state.over or transfer_id in self._live:
+                message = "that download is not over"
+                raise ConflictError(message, hint=f"end it with `roundhouse downloads cancel {transfer_id}`")
+            await self._transfers.remove(transfer_id)
+            return known
 
     async def limit(self, transfer_id: str, bandwidth: int | None) -> Progress:
         """Let a transfer take so many bytes per second at most, from now on. Raises NotFoundError, ConflictError."""

@@ -26,6 +26,15 @@ class Preview:
     disk_free: int
     #: Whether its licence is in the way of whoever asked.
     license_state: LicenseState = "unknown"
+    #: Bytes of the disk that other transfers are promised, and that must stay free whatever comes.
+    disk_promised: int = 0
+    disk_kept: int = 0
+
+    @property
+    def lacking(self) -> int:
+        """Bytes that would have to be freed first."""
+        wanted = self.bytes_needed + self.disk_promised + self.disk_kept
+        return max(0, wanted - self.disk_free) if self.bytes_needed else 0
 
 
 class Space:
@@ -34,15 +43,18 @@ class Space:
     def __init__(self, library: Library, min_free: int) -> None:
         self._library, self._min_free = library, min_free
 
-    def preview(self, plan: Plan) -> Preview:
-        """What fetching *plan* would take."""
+    def preview(self, plan: Plan, others: int = 0) -> Preview:
+        """What fetching *plan* would take, when *others* bytes are promised already."""
+        needed = sum(self._missing(file) for file in plan.files)
         self._library.root.mkdir(parents=True, exist_ok=True)
         return Preview(
             plan=plan,
             present=tuple(file.digest is not None and self._library.blobs.has(file.digest) for file in plan.files),
             bytes_total=sum(file.size or 0 for file in plan.files),
-            bytes_needed=sum(self._missing(file) for file in plan.files),
+            bytes_needed=needed,
             disk_free=shutil.disk_usage(self._library.root).free,
+            disk_promised=others,
+            disk_kept=max(self._min_free, needed // 20),
         )
 
     def _missing(self, file: PlannedFile) -> int:
@@ -60,15 +72,14 @@ class Space:
 
         Raises DiskError.
         """
-        preview = self.preview(plan)
-        reserve = max(self._min_free, preview.bytes_needed // 20)
-        lacking = preview.bytes_needed + others + reserve - preview.disk_free
-        if preview.bytes_needed and lacking > 0:
+        preview = self.preview(plan, others)
+        if preview.lacking:
             message = (
-                f"{preview.bytes_needed:,} bytes are needed, {preview.disk_free:,} are free, {reserve:,} must stay free"
+                f"{preview.bytes_needed:,} bytes are needed, {preview.disk_free:,} are free, "
+                f"{preview.disk_kept:,} must stay free"
             )
-            hint = (
-                f"free {lacking:,} bytes (`roundhouse models gc --dry-run` says what may go), or lower library.min_free"
-            )
-            details: dict[str, object] = {"needed": preview.bytes_needed, "free": preview.disk_free}
+            message += f", and {others:,} are promised to other downloads" if others else ""
+            what = "`roundhouse models gc --dry-run` says what may go"
+            hint = f"free {preview.lacking:,} bytes ({what}), or lower library.min_free"
+            details: dict[str, object] = {"needed": preview.bytes_needed, "free": preview.disk_free, "promised": others}
             raise DiskError(message, hint=hint, details=details | ({"reason": NO_SPACE} if waits else {}))

@@ -39,6 +39,10 @@ class TellingTransfers:
         """Newest first."""
         return await self._inner.list(limit=limit)
 
+    async def remove(self, transfer_id: str) -> None:
+        """Forget one. Raises NotFoundError."""
+        await self._inner.remove(transfer_id)
+
 
 def _news(transfer: Transfer) -> object:
     """What makes one state of a transfer differ from another: not how far it is."""

@@ -39,6 +39,7 @@ CONTRACT = {
     "POST /api/v1/transfers": "models.manage",
     "GET /api/v1/transfers": "models.read",
     "GET /api/v1/transfers/{id}": "models.read",
+    "DELETE /api/v1/transfers/{id}": "models.manage",
     "PUT /api/v1/transfers/{id}/priority": "models.manage",
     "PUT /api/v1/transfers/{id}/bandwidth": "models.manage",
     "GET /api/v1/bandwidth": "models.read",

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from roundhouse.core.errors import LicenseError, LimitError, NoRouteError, NotFoundError
+from roundhouse.core.errors import LicenseError, LimitError, NoRouteError, NotFoundError, OfflineError
 from roundhouse.core.inference import Capability, Deployment, Operation, Price, Profile, Residency
 from roundhouse.health.standing import Standings
 from roundhouse.routing.choose import choose, explain
@@ -267,3 +267,14 @@ def test_where_only_licenses_are_in_the_way_the_error_says_so(standings: Standin
     assert "licenses accept m" in (caught.value.hint or "")
     route = explain(a_profile(), Snapshot.build(barred), standings, 0.0)
     assert {"comes under gemma"} == {refusal.reason for refusal in route.refused}
+
+
+@pytest.mark.parametrize("name", ["gpt-elsewhere", "cloud/anything"])
+def test_a_model_elsewhere_is_offline_and_not_unknown(standings: Standings, name: str) -> None:
+    """When nothing may leave this machine, with what is here and like it; a real typo stays unknown."""
+    away = Policy(elsewhere=frozenset({"gpt-elsewhere", "cloud/"}))
+    snapshot = Snapshot.build([a_deployment("local/gpt-here")], policy=away)
+    with pytest.raises(OfflineError):
+        choose(a_profile(name), snapshot, standings, 0.0)
+    with pytest.raises(NotFoundError):
+        choose(a_profile("gpt-hree"), snapshot, standings, 0.0)

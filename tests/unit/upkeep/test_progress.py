@@ -115,3 +115,16 @@ async def test_a_failure_is_written_with_its_reason(parts: Live) -> None:
     await live.fail(NetworkError("cut", hint="try again"))
     written = await transfers.get("t1")
     assert (TransferState.FAILED, "try again") == (written.state, (written.error or {})["hint"])
+
+
+async def test_what_was_said_to_be_safe_never_goes_back(parts: Live) -> None:
+    """Neither when the work begins again, nor when a file does."""
+    live, _, _ = parts
+    file = live.watch()
+    told = []
+    for received, journaled in ((300, 200), (0, 0), (100, 50), (400, 350)):
+        file.advanced(received, journaled)
+        told.append(live.progress().verified)
+    live.begin()
+    told.append(live.progress().verified)
+    assert told == [200, 200, 200, 350, 350]

@@ -55,6 +55,11 @@ def add_transfers(router: APIRouter, desk: TransfersDesk) -> None:
         """Show one transfer with its speed."""
         return await desk.transfer(id)
 
+    @router.delete("/api/v1/transfers/{id}", tags=["transfers"], openapi_extra=needs(Permission.MODELS_MANAGE))
+    async def forget_transfer(id: Name) -> TransferView:  # noqa: A002 - the field's word
+        """Take a transfer that is over from the list; its model stays, and so does what has arrived of a failed one."""
+        return await desk.forget_transfer(id)
+
 
 def add_steering(router: APIRouter, desk: TransfersDesk) -> None:
     """Add the routes that change a transfer under way."""

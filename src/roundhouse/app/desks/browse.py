@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from roundhouse.app.rooms import Rooms
 from roundhouse.core.desks.browse import Browsing, Query
-from roundhouse.core.errors import OfflineError
 
 
 class BrowseDesk:
@@ -16,8 +15,5 @@ class BrowseDesk:
     async def browse(self, query: Query) -> Browsing:
         """Search the hub of the settings. Raises OfflineError, NetworkError, LimitError, AuthError, SchemaError."""
         downloads = self._rooms.settings.downloads
-        if downloads.offline:
-            message = "browsing needs the network, and Roundhouse is offline"
-            raise OfflineError(message, hint="see what is here with `roundhouse models ls`")
         offers = await self._rooms.catalog.browse(query)
         return Browsing(downloads.endpoint, self._rooms.memory.limit, tuple(offers))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
+from roundhouse.app.desks.plans import Speed, pull_plan
 from roundhouse.app.desks.views import transfer_view
 from roundhouse.app.rooms import Rooms
-from roundhouse.core.views import Bandwidth, PullFile, PullPlan, TransferView
+from roundhouse.core.desks.instead import refusal
+from roundhouse.core.errors import OfflineError
+from roundhouse.core.events import TransferForgotten
+from roundhouse.core.views import Bandwidth, PullPlan, TransferView
 from roundhouse.upkeep.progress import Progress
+
+T = TypeVar("T")
 
 
 class TransferDesk:
@@ -18,33 +25,34 @@ class TransferDesk:
 
     async def plan_pull(self, ref: str, name: str | None, *, by: str | None = None) -> PullPlan:
         """Resolve *ref* without fetching it. Raises what the source raises, and PolicyError."""
-        preview = await self._rooms.pulls.preview(ref, name, by=by)
-        plan = preview.plan
-        files = zip(plan.files, preview.present, strict=True)
-        return PullPlan(
-            model=plan.model,
-            source=plan.source,
-            revision=plan.revision,
-            license=plan.license,
-            files=tuple(PullFile(file.name, file.size, file.digest, here) for file, here in files),
-            bytes_total=preview.bytes_total,
-            bytes_needed=preview.bytes_needed,
-            disk_free=preview.disk_free,
-            reason=plan.reason,
-            license_name=plan.license_name,
-            license_url=plan.license_url,
-            license_source=plan.license_source,
-            license_digest=plan.license_digest,
-            license_state=preview.license_state,
-            code=plan.code,
-        )
+        preview = await self._reachable(ref, self._rooms.pulls.preview(ref, name, by=by))
+        return pull_plan(preview, self._rooms.memory, self._speed(preview.plan.source))
+
+    def _speed(self, source: str) -> Speed:
+        """What the bytes of one more pull from *source* may be expected to come at."""
+        pulls = self._rooms.pulls
+        window = pulls.limits.scheduled.window
+        known = (pulls.limits.shared.limit, pulls.limits.by_source.get(source), window.bandwidth if window else None)
+        limits = [limit for limit in known if limit]
+        if limits:
+            return Speed(min(limits), "limit")
+        measured = sum(each.rate or 0.0 for each in pulls.moving())
+        return Speed(measured, "measured") if measured else Speed(None, None)
 
     async def start_pull(self, ref: str, name: str | None, *, by: str | None = None) -> TransferView:
         """Start for *by*, or join the transfer of the same reference that is under way.
 
         Raises SchemaError, OfflineError, PolicyError, LicenseError.
         """
-        return transfer_view(Progress(await self._rooms.pulls.start(ref, name, by=by)))
+        return transfer_view(Progress(await self._reachable(ref, self._rooms.pulls.start(ref, name, by=by))))
+
+    async def _reachable(self, ref: str, asked: Awaitable[T]) -> T:
+        """What was *asked*; when that needs the network and may not, say what is here instead. Raises OfflineError."""
+        try:
+            return await asked
+        except OfflineError as error:
+            here = [artifact.model for artifact in await self._rooms.library.list()]
+            raise refusal(ref, here) from error
 
     async def transfers(self) -> Sequence[TransferView]:
         """List them, newest first."""
@@ -65,6 +73,12 @@ class TransferDesk:
     async def cancel_transfer(self, transfer_id: str) -> TransferView:
         """End one and keep nothing of it. Raises NotFoundError, ConflictError."""
         return transfer_view(await self._rooms.pulls.cancel(transfer_id))
+
+    async def forget_transfer(self, transfer_id: str) -> TransferView:
+        """Take one that is over from the list. Raises NotFoundError, ConflictError."""
+        gone = transfer_view(await self._rooms.pulls.forget(transfer_id))
+        self._rooms.feed.publish(TransferForgotten(gone))
+        return gone
 
     async def limit_transfer(self, transfer_id: str, bandwidth: int | None) -> TransferView:
         """Let one take so many bytes per second at most. Raises NotFoundError, ConflictError."""

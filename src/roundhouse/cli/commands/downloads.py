@@ -7,17 +7,18 @@ from datetime import datetime
 from shlex import quote
 
 import click
+import msgspec
 
 from roundhouse.cli import wording
 from roundhouse.cli.answers import Transfers
-from roundhouse.cli.client import Call, path_of
+from roundhouse.cli.client import Call, Client, path_of
 from roundhouse.cli.commands.models import FIRST_MODEL
 from roundhouse.cli.completion import complete_transfer
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
 from roundhouse.cli.output import Cell, Column, Table
 from roundhouse.core.artifacts import TransferState
-from roundhouse.core.errors import ConflictError
+from roundhouse.core.errors import ConflictError, NotFoundError
 from roundhouse.core.views import Bandwidth, TransferView
 from roundhouse.settings.kinds import size_of
 
@@ -91,6 +92,49 @@ def resume(invocation: Invocation, names: tuple[str, ...]) -> None:
 def cancel(invocation: Invocation, names: tuple[str, ...]) -> None:
     """End downloads and keep nothing of them."""
     _steer(invocation, names, "cancel")
+
+
+@downloads.command(epilog=examples("roundhouse downloads rm 4f2a", "roundhouse downloads rm --finished"))
+@click.argument("names", metavar="DOWNLOAD...", nargs=-1, shell_complete=complete_transfer)
+@click.option("--finished", is_flag=True, help="All that are over: done, failed or cancelled.")
+@click.option("--dry-run", is_flag=True, help="Say what would go from the list, and change nothing.")
+@click.pass_obj
+def rm(invocation: Invocation, names: tuple[str, ...], *, finished: bool, dry_run: bool) -> None:
+    """Take downloads that are over from the list.
+
+    Models stay, and so does what has arrived of a failed download: pulling it again goes on there.
+    """
+    if bool(names) == finished:
+        message = "name downloads, or say --finished."
+        raise click.UsageError(message)
+    client = invocation.client()
+    gone: list[TransferView] = []
+    while found := _over(client.ask(Call("GET", "/transfers"), Transfers).view.transfers, names, finished=finished):
+        gone += found if dry_run else [_forget(client, one.id) for one in found]
+        if dry_run or names:
+            break
+    data = {"transfers": msgspec.to_builtins(gone), "dry_run": dry_run}
+    rows = [_row(one, invocation.clock.now()) for one in gone]
+    invocation.out.result(data, [Table(_COLUMNS, rows)], [one.id for one in gone])
+    if not gone:
+        invocation.out.say("nothing in the list is over")
+
+
+def _over(known: Sequence[TransferView], names: Sequence[str], *, finished: bool) -> list[TransferView]:
+    """Those that are meant. Raises NotFoundError for a name that means none."""
+    if finished:
+        return [one for one in known if TransferState(one.state).over]
+    by_id = {one.id: one for one in known}
+    chosen = [_chosen(known, name) for name in names]
+    for name, id_ in zip(names, chosen, strict=True):
+        if id_ not in by_id:
+            message = f"no download {name}"
+            raise NotFoundError(message, hint="list them with `roundhouse downloads ls`")
+    return [by_id[id_] for id_ in dict.fromkeys(chosen)]
+
+
+def _forget(client: Client, id_: str) -> TransferView:
+    return client.ask(Call("DELETE", path_of("/transfers", id_)), TransferView).view
 
 
 @downloads.command(

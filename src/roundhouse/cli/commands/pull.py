@@ -11,7 +11,7 @@ from time import sleep
 import click
 
 from roundhouse.cli import wording
-from roundhouse.cli.answers import Planned
+from roundhouse.cli.answers import Models, Planned
 from roundhouse.cli.client import PATIENT_S, Call, Client, Reply, path_of
 from roundhouse.cli.commands.agreeing import asking, license_words
 from roundhouse.cli.errors import INTERRUPTED, rebuilt
@@ -19,7 +19,8 @@ from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Command, examples
 from roundhouse.cli.output import Bar, Cell, Column, Mode, Output, Table
 from roundhouse.core.artifacts import TransferState
-from roundhouse.core.errors import AbortedError, NotFoundError, OfflineError
+from roundhouse.core.desks.instead import refusal
+from roundhouse.core.errors import AbortedError, NotFoundError
 from roundhouse.core.views import ModelDetail, PullPlan, TransferView
 
 _PAUSE_S = 0.2
@@ -70,8 +71,8 @@ def pull(
     """
     wish = Wish(_absolute(ref), name)
     if invocation.flags.offline and wish.ref.startswith(_REMOTE):
-        message = f"{ref} is not on this machine, and --offline forbids to fetch it"
-        raise OfflineError(message, hint="leave --offline away")
+        here = invocation.client().ask(Call("GET", "/models"), Models).view.models
+        raise refusal(wish.ref, [model.name for model in here if model.local])
     if detach and invocation.url is None:
         message = "--detach needs a running Roundhouse: start it with `roundhouse up`."
         raise click.UsageError(message)
@@ -119,10 +120,35 @@ def _plan_words(plan: PullPlan) -> list[str]:
         f"would become {plan.model}, from {plan.source} at {plan.revision[:12]}",
         license_words(plan),
         *(f"executes code: {flag}" for flag in plan.code),
-        f"to fetch: {wording.size(plan.bytes_needed)} of {wording.size(plan.bytes_total)}",
-        f"free on disk: {wording.size(plan.disk_free)}",
+        f"to fetch: {wording.size(plan.bytes_needed)} of {wording.size(plan.bytes_total)}, {_time_words(plan)}",
+        _disk_words(plan),
+        *_memory_words(plan),
         *because,
     ]
+
+
+def _time_words(plan: PullPlan) -> str:
+    """How long it would take, and what that is reckoned from."""
+    if not plan.bytes_needed:
+        return "nothing to wait for"
+    if plan.rate is None or plan.duration_s is None:
+        return "time unknown (no limit is set, and nothing is being measured)"
+    source = "the limit" if plan.rate_from == "limit" else "what comes now"
+    return f"{wording.duration(plan.duration_s)} at {wording.size(plan.rate)}/s ({source})"
+
+
+def _disk_words(plan: PullPlan) -> str:
+    promised = f", {wording.size(plan.disk_promised)} promised to other downloads" if plan.disk_promised else ""
+    verdict = "fits" if plan.disk_fits else "DOES NOT FIT"
+    return f"disk: {verdict} ({wording.size(plan.disk_free)} free, {wording.size(plan.disk_kept)} kept free{promised})"
+
+
+def _memory_words(plan: PullPlan) -> list[str]:
+    if plan.memory_need is None:
+        return []
+    verdict = "fits" if plan.memory_fits else "DOES NOT FIT"
+    need, limit = wording.size(plan.memory_need), wording.size(plan.memory_limit)
+    return [f"memory: {verdict} (about {need} of the {limit} that models may take)"]
 
 
 def _show_start(out: Output, reply: Reply[TransferView]) -> None:

@@ -16,6 +16,7 @@ from roundhouse.core.views import TransferView
 EventType = Literal[
     "transfer.changed",
     "transfer.progress",
+    "transfer.removed",
     "model.added",
     "model.removed",
     "model.verified",

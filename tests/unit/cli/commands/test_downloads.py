@@ -103,3 +103,33 @@ def test_prioritize_puts_it_before_the_others(run: Run, busy: FakeServer) -> Non
     assert 5 == busy.management.pulls[0].priority
     run("downloads", "prioritize", "c/d", "--priority", "-2")
     assert -2 == busy.management.pulls[0].priority
+
+
+def test_rm_takes_what_is_over_from_the_list(run: Run, busy: FakeServer) -> None:
+    """First dry, then really; what moves stays."""
+    over = {each.id for each in busy.management.pulls if each.state in {"done", "failed", "cancelled"}}
+    busy.management.pulls.append(replace(a_transfer("hf:x/y", state="failed"), id="t-77"))
+    assert {*over, "t-77"} == set(run("downloads", "rm", "--finished", "--dry-run", "-q").out.split())
+    assert {*over, "t-77"} == set(run("downloads", "rm", "--finished", "-q").out.split())
+    assert all(each.state not in {"done", "failed", "cancelled"} for each in busy.management.pulls)
+    outcome = run("downloads", "rm", "--finished")
+    assert (outcome.code, "nothing in the list is over" in outcome.err) == (0, True)
+
+
+def test_rm_by_name(run: Run, server: FakeServer) -> None:
+    """By id, the beginning of one, model or reference; one that moves is refused with what to do."""
+    server.management.pulls = [
+        replace(a_transfer("hf:x/y", state="failed"), id="abc-1"),
+        replace(a_transfer("hf:c/d"), id="t-1"),
+    ]
+    assert run("downloads", "rm", "abc", "--json").json["transfers"][0]["id"] == "abc-1"
+    assert [each.id for each in server.management.pulls] == ["t-1"]
+    assert run("downloads", "rm", "c/d").code == 1
+    assert run("downloads", "rm", "nothing").code == 3
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("words", [(), ("t-1", "--finished")])
+def test_rm_wants_names_or_finished(run: Run, words: tuple[str, ...]) -> None:
+    """Neither both nor none."""
+    assert run("downloads", "rm", *words).code == 2

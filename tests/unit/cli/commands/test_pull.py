@@ -65,7 +65,31 @@ def test_dry_run_shows_the_plan(run: Run, server: FakeServer) -> None:
     assert [["model.gguf", "100000000", "to fetch"]] == outcome.rows[1:]
     assert "to fetch: 95.4 MiB of 95.4 MiB" in outcome.err
     assert "Q4_K_M is the best that fits" in outcome.err
+    assert "time unknown" in outcome.err
+    assert "disk: fits (46.6 GiB free" in outcome.err
     assert [] == server.management.pulls
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"rate": 1e6, "rate_from": "limit", "duration_s": 100.0}, "(the limit)"),
+        ({"rate": 1e6, "rate_from": "measured", "duration_s": 100.0}, "(what comes now)"),
+        ({"bytes_needed": 0}, "nothing to wait for"),
+        (
+            {"disk_fits": False, "disk_promised": 1 << 30},
+            "DOES NOT FIT (46.6 GiB free, 0 B kept free, 1.0 GiB promised",
+        ),
+        ({"memory_fits": True}, "memory: fits (about 150 MiB of the 12.0 GiB"),
+        ({"license": None}, "licence: unknown"),
+    ],
+)
+def test_a_plan_says_what_fits_and_how_long_it_takes(
+    run: Run, server: FakeServer, fields: dict[str, object], words: str
+) -> None:
+    """In words, with the numbers behind them."""
+    server.management.planned = fields
+    assert words in run("pull", REF, "--dry-run").err
 
 
 @pytest.mark.usefixtures("server")
