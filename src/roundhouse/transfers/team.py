@@ -8,7 +8,7 @@ work; the last one tries again as long as patience lasts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 
 from roundhouse.core.artifacts import PlannedFile
@@ -17,7 +17,7 @@ from roundhouse.core.ports import ByteStream, Source
 from roundhouse.transfers.bandwidth import Throttle, Turnstile
 from roundhouse.transfers.options import FetchOptions, Watcher
 from roundhouse.transfers.partial import Partial, Stretch
-from roundhouse.transfers.settling import settled
+from roundhouse.transfers.settling import Crew, settled
 from roundhouse.transfers.spans import Span, aligned, gaps
 
 #: What all connections together may hold in memory on their way to the disk, and the least that one holds.
@@ -54,6 +54,8 @@ class Seats:
     taken: int = 0
     #: Where they queue for the event loop.
     turnstile: Turnstile = field(default_factory=Turnstile)
+    #: Who writes and hashes for them.
+    crew: Crew = field(default_factory=Crew)
 
 
 @dataclass(slots=True)
@@ -89,8 +91,10 @@ class Team:
         """Until every byte is written. Raises ChangedError, VerifyError, and what the source raises."""
         try:
             async with asyncio.TaskGroup() as keepers:
-                for news, work in zip(self._news, (self._partial.commit, self._partial.follow), strict=True):
-                    keepers.create_task(self._keep(news, work))
+                # Syncing waits for the disk and takes no processor: it has a thread elsewhere.
+                crew = self._seats.crew
+                keepers.create_task(self._keep(self._news[0], lambda: asyncio.to_thread(self._partial.commit)))
+                keepers.create_task(self._keep(self._news[1], lambda: crew.do(self._partial.follow)))
                 try:
                     async with self._workers:
                         self._workers.create_task(self._work(self._claim()))
@@ -104,12 +108,12 @@ class Team:
 
     # What is done beside the connections
 
-    async def _keep(self, news: asyncio.Event, work: Callable[[], bool]) -> None:
+    async def _keep(self, news: asyncio.Event, work: Callable[[], Coroutine[None, None, bool]]) -> None:
         """Make finished chunks safe, or hash what has joined the front, while more comes."""
         while not self._over:
             await news.wait()
             news.clear()
-            while await settled(asyncio.to_thread(work)) and not self._over:
+            while await settled(work()) and not self._over:
                 pass
             self._tell()
 
@@ -266,7 +270,7 @@ class Team:
         self._most = 1
 
     async def _pour(self, stream: ByteStream, unit: _Unit, silence: asyncio.Timeout) -> None:
-        loop, writer = asyncio.get_running_loop(), _Writer(unit.stretch, self._moved)
+        loop, writer = asyncio.get_running_loop(), _Writer(unit.stretch, self._seats.crew, self._moved)
         block: list[bytes] = []
         held = 0
         try:
@@ -313,14 +317,14 @@ class Team:
 class _Writer:
     """Writes one block in a thread while the next one arrives."""
 
-    def __init__(self, stretch: Stretch, moved: Callable[[], None]) -> None:
-        self._stretch, self._moved = stretch, moved
+    def __init__(self, stretch: Stretch, crew: Crew, moved: Callable[[], None]) -> None:
+        self._stretch, self._crew, self._moved = stretch, crew, moved
         self._under_way: asyncio.Task[None] | None = None
 
     async def write(self, pieces: Sequence[bytes]) -> None:
         await self.drain()
         if pieces:
-            self._under_way = asyncio.ensure_future(asyncio.to_thread(self._write, pieces))
+            self._under_way = asyncio.ensure_future(self._crew.do(lambda: self._write(pieces)))
 
     def _write(self, pieces: Sequence[bytes]) -> None:
         # Large pieces are not copied once more; small ones would cost a call of the system each.

@@ -1,9 +1,12 @@
 import asyncio
+import os
+import sys
 import threading
 
 import pytest
 
 from roundhouse.transfers import settled
+from roundhouse.transfers.settling import NICE, Crew
 
 
 async def test_the_result_is_passed_on() -> None:
@@ -33,3 +36,11 @@ async def test_a_cancel_waits_for_the_thread(fails: bool) -> None:  # noqa: FBT0
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended.is_set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+async def test_a_crew_gives_way_to_others() -> None:
+    """Its threads are served later, the one that asks is not."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    nice = await Crew().do(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    assert (NICE, before) == (nice, os.getpriority(os.PRIO_PROCESS, 0))
