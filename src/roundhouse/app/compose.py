@@ -51,6 +51,7 @@ from roundhouse.upkeep.telling import TellingTransfers
 
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
 EMBEDDED, EMBEDDED_KIND = "local", "llamacpp"
+_DOORS = "roundhouse.backends"
 _MILLION = 1_000_000
 _FREE = Price(0.0, 0.0)
 
@@ -90,7 +91,7 @@ async def build_backends(
     found = await _found(settings) if settings.discovery.enabled else ()
     for each in found:
         if each.name not in by_name and not _is_known(each.url, origins):
-            by_name[each.name] = OpenAICompatible(each.name, each.url)
+            by_name[each.name] = _discovered(each, workshop)
             origins[each.name] = Origin(each.kind, each.url, configured=False)
     for backend in by_name.values():
         stack.push_async_callback(backend.close)
@@ -157,15 +158,22 @@ def _is_known(url: str, origins: Mapping[str, Origin]) -> bool:
     return any(origin.url is not None and urlsplit(origin.url).netloc == place for origin in origins.values())
 
 
+def _discovered(found: Found, workshop: Workshop) -> Backend:
+    """A runtime of this machine as its own kind; where there is none, as OpenAI's dialect, which all speak."""
+    doors = entry_points(group=_DOORS, name=found.kind)
+    make: BackendMaker = next((door.load() for door in doors), OpenAICompatible.made)
+    return make(Wish(found.name, found.kind, found.url), workshop)
+
+
 def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend:
     """One backend of the configuration, made by whoever registered its kind. Raises ConfigError."""
-    doors = {door.name: door for door in entry_points(group="roundhouse.backends")}
+    doors = {door.name: door for door in entry_points(group=_DOORS)}
     if wish.kind not in doors:
         message = f"backends.{name}.kind is {wish.kind!r}, which nobody provides"
         raise ConfigError(message, hint=f"there is {', '.join(sorted(doors))}")
     keys = (wish.api_key.reveal(),) if wish.api_key else ()
     make: BackendMaker = doors[wish.kind].load()
-    return make(Wish(name, wish.kind, wish.url, keys, wish.models), workshop)
+    return make(Wish(name, wish.kind, wish.url, keys, wish.models, dict(wish.options)), workshop)
 
 
 def _elsewhere(settings: Settings) -> frozenset[str]:

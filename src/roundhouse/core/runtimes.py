@@ -101,6 +101,8 @@ class Wish:
     keys: tuple[str, ...] = field(default=(), repr=False)
     #: Models to use; empty is all that it lists.
     models: Sequence[str] = ()
+    #: What only this kind knows, by its own names.
+    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Annotated, get_type_hints
 from roundhouse.core.desks.schedule import Window
 from roundhouse.settings import kinds, rates
 from roundhouse.settings.kinds import Kind
+from roundhouse.settings.options import OPTIONS
 
 
 class Secret:
@@ -254,6 +255,10 @@ class BackendSettings:
     price_in: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of prompt tokens", "USD per million")]
     price_out: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of answer tokens", "USD per million")]
     enabled: Annotated[bool, Key(default=True, kind=kinds.SWITCH, help="Whether it is used")]
+    options: Annotated[
+        tuple[tuple[str, str | int | float | bool], ...],
+        Key([], OPTIONS, 'What only its kind knows, such as `["num_ctx=16384", "keep_alive=30m"]` for `ollama`'),
+    ]
     #: What the variable or the file held; ``None`` when neither is named, or what is named is not there.
     api_key: Secret | None = None
 

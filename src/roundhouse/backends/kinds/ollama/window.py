@@ -45,16 +45,16 @@ def window_for(prompt: int, answer: int | None, reach: Reach, loaded: int | None
     served = reach.served
     if served is not None and prompt + (answer or 1) > served:
         raise too_long(prompt, answer, served)
-    if reach.fixed is not None:
-        return served or reach.fixed
     need = prompt + prompt * _SLACK_PERCENT // 100 + _SLACK + (_ANSWER if answer is None else answer)
-    if loaded is not None and (loaded >= need or loaded == served):
+    if reach.fixed is None and loaded is not None and (loaded >= need or loaded == served):
         return loaded
     return rounded(max(need, loaded or 0), reach)
 
 
 def rounded(need: int, reach: Reach) -> int:
     """The next step that holds *need*: doublings, so that a growing conversation reloads a handful of times."""
+    if reach.fixed is not None:
+        return reach.served or reach.fixed
     window = max(reach.smallest, 1)
     while window < need:
         window *= 2
