@@ -67,8 +67,8 @@ class FakeOllama:
         self.fired: Counter[Fault] = Counter()
         #: Prompts that were cut without a word.
         self.cut = 0
-        #: Streams that the client did not wait for.
-        self.abandoned = 0
+        #: Set when a client did not wait for the end.
+        self.left = asyncio.Event()
         #: False for versions that know nothing of ``truncate``.
         self.refuses_to_cut = True
         #: Text that cannot be embedded.
@@ -76,6 +76,9 @@ class FakeOllama:
         #: While it is not set, nothing is loaded.
         self.may_load = asyncio.Event()
         self.may_load.set()
+        #: While it is not set, nothing comes after the first word.
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
         self.url = ""
         self._plan: deque[Fault] = deque()
         self._loading = asyncio.Lock()
@@ -135,7 +138,7 @@ class FakeOllama:
                     request.transport.abort()
                 return web.Response()
             except asyncio.CancelledError:
-                self.abandoned += 1
+                self.left.set()
                 raise
 
         return respond
@@ -216,7 +219,7 @@ class FakeOllama:
             if fault is Fault.NO_DONE and is_last:
                 return response
             await response.write(json.dumps(without_zeros(line)).encode() + b"\n")
-            await asyncio.sleep(0)
+            await self.may_go_on.wait()
             if number == 0 and fault is Fault.CUT_IN_TEXT:
                 raise CutError
             if number == 0 and fault is Fault.ERROR_IN_STREAM:
