@@ -75,7 +75,7 @@ async def build_backends(
     """Make the embedded runtime, what is configured, and what runs on this machine. Raises ConfigError."""
     embedded = _embedded_name(settings)
     # Children see a scrubbed copy of the environment: paths and devices, nothing that could be a secret.
-    workshop = Workshop(events, clock, os.environ, settings.home / "backends")  # noqa: TID251
+    workshop = Workshop(events, clock, os.environ, settings.home / "backends", settings.downloads.offline)  # noqa: TID251
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
     in_use: Callable[[], Collection[str]] = tuple

@@ -115,3 +115,5 @@ class Workshop:
     environ: Mapping[str, str] = field(repr=False)
     #: A folder of its own for what children need.
     folder: Path
+    #: Nothing may leave this machine, also not through a backend that is on it.
+    offline: bool = False

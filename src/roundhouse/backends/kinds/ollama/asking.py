@@ -25,6 +25,9 @@ _SAME = (
     "temperature", "top_p", "top_k", "min_p", "seed", "frequency_penalty", "presence_penalty", "repeat_penalty",
     "repeat_last_n", "typical_p", "num_keep",
 )  # fmt: skip
+#: What a client may say in Ollama's own ``options``: how tokens are chosen, not where the model lies, for that would
+#: load it anew for everybody.
+_OWN = frozenset(_SAME) | {"stop", "num_predict", "num_ctx", "mirostat", "mirostat_eta", "mirostat_tau", "tfs_z"}
 _PATHS = {Operation.CHAT: "/api/chat", Operation.COMPLETION: "/api/generate", Operation.EMBEDDING: "/api/embed"}
 _LEVELS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high"}
 #: Families whose thinking has levels and no switch.
@@ -190,7 +193,8 @@ def _said_of_thinking(given: Fields) -> bool | str | None:
 
 def _options(given: Fields) -> tuple[dict[str, object], int | None]:
     """How to choose tokens; a client that speaks Ollama's own ``options`` has them too, and its ``num_ctx``."""
-    options: dict[str, object] = dict(_fields(given["options"])) if "options" in given else {}
+    own = _fields(given["options"]) if "options" in given else {}
+    options: dict[str, object] = {name: raw for name, raw in own.items() if name in _OWN and raw != _NULL}
     options |= {name: given[name] for name in _SAME if name in given}
     if "repetition_penalty" in given:
         options["repeat_penalty"] = given["repetition_penalty"]

@@ -22,7 +22,6 @@ from roundhouse.backends.kinds.ollama.store import Store
 from roundhouse.backends.kinds.ollama.vectors import asked_texts, embedding_answer, estimate, read_vectors
 from roundhouse.backends.openai.connection import Terms
 from roundhouse.backends.wire.embedding_cache import EmbeddingCache, Vector
-from roundhouse.backends.wire.listing import undeclared
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConfigError, RoundhouseError, SchemaError
 from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Operation
@@ -46,7 +45,8 @@ class Ollama:
             message = f"backends.{wish.name} needs a url"
             raise ConfigError(message, hint='that of an Ollama on this machine is "http://127.0.0.1:11434"')
         calls = Calls(wish.name, wish.url, wish.keys[0] if wish.keys else None)
-        return cls(calls, workshop.clock, policy=policy_of(wish.name, wish.options), models=wish.models)
+        policy = policy_of(wish.name, wish.options, offline=workshop.offline)
+        return cls(calls, workshop.clock, policy=policy, models=wish.models)
 
     def __init__(self, calls: Calls, clock: Clock, *, policy: Policy | None = None, models: Sequence[str] = ()) -> None:
         self.name, self.url = calls.name, calls.url
@@ -73,10 +73,7 @@ class Ollama:
             if not self._wanted:
                 raise
             # Somebody named its models: they are known, and whether they answer is for the breaker to find out.
-            return [
-                Deployment(self.name, name, name, undeclared(name).capabilities, local=self._calls.local)
-                for name in self._wanted
-            ]
+            return self._models.unasked()
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer. Raises what the port says."""

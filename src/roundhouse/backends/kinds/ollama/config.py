@@ -34,12 +34,14 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     #: Whether models that run in Ollama's cloud are listed though nobody named them.
     cloud: bool = False
+    #: Whether they are left out whoever names them, because nothing may leave this machine.
+    offline: bool = False
     embedding_wait_s: float = 0.002
     embedding_cache: int = 64 * _MIB
     embedding_ttl_s: float = 3600.0
 
 
-def policy_of(name: str, options: Mapping[str, str | int | float | bool]) -> Policy:
+def policy_of(name: str, options: Mapping[str, str | int | float | bool], *, offline: bool = False) -> Policy:
     """The policy of backend *name*. Raises ConfigError."""
     for key in options:
         if key not in _SENTENCES:
@@ -51,6 +53,7 @@ def policy_of(name: str, options: Mapping[str, str | int | float | bool]) -> Pol
         keep_alive=read.keep_alive(),
         limits=Limits(read.tokens("num_ctx"), read.tokens("max_context")),
         cloud=read.switch("cloud"),
+        offline=offline,
         embedding_wait_s=read.number("embedding_wait_ms", usual.embedding_wait_s / _MILLI, 100.0) * _MILLI,
         embedding_cache=int(read.number("embedding_cache_mb", usual.embedding_cache / _MIB, 1 << 20) * _MIB),
         embedding_ttl_s=read.number("embedding_ttl_s", usual.embedding_ttl_s, 1e9),

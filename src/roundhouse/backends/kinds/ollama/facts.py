@@ -155,7 +155,13 @@ class Known:
     def deployment(self, backend: str, limits: Limits, *, local: bool) -> Deployment:
         """The same as routing sees it: its context is what a request can really have."""
         elsewhere = self.tag.is_elsewhere
-        residency = Residency.UNKNOWN if elsewhere else Residency.LOADED if self.running else Residency.COLD
+        residency = (
+            Residency.UNKNOWN
+            if elsewhere or not self.tag.digest
+            else Residency.LOADED
+            if self.running
+            else Residency.COLD
+        )
         return Deployment(
             backend=backend,
             model=self.tag.id,

@@ -68,6 +68,13 @@ class Models:
                 self._windows[name] = max(each.context_length, loading)
         return running
 
+    def unasked(self) -> list[Deployment]:
+        """Those that somebody named, while it cannot be asked about them."""
+        return [
+            Known(tag).deployment(self._calls.name, self._policy.limits, local=self._calls.local)
+            for _, tag in self._chosen({})
+        ]
+
     def of(self, upstream: str) -> Known:
         """What is known of one; only its name when it was never listed."""
         return self._known.get(upstream) or Known(Tag(name=upstream))
@@ -129,11 +136,13 @@ class Models:
                 del self._busy[upstream]
 
     def _chosen(self, by_id: dict[str, Tag]) -> list[tuple[str, Tag]]:
-        """The models to serve, and what each is called; those of the cloud only if somebody wants them."""
+        """The models to serve, and what each is called; those of the cloud only if somebody wants them and may."""
         if not self._wanted:
-            return [(name, tag) for name, tag in by_id.items() if self._policy.cloud or not tag.is_elsewhere]
+            cloud = self._policy.cloud and not self._policy.offline
+            return [(name, tag) for name, tag in by_id.items() if cloud or not tag.is_elsewhere]
         found = ((name, by_id.get(name) or by_id.get(f"{name}:latest")) for name in self._wanted)
-        return [(name, tag or Tag(name=name)) for name, tag in found]
+        chosen = [(name, tag or Tag(name=name)) for name, tag in found]
+        return [(name, tag) for name, tag in chosen if not (self._policy.offline and tag.is_elsewhere)]
 
     async def _show(self, tag: Tag, asking: asyncio.Semaphore) -> Shown:
         """What is said of one; asked once for each digest, and again when it could not be told."""

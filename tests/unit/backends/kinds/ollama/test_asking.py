@@ -54,6 +54,11 @@ def test_the_context_of_ollamas_own_options_is_a_wish() -> None:
     assert (9000, False) == (made.window, "num_ctx" in made.options)
 
 
+def test_clients_cannot_move_a_model() -> None:
+    """Ollama would load it anew for everybody."""
+    assert {"temperature": 1} == sent(options={"temperature": 1, "num_gpu": 0, "seed": None})["options"]
+
+
 def test_parts_become_text_and_bare_pictures() -> None:
     """Pictures stand beside the text, without the head of their address."""
     address = {"url": f"data:image/png;base64,{PICTURE}"}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,18 @@ async def test_the_cloud_is_not_this_machine() -> None:
         await usual.close()
         await named.close()
     assert ([["echo:latest", True]], ["big:cloud", False]) == (listed, wanted[1])
+
+
+async def test_offline_there_is_no_cloud() -> None:
+    """Whoever names it, and also while Ollama cannot be asked."""
+    workshop = Workshop(Events(), FakeClock(), {}, Path(), offline=True)
+    wish = Wish("desk", "ollama", "http://127.0.0.1:9", models=["big:cloud", "echo"])
+    async with FakeOllama(CHATTER, Model("big:cloud", remote_host="https://ollama.test")) as fake:
+        backends = [Ollama.made(each, workshop) for each in (wish, replace(wish, url=fake.url))]
+        listed = [[each.model for each in await backend.deployments()] for backend in backends]
+        for backend in backends:
+            await backend.close()
+    assert [["echo"], ["echo"]] == listed
 
 
 async def test_an_error_under_200_is_an_error(fake: FakeOllama, ollama: Ollama) -> None:

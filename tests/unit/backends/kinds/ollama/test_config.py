@@ -16,7 +16,9 @@ def test_everything_can_be_said() -> None:
         "keep_alive": "30m", "num_ctx": 8192, "max_context": 32_768, "cloud": True, "embedding_wait_ms": 0,
         "embedding_cache_mb": 1, "embedding_ttl_s": 60,
     }  # fmt: skip
-    expected = Policy("30m", Limits(8192, 32_768), True, 0.0, 1 << 20, 60.0)  # noqa: FBT003 - as the fields stand
+    expected = Policy(
+        "30m", Limits(8192, 32_768), cloud=True, embedding_wait_s=0.0, embedding_cache=1 << 20, embedding_ttl_s=60.0
+    )
     assert expected == policy_of("o", options)
 
 
