@@ -120,7 +120,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         memory=memory_of(settings),
         fleet=fleet,
         origins=backends.origins,
-        found=backends.found,
+        neighbours=backends.neighbours,
         serving=Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics, marking), clock),
         ledger=ledger,
         meter=meter,
@@ -131,7 +131,11 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         collector=collector_of(settings, library, transfers, marking, clock, backends.in_use),
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
-    for name, work in (("fleet", fleet.run()), ("progress", tell_progress(feed, events, pulls.moving))):
+    for name, work in (
+        ("fleet", fleet.run()),
+        ("progress", tell_progress(feed, events, pulls.moving)),
+        ("neighbours", backends.neighbours.run(fleet.refresh)),
+    ):
         stack.push_async_callback(_end, asyncio.create_task(work, name=name))
     return rooms, metrics
 
@@ -140,7 +144,7 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
     """All deployments, asked for again when the embedded runtime's change."""
     fleet = Fleet(
         backends.by_name,
-        prices_of(settings, backends),
+        prices_of(settings, backends.origins),
         settings.aliases,
         policy_of(settings),
         standings,

@@ -34,7 +34,7 @@ class Fleet:
     def __init__(
         self,
         backends: Mapping[str, Backend],
-        prices: Mapping[str, Price],
+        price_of: Callable[[str], Price | None],
         aliases: Mapping[str, Sequence[str]],
         policy: Policy,
         standings: Standings,
@@ -42,7 +42,7 @@ class Fleet:
     ) -> None:
         self.backends = backends
         self._stock = stock
-        self._prices = prices
+        self._price_of = price_of
         self._aliases = aliases
         self._policy = policy
         self._standings = standings
@@ -110,7 +110,7 @@ class Fleet:
             return
         if self._troubles.pop(name, None) is not None:
             _log.info("backend answers again", backend=name)
-        price = self._prices.get(name)
+        price = self._price_of(name)
         self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in offered)
 
     def _note_trouble(self, name: str, trouble: str) -> None:
