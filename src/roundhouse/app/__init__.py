@@ -16,6 +16,7 @@ from roundhouse.app.building.events import feed_of, tell_progress
 from roundhouse.app.building.keeping import collector_of, open_marking
 from roundhouse.app.building.licenses import build_book
 from roundhouse.app.building.migrations import build_migrations
+from roundhouse.app.building.signing import seals_of
 from roundhouse.app.compose import (
     Built,
     Ground,
@@ -176,7 +177,8 @@ async def _stocked(
 ) -> tuple[Library, Shelf]:
     """The library, tidied up after a kill, and its shelf."""
     keep = settings.library.keep_revisions
-    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep)
+    seals = seals_of(settings)
+    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep, seals=seals)
     await library.tidy()
     shelf = Shelf(library, book)
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.

@@ -141,6 +141,17 @@ class LibrarySettings:
     ]
     max_file_size: Annotated[int | None, Key(None, kinds.SIZE, "Largest file that may come in; 0 is any size", "bytes")]
     licenses: LicenseSettings
+    signatures: Annotated[
+        str,
+        Key(
+            "present",
+            kinds.one_of("off", "present", "required"),
+            "Whether a model's `model.sig` is checked: never, when there is one, or always",
+        ),
+    ]
+    signature_keys: Annotated[
+        tuple[str, ...], Key([], kinds.NAMES, "Files with the public keys (PEM) of those whose signatures count")
+    ]
     quota: Annotated[
         int | None, Key(None, kinds.SIZE, "What the library may take; `models gc` removes models beyond it", "bytes")
     ]
