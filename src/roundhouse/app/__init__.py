@@ -89,7 +89,8 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
 
 async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: Clock) -> tuple[Rooms, Metrics]:
     """Open the rooms from the ground floor up."""
-    events, metrics, standings = Events(), Metrics(__version__), Standings(random.random)
+    events, metrics = Events(), Metrics(__version__)
+    standings = Standings(random.random, events=events)
     feed = feed_of(events, clock)
     database = await asyncio.to_thread(Database.open, settings.storage.database_url)
     stack.push_async_callback(database.close)
@@ -146,8 +147,7 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
         standings,
         shelf.restock,
     )
-    if backends.embedded is not None:
-        fleet.listen(events, backends.embedded)
+    fleet.listen(events, backends.embedded)
     return fleet
 
 
