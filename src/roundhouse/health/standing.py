@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from roundhouse.core.events import BreakerClosed, BreakerOpened, Events
 from roundhouse.health.breaker import DESPITE, FREE, Breaker, BreakerPolicy
+from roundhouse.health.budget import RetryBudget
 from roundhouse.health.figures import Figures
 
 #: A cooldown longer than this is asked again: nobody gets to switch a deployment off for a day.
@@ -118,6 +119,7 @@ class Standings(dict[str, Standing]):
         #: Told when breakers open and close.
         self._events = events
         self._backends: dict[str, Breaker] = {}
+        self._budgets: dict[str, RetryBudget] = {}
 
     def of(self, deployment_id: str, backend: str) -> Standing:
         """The standing of one deployment, a clean one when it is new."""
@@ -129,6 +131,13 @@ class Standings(dict[str, Standing]):
             own = self._breaker(backend, deployment_id.removeprefix(f"{backend}/"))
             standing = self[deployment_id] = Standing(own, breaker)
         return standing
+
+    def budget(self, backend: str) -> RetryBudget:
+        """What second tries the failures of *backend* may cause."""
+        budget = self._budgets.get(backend)
+        if budget is None:
+            budget = self._budgets[backend] = RetryBudget()
+        return budget
 
     def keep(self, deployment_ids: Iterable[str]) -> None:
         """Forget every deployment but these: what left the catalogue shall not fill the memory."""

@@ -54,7 +54,7 @@ def blame(permit: Permit, error: BaseException, now: float, lasted_s: float) -> 
 
 def is_overload(error: BaseException) -> bool:
     """Whether the backend says that it has too much to do."""
-    return isinstance(error, LimitError | CapacityError) or status_of(error) in _OVERLOADED
+    return isinstance(error, LimitError) or status_of(error) in _OVERLOADED
 
 
 def status_of(error: BaseException) -> object:
