@@ -21,6 +21,7 @@ from roundhouse.app.compose import (
     Ground,
     build_backends,
     build_pulls,
+    gates_of,
     hub_of,
     memory_of,
     policy_of,
@@ -122,7 +123,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet=fleet,
         origins=backends.origins,
         found=backends.found,
-        serving=Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics, marking), clock),
+        serving=_serving(backends, fleet, standings, _recording(meter, metrics, marking), settings, clock),
         ledger=ledger,
         meter=meter,
         migrations=build_migrations(stack, settings, Hall(library, artifacts), clock, fleet.refresh),
@@ -178,6 +179,18 @@ async def _stocked(
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
     events.subscribe(shelf.heard)
     return library, shelf
+
+
+def _serving(
+    backends: Built,
+    fleet: Fleet,
+    standings: Standings,
+    record: Callable[[UsageRecord], None],
+    settings: Settings,
+    clock: Clock,
+) -> Serving:
+    gates = gates_of(settings, backends, clock)
+    return Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
 
 
 def _recording(meter: Meter, metrics: Metrics, marking: Marking) -> Callable[[UsageRecord], None]:
