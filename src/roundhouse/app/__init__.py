@@ -12,10 +12,10 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
-from roundhouse.app.build_events import feed_of, tell_progress
-from roundhouse.app.build_keeping import collector_of, open_marking
-from roundhouse.app.build_licenses import build_book
-from roundhouse.app.build_migrations import build_migrations
+from roundhouse.app.building.events import feed_of, tell_progress
+from roundhouse.app.building.keeping import collector_of, open_marking
+from roundhouse.app.building.licenses import build_book
+from roundhouse.app.building.migrations import build_migrations
 from roundhouse.app.compose import (
     Built,
     Ground,

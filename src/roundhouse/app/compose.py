@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
-from roundhouse.app.build_events import telling
-from roundhouse.app.build_licenses import build_gate
+from roundhouse.app.building.events import telling
+from roundhouse.app.building.licenses import build_gate
 from roundhouse.app.credentials import node_of
 from roundhouse.app.hub_token import hub_token
 from roundhouse.app.offline import OfflineBackend, OfflineSource, stays_here, those_here

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import get_args
 
@@ -63,6 +63,10 @@ _OfBackend = BackendLost | BackendRecovered | BreakerClosed | BreakerOpened | Re
 _Data = TransferView | VerificationNews | ResidencyNews | ModelNews | BreakerNews | BackendNews
 
 
+#: Seconds that listeners get to hear that it is over.
+LAST_WORD_S = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class FeedLimits:
     """How much is kept, and for how many."""
@@ -106,6 +110,8 @@ class Feed:
         self._listeners: set[_Listener] = set()
         #: Whether anybody listens: progress is told to nobody else.
         self.heard = asyncio.Event()
+        self._left = asyncio.Event()
+        self._left.set()
         self.closed = False
 
     @property
@@ -138,17 +144,26 @@ class Feed:
             raise LimitError(message, hint="close one of them, or look at /api/v1/transfers now and then")
         self._listeners.add(listener)
         self.heard.set()
+        self._left.clear()
         try:
             yield listener.hear()
         finally:
             self._listeners.discard(listener)
             if not self._listeners:
                 self.heard.clear()
+                self._left.set()
 
     def close(self) -> None:
         """Tell all listeners that this is the end."""
         self.closed = True
         self._wake()
+
+    async def end(self) -> None:
+        """Tell all listeners that this is the end, and give them a moment to hear it."""
+        self.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORD_S):
+                await self._left.wait()
 
     def _wake(self) -> None:
         for listener in self._listeners:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from roundhouse.core.artifacts import TransferState
 from roundhouse.core.desks.browse import Browsing, Offer, OfferedVariant, Query
+from roundhouse.core.desks.routes import CandidateView, Explanation, Factor, ProfileView, RefusalView, RouteQuestion
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.events import ArtifactRemoved, ArtifactVerified, TransferChanged
 from roundhouse.core.ledger import AttemptRecord, UsageRecord, UsageSummary
@@ -17,23 +18,17 @@ from roundhouse.core.views import (
     BackendStatus,
     BackendTest,
     Bandwidth,
-    CandidateView,
     Check,
     Dimension,
-    Explanation,
-    Factor,
     FileCheck,
     Found,
     Model,
     ModelDetail,
     ModelFile,
     NextStep,
-    ProfileView,
     PullFile,
     PullPlan,
-    RefusalView,
     Removal,
-    RouteQuestion,
     Status,
     TokenPrice,
     TransferView,

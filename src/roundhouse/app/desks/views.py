@@ -7,21 +7,17 @@ from dataclasses import replace
 
 from roundhouse.app.listing import Show
 from roundhouse.core.artifacts import Artifact, Digest, Older, Transfer, TransferState
+from roundhouse.core.desks.routes import CandidateView, Explanation, Factor, ProfileView, RefusalView
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
 from roundhouse.core.marks import UNMARKED, Mark
 from roundhouse.core.views import (
     ByteRange,
-    CandidateView,
     DeploymentView,
     DiskUse,
-    Explanation,
-    Factor,
     FileCheck,
     Model,
     ModelDetail,
     ModelFile,
-    ProfileView,
-    RefusalView,
     RevisionView,
     TokenPrice,
     TransferView,
