@@ -22,6 +22,7 @@ from roundhouse.app.compose import (
     Ground,
     build_backends,
     build_pulls,
+    gates_of,
     hub_of,
     memory_of,
     policy_of,
@@ -90,7 +91,8 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
 
 async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: Clock) -> tuple[Rooms, Metrics]:
     """Open the rooms from the ground floor up."""
-    events, metrics, standings = Events(), Metrics(__version__), Standings(random.random)
+    events, metrics = Events(), Metrics(__version__)
+    standings = Standings(random.random, events=events)
     feed = feed_of(events, clock)
     database = await asyncio.to_thread(Database.open, settings.storage.database_url)
     stack.push_async_callback(database.close)
@@ -122,7 +124,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet=fleet,
         origins=backends.origins,
         neighbours=backends.neighbours,
-        serving=Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics, marking), clock),
+        serving=_serving(backends, fleet, standings, _recording(meter, metrics, marking), settings, clock),
         ledger=ledger,
         meter=meter,
         migrations=build_migrations(stack, settings, Hall(library, artifacts), clock, fleet.refresh),
@@ -151,8 +153,7 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
         standings,
         shelf.restock,
     )
-    if backends.embedded is not None:
-        fleet.listen(events, backends.embedded)
+    fleet.listen(events, backends.embedded)
     return fleet
 
 
@@ -184,6 +185,18 @@ async def _stocked(
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
     events.subscribe(shelf.heard)
     return library, shelf
+
+
+def _serving(
+    backends: Built,
+    fleet: Fleet,
+    standings: Standings,
+    record: Callable[[UsageRecord], None],
+    settings: Settings,
+    clock: Clock,
+) -> Serving:
+    gates = gates_of(settings, backends, clock)
+    return Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
 
 
 def _recording(meter: Meter, metrics: Metrics, marking: Marking) -> Callable[[UsageRecord], None]:

@@ -31,6 +31,8 @@ from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.core.views import Found
 from roundhouse.library.library import Library
 from roundhouse.routing.policy import Policy, Weights
+from roundhouse.serving.admission.gates import Gates
+from roundhouse.serving.admission.rules import GateRules
 from roundhouse.settings import BackendSettings, Settings
 from roundhouse.sources.bundled import NOISE_MODEL, BundledSource
 from roundhouse.sources.folder import FolderSource
@@ -163,7 +165,28 @@ def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend
         raise ConfigError(message, hint=f"there is {', '.join(sorted(doors))}")
     keys = (wish.api_key.reveal(),) if wish.api_key else ()
     make: BackendMaker = doors[wish.kind].load()
-    return make(Wish(name, wish.kind, wish.url, keys, wish.models), workshop)
+    return make(
+        Wish(name, wish.kind, wish.url, keys, wish.models, connect_s=wish.connect_s, idle_s=wish.idle_s), workshop
+    )
+
+
+def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
+    """How many calls each backend gets at a time; several names for one runtime on this machine share them."""
+    rules = {name: _gate_rules(wish) for name, wish in settings.backends.items()}
+    urls = {name: origin.url for name, origin in built.origins.items() if origin.url is not None}
+    places = {name: urlsplit(url).netloc for name, url in urls.items() if stays_here(url)}
+    return Gates(clock.monotonic, rules, places)
+
+
+def _gate_rules(wish: BackendSettings) -> GateRules:
+    return GateRules(
+        max_concurrent=wish.max_concurrent or None,
+        most_waiting=wish.max_queue,
+        one_at_a_time=wish.one_at_a_time,
+        min_residency_s=wish.min_residency_s,
+        first_token_s=wish.first_token_s or None,
+        total_s=wish.total_s or None,
+    )
 
 
 def _elsewhere(settings: Settings) -> frozenset[str]:
