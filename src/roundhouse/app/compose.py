@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from urllib.parse import urlsplit
 
 from roundhouse.app.building.events import telling
 from roundhouse.app.building.licenses import build_gate
@@ -52,6 +53,7 @@ from roundhouse.upkeep.telling import TellingTransfers
 
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
 EMBEDDED, EMBEDDED_KIND = "local", "llamacpp"
+_DOORS = "roundhouse.backends"
 _MILLION = 1_000_000
 _FREE = Price(0.0, 0.0)
 
@@ -75,7 +77,7 @@ async def build_backends(
     """Make the embedded runtime, what is configured, and what runs on this machine. Raises ConfigError."""
     embedded = _embedded_name(settings)
     # Children see a scrubbed copy of the environment: paths and devices, nothing that could be a secret.
-    workshop = Workshop(events, clock, os.environ, settings.home / "backends")  # noqa: TID251
+    workshop = Workshop(events, clock, os.environ, settings.home / "backends", settings.downloads.offline)  # noqa: TID251
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
     in_use: Callable[[], Collection[str]] = tuple
@@ -88,9 +90,7 @@ async def build_backends(
             is_away = settings.downloads.offline and wish.url is not None and not stays_here(wish.url)
             by_name[name] = OfflineBackend(name, wish.url or "") if is_away else _configured(name, wish, workshop)
             origins[name] = Origin(wish.kind, wish.url, configured=True)
-    neighbours = Neighbours(
-        lambda: _found(settings), lambda each: OpenAICompatible(each.name, each.url), by_name, origins
-    )
+    neighbours = Neighbours(lambda: _found(settings), lambda each: _discovered(each, workshop), by_name, origins)
     await neighbours.look_around()
 
     async def close() -> None:
@@ -157,17 +157,24 @@ async def _found(settings: Settings) -> tuple[Found, ...]:
     return tuple(await discover(those_here(urls) if settings.downloads.offline else urls))
 
 
+def _discovered(found: Found, workshop: Workshop) -> Backend:
+    """A runtime of this machine as its own kind; where there is none, as OpenAI's dialect, which all speak."""
+    doors = entry_points(group=_DOORS, name=found.kind)
+    make: BackendMaker = next((door.load() for door in doors), OpenAICompatible.made)
+    return make(Wish(found.name, found.kind, found.url), workshop)
+
+
 def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend:
     """One backend of the configuration, made by whoever registered its kind. Raises ConfigError."""
-    doors = {door.name: door for door in entry_points(group="roundhouse.backends")}
+    doors = {door.name: door for door in entry_points(group=_DOORS)}
     if wish.kind not in doors:
         message = f"backends.{name}.kind is {wish.kind!r}, which nobody provides"
         raise ConfigError(message, hint=f"there is {', '.join(sorted(doors))}")
     keys = (wish.api_key.reveal(),) if wish.api_key else ()
     make: BackendMaker = doors[wish.kind].load()
-    return make(
-        Wish(name, wish.kind, wish.url, keys, wish.models, connect_s=wish.connect_s, idle_s=wish.idle_s), workshop
-    )
+    options = dict(wish.options)
+    wanted = Wish(name, wish.kind, wish.url, keys, wish.models, wish.connect_s, wish.idle_s, options)
+    return make(wanted, workshop)
 
 
 def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
