@@ -286,6 +286,7 @@ class BackendSettings:
     idle_s: Annotated[float, Key(120.0, _SECONDS, "How long it may be silent within an answer", "seconds")]
     total_s: Annotated[
         float, Key(0.0, _SECONDS, "How long one answer may take; 0 is as long as the request", "seconds")
+    ]
     options: Annotated[
         tuple[tuple[str, str | int | float | bool], ...],
         Key([], OPTIONS, 'What only its kind knows, such as `["num_ctx=16384", "keep_alive=30m"]` for `ollama`'),
