@@ -172,17 +172,9 @@ def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend
         raise ConfigError(message, hint=f"there is {', '.join(sorted(doors))}")
     keys = (wish.api_key.reveal(),) if wish.api_key else ()
     make: BackendMaker = doors[wish.kind].load()
-    made = Wish(
-        name,
-        wish.kind,
-        wish.url,
-        keys,
-        wish.models,
-        connect_s=wish.connect_s,
-        idle_s=wish.idle_s,
-        options=dict(wish.options),
-    )
-    return make(made, workshop)
+    options = dict(wish.options)
+    wanted = Wish(name, wish.kind, wish.url, keys, wish.models, wish.connect_s, wish.idle_s, options)
+    return make(wanted, workshop)
 
 
 def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:

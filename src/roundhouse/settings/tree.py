@@ -266,10 +266,6 @@ class BackendSettings:
     price_in: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of prompt tokens", "USD per million")]
     price_out: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of answer tokens", "USD per million")]
     enabled: Annotated[bool, Key(default=True, kind=kinds.SWITCH, help="Whether it is used")]
-    options: Annotated[
-        tuple[tuple[str, str | int | float | bool], ...],
-        Key([], OPTIONS, 'What only its kind knows, such as `["num_ctx=16384", "keep_alive=30m"]` for `ollama`'),
-    ]
     max_concurrent: Annotated[
         int, Key(0, kinds.whole(0, 100_000), "Requests that it gets at a time; 0 is as many as it can bear")
     ]
@@ -290,6 +286,10 @@ class BackendSettings:
     idle_s: Annotated[float, Key(120.0, _SECONDS, "How long it may be silent within an answer", "seconds")]
     total_s: Annotated[
         float, Key(0.0, _SECONDS, "How long one answer may take; 0 is as long as the request", "seconds")
+    ]
+    options: Annotated[
+        tuple[tuple[str, str | int | float | bool], ...],
+        Key([], OPTIONS, 'What only its kind knows, such as `["num_ctx=16384", "keep_alive=30m"]` for `ollama`'),
     ]
     #: What the variable or the file held; ``None`` when neither is named, or what is named is not there.
     api_key: Secret | None = None
