@@ -90,6 +90,7 @@ class Library:
                 raise
             artifact = self._artifact(plan, files, facts, name_of)
             artifact = await self._newest(artifact)
+            await asyncio.to_thread(self.blobs.settle)
             await self._switch(artifact, self._keep_revisions)
             await asyncio.to_thread(self.blobs.discharge, [file.digest for file in files])
         return artifact
@@ -152,6 +153,7 @@ class Library:
             ]
             names = {artifact.model for artifact in artifacts}
             previous = [known for known in await self._artifacts.list() if known.model in names]
+            await asyncio.to_thread(self.blobs.settle)
             await self._artifacts.add_all(hashed)
             older = await self._artifacts.older()
             await asyncio.to_thread(self._make_folders, hashed, [each.artifact for each in older])
