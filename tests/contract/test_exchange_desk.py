@@ -120,6 +120,17 @@ async def test_what_is_here_is_ensured(management: Management) -> None:
         assert report.complete
 
 
+async def test_what_is_declared_is_said_of_it(management: Management) -> None:
+    """Pins and tags; a dry run says nothing."""
+    (model,) = await management.models()
+    declared = json.dumps({"models": [{"ref": model.ref, "name": NAME, "pin": True, "tags": ["Edge"]}]}).encode()
+    await management.ensure(declared, dry_run=True)
+    assert not (await management.model(NAME)).pinned
+    await management.ensure(declared, dry_run=False)
+    marked = await management.model(NAME)
+    assert (True, ("edge",)) == (marked.pinned, marked.tags)
+
+
 async def test_what_is_missing_is_pulled(management: Management, gone: str) -> None:
     """A dry run starts nothing; a second real one joins the first."""
     declared = json.dumps({"models": [{"ref": gone, "name": "acme/away"}]}).encode()

@@ -41,6 +41,17 @@ def hub_token(downloads: DownloadSettings) -> str | None:
             return _of_variable(downloads) or _of_file(downloads.token_file) or _of_keyring(required=False)
 
 
+def token_place(downloads: DownloadSettings) -> str | None:
+    """Where the token was found, in words; ``None`` when there is none. Raises ConfigError. Blocks."""
+    chosen = downloads.token_from
+    wanted = {chosen} if chosen != "auto" else {"env", "file"}
+    if "env" in wanted and _of_variable(downloads):
+        return "the environment"
+    if "file" in wanted and _of_file(downloads.token_file):
+        return str(downloads.token_file)
+    return "the keyring" if hub_token(downloads) else None
+
+
 def _of_variable(downloads: DownloadSettings) -> str | None:
     return downloads.token.reveal() if downloads.token else None
 

@@ -66,8 +66,9 @@ def spelled_command() -> str:
 def _library(held: list[Model]) -> str:
     if not held:
         return "empty"
-    gibibytes = sum(model.size or 0 for model in held) / (1 << 30)
-    return f"{len(held)} model{'s' if len(held) > 1 else ''}, {gibibytes:.1f} GiB"
+    size = sum(model.size or 0 for model in held)
+    room = f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{size / (1 << 20):.0f} MiB"
+    return f"{len(held)} model{'s' if len(held) > 1 else ''}, {room}"
 
 
 def _found(status: Status, *, enabled: bool) -> list[tuple[str, str]]:

@@ -179,7 +179,7 @@ def reason(found: Sequence[Variant], chosen: Variant, scale: Scale, *, asked: bo
 
 
 def _gib(count: int) -> str:
-    return f"{count / (1 << 30):.1f} GiB"
+    return f"{count / (1 << 30):.1f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):.0f} MiB"
 
 
 def _named(found: Sequence[Variant], wanted: str) -> Variant:

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import pytest
 
-from roundhouse.app.hub_token import hub_token
+from roundhouse.app.hub_token import hub_token, token_place
 from roundhouse.core.errors import ConfigError
 from roundhouse.settings import DownloadSettings, load
 
@@ -99,3 +99,22 @@ def test_a_keyring_that_is_not_installed(home: Path, monkeypatch: pytest.MonkeyP
     assert hub_token(settings(home, "auto")) is None
     with pytest.raises(ConfigError, match="no keyring here"):
         hub_token(settings(home, "keyring"))
+
+
+@pytest.mark.parametrize(
+    ("token_from", "environment", "expected"),
+    [
+        ("auto", {"HF_TOKEN": "hf_variable"}, "the environment"),
+        ("auto", {}, "token"),
+        ("env", {}, None),
+        ("none", {"HF_TOKEN": "hf_variable"}, None),
+        ("keyring", {}, "the keyring"),
+    ],
+)
+@pytest.mark.usefixtures("keyring")
+def test_people_are_told_where_the_token_is(
+    logged_in: Path, token_from: str, environment: dict[str, str], expected: str | None
+) -> None:
+    """And never what it is."""
+    place = token_place(settings(logged_in, token_from, **environment))
+    assert expected == (None if place is None else Path(place).name)

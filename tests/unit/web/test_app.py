@@ -59,6 +59,15 @@ async def test_models(browser: httpx2.AsyncClient, management: InMemoryManagemen
     assert "3 gpt remote" in text
 
 
+async def test_what_is_special_about_a_model_stands_beside_it(
+    browser: httpx2.AsyncClient, management: InMemoryManagement
+) -> None:
+    """Pinned, in quarantine, or waiting for somebody to accept its licence."""
+    management.catalog.append(replace(a_model("tiny"), pinned=True, quarantined=True, license_state="needed"))
+    text = await read(browser)
+    assert all(words in text for words in ("pinned", "in quarantine", "licence not accepted"))
+
+
 async def test_noise_is_called_noise(browser: httpx2.AsyncClient, management: InMemoryManagement) -> None:
     """Nobody takes the bundled model for a real one."""
     management.catalog.append(replace(a_model("roundhouse/noise"), source="bundled"))

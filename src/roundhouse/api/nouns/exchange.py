@@ -104,7 +104,8 @@ def add_ensure(router: APIRouter, desk: EnsureDesk) -> None:
         tags=["models"],
         openapi_extra=_takes(
             "application/json",
-            '`{"models": [{"ref": …, "name": …, "revision": …}]}`; name and revision may be left out',
+            '`{"models": [{"ref": …, "name": …, "revision": …, "pin": …, "tags": […], '
+            '"accept_license": …}]}`; only `ref` is needed',
             Permission.MODELS_MANAGE,
         ),
     )
@@ -113,7 +114,7 @@ def add_ensure(router: APIRouter, desk: EnsureDesk) -> None:
 
         Ask again to see how far they are; when all is right, nothing is done.
         """
-        return await desk.ensure(await request.body(), dry_run=dry_run)
+        return await desk.ensure(await request.body(), dry_run=dry_run, by=request.state.principal.name)
 
 
 class _Breakable(StreamingResponse):

@@ -9,7 +9,7 @@ from roundhouse.core.desks.ensure import EnsureReport
 from roundhouse.core.desks.exchange import Bundle, Import, ImportedModel, ImportReport
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.library.exchange import Verdict
-from roundhouse.upkeep.ensure import Ensuring
+from roundhouse.upkeep.ensure import Ensuring, Means
 from roundhouse.upkeep.references import normal, pinned
 
 #: Pulls that one import may start.
@@ -38,9 +38,14 @@ class ExchangeDesk:
         """Take in a tar that `bundle` made. Raises SchemaError, VerifyError, ConflictError, DiskError."""
         return await self._report(await self._rooms.exchange.unpack(chunks, how), how)
 
-    async def ensure(self, document: bytes, *, dry_run: bool) -> EnsureReport:
+    async def ensure(self, document: bytes, *, dry_run: bool, by: str | None = None) -> EnsureReport:
         """Bring the models of *document* here. Raises SchemaError."""
-        return await Ensuring(self._rooms.library, self._rooms.pulls).ensure(document, dry_run=dry_run)
+        rooms = self._rooms
+        means = Means(rooms.library, rooms.pulls, rooms.repairs, rooms.marking, rooms.licenses)
+        report = await Ensuring(means, by).ensure(document, dry_run=dry_run)
+        if not dry_run:  # what was repaired can be routed to again
+            await rooms.fleet.refresh()
+        return report
 
     async def _report(self, verdicts: Sequence[Verdict], how: Import) -> ImportReport:
         if not how.dry_run and any(verdict.wanted for verdict in verdicts):

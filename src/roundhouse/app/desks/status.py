@@ -14,9 +14,11 @@ import psutil
 from roundhouse import __version__
 from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.models import Models
+from roundhouse.app.hub_token import token_place
 from roundhouse.app.rooms import Rooms
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.views import BackendStatus, Check, Model, NextStep, Status
+from roundhouse.settings import DownloadSettings
 from roundhouse.storage.database import Database
 
 #: A small model that is good enough to show something, under a licence that needs no question.
@@ -58,6 +60,7 @@ class StatusDesk:
             await asyncio.to_thread(_space, rooms.library.root, rooms.settings.library.min_free),
             await _database(rooms.database),
             _memory(),
+            await asyncio.to_thread(_token, rooms.settings.downloads),
             *(_backend(each) for each in backends),
         ]
 
@@ -114,6 +117,17 @@ def _memory() -> Check:
     if available < _GIB:
         return Check("memory", "warn", detail, "close something, or load smaller models")
     return Check("memory", "ok", detail)
+
+
+def _token(downloads: DownloadSettings) -> Check:
+    """Whether there is a token for the hub; nobody asks the hub whether it is a good one."""
+    try:
+        place = token_place(downloads)
+    except RoundhouseError as error:
+        return Check("hub token", "warn", error.message, error.hint)
+    if place is None:
+        return Check("hub token", "ok", "none: public models need no token, gated ones do")
+    return Check("hub token", "ok", f"found in {place}")
 
 
 def _backend(backend: BackendStatus) -> Check:

@@ -106,7 +106,8 @@ def _wait(
             if view.state != TransferState.DONE:
                 errors[transfer] = dict(view.error or {}) or AbortedError("the download was cancelled").to_dict()
     refused = {each.ref: errors[each.transfer] for each in reply.view.models if each.transfer in errors}
-    return _with_errors(_ask(client, document, dry_run=True).view, refused)
+    # Not a mere look when all came: pins and tags are put on what is here.
+    return _with_errors(_ask(client, document, dry_run=bool(errors)).view, refused)
 
 
 def _transfer(client: Client, transfer: str) -> TransferView:

@@ -36,7 +36,23 @@ _SORTS: Mapping[str, Callable[[Model], tuple[object, ...]]] = {
 }
 
 
-@click.group(cls=Group)
+#: As people meet them: look, get, keep right, keep new, sort, make room, move.
+_ORDER = (
+    *("ls", "show", "browse", "ensure", "verify", "repair", "update", "rollback"),
+    *("pin", "unpin", "tag", "untag", "rm", "gc", "migrate", "export", "bundle", "import"),
+)
+
+
+class _Models(Group):
+    """Verbs in an order that tells a story."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Those of the order first."""
+        known = super().list_commands(ctx)
+        return [*(name for name in _ORDER if name in known), *(name for name in known if name not in _ORDER)]
+
+
+@click.group(cls=_Models)
 def models() -> None:
     """List, show, find, remove, verify, repair, update, tag, move and clean up models."""
 

@@ -175,7 +175,7 @@ def _attend(invocation: Invocation, client: Client, reply: Reply[TransferView]) 
         message = "the download was cancelled"
         raise AbortedError(message, hint=f"begin again with `{_again(view)}`")
     took = wording.duration(invocation.clock.monotonic() - started)
-    _show_end(invocation.out, reply, took, _unserved(client, view))
+    _show_end(invocation.out, reply, took, _arrived(client, view))
     return 0
 
 
@@ -222,15 +222,15 @@ def _again(view: TransferView) -> str:
     return f"roundhouse pull {quote(view.ref)}"
 
 
-def _unserved(client: Client, view: TransferView) -> str | None:
-    """Why nobody serves what has just come; ``None`` when somebody does, or it is gone again."""
+def _arrived(client: Client, view: TransferView) -> ModelDetail | None:
+    """What has just come; ``None`` when it is gone again."""
     try:
-        return client.ask(Call("GET", path_of("/models", view.model or view.ref)), ModelDetail).view.unserved
+        return client.ask(Call("GET", path_of("/models", view.model or view.ref)), ModelDetail).view
     except NotFoundError:
         return None
 
 
-def _show_end(out: Output, reply: Reply[TransferView], took: str, unserved: str | None) -> None:
+def _show_end(out: Output, reply: Reply[TransferView], took: str, arrived: ModelDetail | None) -> None:
     view = reply.view
     model = view.model or view.ref
     if out.mode is not Mode.HUMAN or not out.stdout_tty:
@@ -239,7 +239,19 @@ def _show_end(out: Output, reply: Reply[TransferView], took: str, unserved: str 
         if out.mode is Mode.HUMAN:
             out.text(model)
     out.say(f"{model} is here: {wording.size(view.bytes_total)} in {took}, sha256 checked", style="ok")
-    if unserved is None:
+    if arrived is not None:
+        _remark(out, arrived)
+    if arrived is None or arrived.unserved is None:
         out.then("talk to it", f"roundhouse chat {model}")
     else:
-        out.say(f"{model} is {unserved}")
+        out.say(f"{model} is {arrived.unserved}")
+
+
+def _remark(out: Output, model: ModelDetail) -> None:
+    """Say what somebody should know of a model before it is used."""
+    if model.license_state == "unknown":
+        out.say("nobody names a licence for it: find out whether you may use it", style="warn")
+    if model.signed_by:
+        out.say(f"signed by {model.signed_by}", style="ok")
+    elif model.signature:
+        out.say(model.signature, style="warn")

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 #: ``pending``: a pull is under way, or would be started.
 EnsureState = Literal["present", "pending", "failed"]
-#: What is needed: ``restore`` is to fetch damaged bytes again, ``update`` to fetch another revision.
+#: What is needed: ``restore`` is to fetch what could not be repaired again, ``update`` to fetch another revision.
 EnsureAction = Literal["none", "pull", "restore", "update"]
 
 
@@ -44,8 +44,8 @@ class EnsureReport:
 class EnsureDesk(Protocol):
     """What ought to be here."""
 
-    async def ensure(self, document: bytes, *, dry_run: bool) -> EnsureReport:
-        """Bring the models of *document* here. Raises SchemaError, which names the JSON path.
+    async def ensure(self, document: bytes, *, dry_run: bool, by: str | None = None) -> EnsureReport:
+        """Bring the models of *document* here, on behalf of *by*. Raises SchemaError, which names the JSON path.
 
         What is in the way of one model is in the report, and keeps no other one from coming.
         """

@@ -71,7 +71,7 @@ class ExchangeInMemory:
         await tape.finish()
         return await self._settled(arrange(coming, self._held(), how.on_conflict), how)
 
-    async def ensure(self, document: bytes, *, dry_run: bool) -> EnsureReport:
+    async def ensure(self, document: bytes, *, dry_run: bool, by: str | None = None) -> EnsureReport:  # noqa: ARG002
         """Start to pull what is not in the catalogue, or rotten. Raises SchemaError."""
         models = [await self._ensured(wish, dry_run=dry_run) for wish in read(document)]
         return EnsureReport(tuple(models), dry_run)
@@ -80,6 +80,9 @@ class ExchangeInMemory:
         for model in self.catalog:
             same = model.name == wish.name if wish.name else unpinned(model.ref or "hf:") == unpinned(wish.ref)
             if same and model.name not in self.rotten:
+                marked = replace(model, tags=tuple(sorted({*model.tags, *wish.tags})))
+                marked = marked if wish.pin is None else replace(marked, pinned=wish.pin)
+                self.catalog[self.catalog.index(model)] = model if dry_run else marked
                 return EnsuredModel(wish.ref, model.name, "present", "none", "here and verified")
         try:
             transfer = None if dry_run else (await self.start_pull(wish.wanted, wish.name)).id

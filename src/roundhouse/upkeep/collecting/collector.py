@@ -128,7 +128,9 @@ class Collector:
         return needs, held
 
     async def _holdings(self, artifacts: Sequence[Artifact], held: Collection[Digest]) -> Sequence[Holding]:
-        price = refetch(await self._transfers.list(limit=_ALL_TRANSFERS), offline=self._settings.offline)
+        aside = await asyncio.to_thread(self._library.blobs.quarantined)
+        known = await self._transfers.list(limit=_ALL_TRANSFERS)
+        price = refetch(known, offline=self._settings.offline, quarantined=aside)
         in_use = self._in_use()
         holdings = []
         for artifact in artifacts:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from roundhouse.core.artifacts import Artifact, Transfer, TransferState
+from roundhouse.core.artifacts import Artifact, Digest, Transfer, TransferState
 from roundhouse.upkeep.pull import REMOTE
 
 #: Bytes per second, where nothing was fetched yet: a middling line.
@@ -30,18 +30,22 @@ def measured_rate(transfers: Sequence[Transfer]) -> float:
     return statistics.median(rates) if rates else DEFAULT_RATE
 
 
-def refetch(transfers: Sequence[Transfer], *, offline: bool) -> Callable[[Artifact], tuple[float, str | None]]:
+def refetch(
+    transfers: Sequence[Transfer], *, offline: bool, quarantined: Collection[Digest] = ()
+) -> Callable[[Artifact], tuple[float, str | None]]:
     """Tell of an artifact how many seconds fetching it again takes, and why it may be impossible."""
     rate = measured_rate(transfers)
 
     def price(artifact: Artifact) -> tuple[float, str | None]:
-        why = _irreplaceable(artifact, offline=offline)
+        why = _irreplaceable(artifact, quarantined, offline=offline)
         return (1.0 + artifact.size / rate + (_FOREVER_S if why else 0.0)), why
 
     return price
 
 
-def _irreplaceable(artifact: Artifact, *, offline: bool) -> str | None:
+def _irreplaceable(artifact: Artifact, quarantined: Collection[Digest], *, offline: bool) -> str | None:
     if artifact.source not in REMOTE:
         return f"could not be fetched again: it came from {artifact.source}:"
+    if any(file.digest in quarantined for file in artifact.files):
+        return "could not be fetched again when it was repaired: its bytes are in quarantine"
     return "could not be fetched again: Roundhouse is offline" if offline else None

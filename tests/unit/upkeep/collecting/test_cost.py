@@ -31,3 +31,10 @@ def test_what_cannot_be_fetched_again_is_dear() -> None:
     local, because = price(replace(an_artifact("m"), source="file"))
     assert (why, because) == (None, "could not be fetched again: it came from file:")
     assert local > remote > (1 << 40) / DEFAULT_RATE
+
+
+def test_what_is_in_quarantine_could_not_be_brought_again() -> None:
+    """So nobody takes it for something that comes back."""
+    artifact = an_artifact("m")
+    _, why = refetch([], offline=False, quarantined={artifact.files[0].digest})(artifact)
+    assert why == "could not be fetched again when it was repaired: its bytes are in quarantine"

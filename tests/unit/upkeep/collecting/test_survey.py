@@ -80,3 +80,10 @@ def test_a_link_that_has_just_come_is_young(tmp_path: Path) -> None:
     os.utime(blob, (1, 1))
     (leftover,) = survey(tmp_path, NOTHING).leftovers
     assert leftover.touched > 1
+
+
+def test_what_an_import_is_writing_is_left_alone(tmp_path: Path) -> None:
+    """A bundle that comes in has its own folder, which is emptied at the start."""
+    (tmp_path / "imports").mkdir()
+    (tmp_path / "imports" / "draft").write_bytes(b"x")
+    assert survey(tmp_path, NOTHING).leftovers == ()
