@@ -127,7 +127,7 @@ class Instant(FakeBackend):
 
 async def gate_us() -> float:
     """What the gate of an unlimited backend adds: a slot taken and left."""
-    gate, deployment = Gate("a", GateRules(), time.monotonic), a_deployment("a/tiny")
+    gate, deployment = Gate("a", GateRules(), SystemClock().monotonic), a_deployment("a/tiny")
 
     def through() -> None:
         slot = gate.take(deployment)
