@@ -16,6 +16,7 @@ from roundhouse.app.building.events import feed_of, tell_progress
 from roundhouse.app.building.keeping import collector_of, open_marking
 from roundhouse.app.building.licenses import build_book
 from roundhouse.app.building.migrations import build_migrations
+from roundhouse.app.building.signing import seals_of
 from roundhouse.app.compose import (
     Built,
     Ground,
@@ -122,7 +123,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         memory=memory_of(settings),
         fleet=fleet,
         origins=backends.origins,
-        found=backends.found,
+        neighbours=backends.neighbours,
         serving=_serving(backends, fleet, standings, _recording(meter, metrics, marking), settings, clock),
         ledger=ledger,
         meter=meter,
@@ -133,7 +134,11 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         collector=collector_of(settings, library, transfers, marking, clock, backends.in_use),
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
-    for name, work in (("fleet", fleet.run()), ("progress", tell_progress(feed, events, pulls.moving))):
+    for name, work in (
+        ("fleet", fleet.run()),
+        ("progress", tell_progress(feed, events, pulls.moving)),
+        ("neighbours", backends.neighbours.run(fleet.refresh)),
+    ):
         stack.push_async_callback(_end, asyncio.create_task(work, name=name))
     return rooms, metrics
 
@@ -142,7 +147,7 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
     """All deployments, asked for again when the embedded runtime's change."""
     fleet = Fleet(
         backends.by_name,
-        prices_of(settings, backends),
+        prices_of(settings, backends.origins),
         settings.aliases,
         policy_of(settings),
         standings,
@@ -173,7 +178,8 @@ async def _stocked(
 ) -> tuple[Library, Shelf]:
     """The library, tidied up after a kill, and its shelf."""
     keep = settings.library.keep_revisions
-    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep)
+    seals = seals_of(settings)
+    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep, seals=seals)
     await library.tidy()
     shelf = Shelf(library, book)
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.

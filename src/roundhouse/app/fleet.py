@@ -42,7 +42,7 @@ class Fleet:
     def __init__(
         self,
         backends: Mapping[str, Backend],
-        prices: Mapping[str, Price],
+        price_of: Callable[[str], Price | None],
         aliases: Mapping[str, Sequence[str]],
         policy: Policy,
         standings: Standings,
@@ -52,7 +52,7 @@ class Fleet:
         self._stock = stock
         #: Told of backends that are lost and found.
         self._events = Events()
-        self._prices = prices
+        self._price_of = price_of
         self._aliases = aliases
         self._policy = policy
         self._standings = standings
@@ -124,7 +124,7 @@ class Fleet:
         if self._troubles.pop(name, None) is not None:
             _log.info("backend answers again", backend=name)
             self._events.publish(BackendRecovered(name))
-        price = self._prices.get(name)
+        price = self._price_of(name)
         self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in offered)
 
     def _note_trouble(self, name: str, trouble: str) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, get_type_hints
 from roundhouse.core.desks.schedule import Window
 from roundhouse.settings import kinds, rates
 from roundhouse.settings.kinds import Kind
+from roundhouse.settings.options import OPTIONS
 
 
 class Secret:
@@ -141,6 +142,17 @@ class LibrarySettings:
     ]
     max_file_size: Annotated[int | None, Key(None, kinds.SIZE, "Largest file that may come in; 0 is any size", "bytes")]
     licenses: LicenseSettings
+    signatures: Annotated[
+        str,
+        Key(
+            "present",
+            kinds.one_of("off", "present", "required"),
+            "Whether a model's `model.sig` is checked: never, when there is one, or always",
+        ),
+    ]
+    signature_keys: Annotated[
+        tuple[str, ...], Key([], kinds.NAMES, "Files with the public keys (PEM) of those whose signatures count")
+    ]
     quota: Annotated[
         int | None, Key(None, kinds.SIZE, "What the library may take; `models gc` removes models beyond it", "bytes")
     ]
@@ -274,6 +286,10 @@ class BackendSettings:
     idle_s: Annotated[float, Key(120.0, _SECONDS, "How long it may be silent within an answer", "seconds")]
     total_s: Annotated[
         float, Key(0.0, _SECONDS, "How long one answer may take; 0 is as long as the request", "seconds")
+    ]
+    options: Annotated[
+        tuple[tuple[str, str | int | float | bool], ...],
+        Key([], OPTIONS, 'What only its kind knows, such as `["num_ctx=16384", "keep_alive=30m"]` for `ollama`'),
     ]
     #: What the variable or the file held; ``None`` when neither is named, or what is named is not there.
     api_key: Secret | None = None
