@@ -30,7 +30,7 @@ async def test_a_backend_that_is_lost_and_found_is_told_of_once_each() -> None:
     """However often it is asked in between; what it served stays known."""
     backend, events, told = Moody("a"), Events(), list[Event]()
     events.subscribe(told.append)
-    fleet = Fleet({"a": backend}, {}, {}, Policy(), Standings(lambda: 0.5), _no_stock)
+    fleet = Fleet({"a": backend}, lambda _: None, {}, Policy(), Standings(lambda: 0.5), _no_stock)
     fleet.listen(events, None)
     for is_away in (False, True, True, False, False):
         backend.is_away = is_away
