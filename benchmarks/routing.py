@@ -31,6 +31,8 @@ from roundhouse.core.inference import (
 from roundhouse.health.standing import Standings
 from roundhouse.routing.choose import choose, explain
 from roundhouse.routing.snapshot import Snapshot
+from roundhouse.serving.admission.gate import Gate
+from roundhouse.serving.admission.rules import GateRules
 from roundhouse.serving.serve import Serving
 from roundhouse.testing.backend import FakeBackend, a_deployment, a_request
 
@@ -41,6 +43,7 @@ NOW = 1_000.0
 BUDGET_US = {1_000: 100.0, 10_000: 1_000.0}
 HUNDRED_BUDGET_US = 20_000.0
 SERVING_BUDGET_US = 60.0
+GATE_BUDGET_US = 5.0
 
 
 def catalogue(size: int) -> list[Deployment]:
@@ -122,6 +125,18 @@ class Instant(FakeBackend):
         return Answer(b"{}", TokenUsage(5, 3))
 
 
+async def gate_us() -> float:
+    """What the gate of an unlimited backend adds: a slot taken and left."""
+    gate, deployment = Gate("a", GateRules(), SystemClock().monotonic), a_deployment("a/tiny")
+
+    def through() -> None:
+        slot = gate.take(deployment)
+        if slot is not None:
+            slot.leave()
+
+    return median_us(through, 5_000)
+
+
 async def serving_us(rounds: int = 40, times: int = 500) -> float:
     """What serving adds to one request: the choice, the attempt, the figures, the record."""
     snapshot = Snapshot.build([a_deployment("a/tiny", price=Price(1e-6, 2e-6)), a_deployment("b/tiny")])
@@ -141,6 +156,7 @@ def main() -> None:
     """Measure, print, write."""
     rows = [row for size in BUDGET_US for row in measure(size)]
     rows.append(("serving, per request, two deployments", asyncio.run(serving_us()), SERVING_BUDGET_US))
+    rows.append(("the gate of an unlimited backend, in and out", asyncio.run(gate_us()), GATE_BUDGET_US))
     lines = ["| choice among | median µs | budget µs | |", "|---|---:|---:|---|"]
     for name, taken, budget in rows:
         verdict = "" if budget is None else "kept" if taken <= budget else f"missed, {taken / budget:.1f} times as long"

@@ -1,5 +1,6 @@
 import pytest
 
+from roundhouse.core.events import BreakerClosed, BreakerOpened, Event, Events
 from roundhouse.health.standing import Permit, Standing, Standings
 
 
@@ -97,3 +98,27 @@ def test_what_left_the_catalogue_is_forgotten(standings: Standings) -> None:
         standings.of(name, "a")
     standings.keep(["a/2", "a/3"])
     assert list(standings) == ["a/2"]
+
+
+def test_breakers_are_told_of() -> None:
+    """A model's by its name, a backend's without one."""
+    events, told = Events(), list[Event]()
+    events.subscribe(told.append)
+    standing = Standings(lambda: 0.5, events=events).of("a/m", "a")
+    for _ in range(5):
+        admitted(standing).failed(0.0, unreachable=True)
+    admitted(standing, 10.0).succeeded(10.0, 1.0)
+    assert told == [
+        BreakerOpened("a", "m", 10.0),
+        BreakerOpened("a", None, 10.0),
+        BreakerClosed("a", "m"),
+        BreakerClosed("a", None),
+    ]
+
+
+def test_a_refusal_is_no_failure_and_no_good_answer() -> None:
+    """A 4xx opens no breaker, and counts where deployments are compared."""
+    standing = Standings(lambda: 0.5).of("a/m", "a")
+    for _ in range(20):
+        admitted(standing).refused(0.0)
+    assert (standing.open_s(0.0), standing.error_rate(0.0) > 0.9, standing.in_flight) == (0.0, True, 0)

@@ -63,3 +63,12 @@ async def test_other_errors_pass() -> None:
     with pytest.raises(KeyError), deadline:
         raise KeyError
     deadline.close()
+
+
+async def test_a_deadline_can_be_brought_forward() -> None:
+    """And never put off."""
+    deadline = Deadline(60.0)
+    deadline.shorten(0.01)
+    deadline.shorten(60.0)
+    with pytest.raises(DeadlineError), deadline:
+        await asyncio.Event().wait()

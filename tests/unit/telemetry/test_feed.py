@@ -13,6 +13,10 @@ from roundhouse.core.events import (
     ArtifactAdded,
     ArtifactRemoved,
     ArtifactVerified,
+    BackendLost,
+    BackendRecovered,
+    BreakerClosed,
+    BreakerOpened,
     ResidencyChanged,
     TransferChanged,
     TransferMoved,
@@ -186,3 +190,21 @@ async def test_two_listeners_do_not_wait_for_each_other(feed: Feed) -> None:
             feed.publish(ArtifactAdded(f"m{number}"))
             assert [each.type for each in await told(awake, 1)] == ["model.added"]
         assert [each.type for each in await told(asleep, 1)] == ["stream.dropped"]
+
+
+async def test_what_becomes_of_backends_is_told(feed: Feed) -> None:
+    """Breakers that open and close, backends that are lost and found."""
+    with feed.listen(Wish(("backend",))) as heard:
+        feed.publish(BreakerOpened("a", "m", 10.0))
+        feed.publish(BreakerClosed("a", None))
+        feed.publish(BackendLost("a", "no answer"))
+        feed.publish(BackendRecovered("a"))
+        bodies = [json.loads(each.body) for each in (await told(heard, 5))[1:]]
+    assert [body["type"] for body in bodies] == [
+        "backend.breaker",
+        "backend.breaker",
+        "backend.lost",
+        "backend.recovered",
+    ]
+    assert bodies[0]["data"] == {"backend": "a", "model": "m", "open": True, "open_s": 10.0}
+    assert bodies[2]["data"]["reason"] == "no answer"
