@@ -41,6 +41,8 @@ class UsageRecord:
     attempts: tuple[AttemptRecord, ...]
     #: The backend did not count (or was cut off), so the tokens and the cost are our guess.
     estimated: bool = False
+    #: ``hit`` or ``shared`` when no backend was asked for this request: the answer was there, or on its way.
+    cache: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

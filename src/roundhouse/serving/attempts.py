@@ -31,6 +31,8 @@ class Served:
     overhead_ms: float
     #: USD; ``None`` while streaming, or when the price is unknown.
     cost_usd: float | None
+    #: ``hit``, ``shared`` or ``miss`` when a cache was asked.
+    cache: str | None = None
 
 
 class Attempt:

@@ -89,6 +89,10 @@ class Serving:
         """What would be tried, and why; nothing is. The reason for an empty route is in its ``error``."""
         return explain(profile, self._snapshot(), self._standings, self._clock.monotonic())
 
+    def chosen(self, profile: Profile) -> Route:
+        """Who would be tried now; nothing is. Raises what ``answer`` would raise before its first attempt."""
+        return choose(profile, self._snapshot(), self._standings, self._clock.monotonic())
+
     async def _first_answer(self, flight: Flight, ask: Ask[T]) -> tuple[Attempt, T]:
         """What the first attempt that succeeds returned."""
         request = flight.request
