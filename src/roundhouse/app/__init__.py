@@ -16,6 +16,7 @@ from roundhouse.app.build_events import feed_of, tell_progress
 from roundhouse.app.build_keeping import collector_of, open_marking
 from roundhouse.app.build_licenses import build_book
 from roundhouse.app.build_migrations import build_migrations
+from roundhouse.app.caching import build_caching
 from roundhouse.app.compose import (
     Built,
     Ground,
@@ -104,6 +105,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     fleet = _fleet(settings, backends, shelf, standings, events)
     hub = await asyncio.to_thread(hub_of, settings)
     pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, events, clock, book, hub))
+    record = _recording(meter, metrics, marking)
+    serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock)
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -121,7 +124,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet=fleet,
         origins=backends.origins,
         found=backends.found,
-        serving=Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics, marking), clock),
+        serving=serving,
+        answering=build_caching(stack, settings, serving, record, clock),
         ledger=ledger,
         meter=meter,
         migrations=build_migrations(stack, settings, Hall(library, artifacts), clock, fleet.refresh),

@@ -16,6 +16,7 @@ from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.library.marking import Marking
 from roundhouse.migration import Migrations
+from roundhouse.serving.caching.responses import Caching
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
@@ -60,6 +61,8 @@ class Rooms:
     origins: Mapping[str, Origin]
     found: tuple[Found, ...]
     serving: Serving
+    #: The same with a memory, unless that is switched off.
+    answering: Caching | Serving
     ledger: Ledger
     meter: Meter
     migrations: Migrations

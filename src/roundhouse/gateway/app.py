@@ -22,7 +22,7 @@ from roundhouse.core.errors import (
     SlowRequestError,
     TooLargeError,
 )
-from roundhouse.core.inference import Answer, Chunk, InferenceRequest, Operation
+from roundhouse.core.inference import Answer, CacheUse, Chunk, InferenceRequest, Operation
 from roundhouse.gateway import body, headers, models, openai
 from roundhouse.gateway.asgi import ClientGoneError, Receive, Scope, Send
 from roundhouse.gateway.body import Limits
@@ -110,7 +110,9 @@ class Gateway:
             except (TooLargeError, SlowRequestError) as error:
                 await self._hang_up(error, receive, exchange)
             else:
-                await self._infer(operation, content, principal, receive, exchange)
+                reading = openai.read(operation, content)
+                use = headers.cache_use(scope["headers"])
+                await self._infer(_request(exchange.request_id, reading, content, principal, use), receive, exchange)
         elif path == _MODELS or path.startswith(f"{_MODELS}/"):
             _require(principal, Permission.MODELS_READ)
             _only(method, "GET", "HEAD")
@@ -135,19 +137,8 @@ class Gateway:
             raise NotFoundError(message, hint="`roundhouse models ls` lists them", details={"param": "model"})
         return models.one(entry)
 
-    async def _infer(
-        self, operation: Operation, content: bytes, principal: Principal, receive: Receive, exchange: Exchange
-    ) -> None:
-        reading = openai.read(operation, content)
-        request = InferenceRequest(
-            id=exchange.request_id,
-            profile=reading.profile,
-            body=content,
-            stream=reading.stream,
-            wants_usage=reading.wants_usage,
-            principal=principal.name,
-        )
-        if reading.stream:
+    async def _infer(self, request: InferenceRequest, receive: Receive, exchange: Exchange) -> None:
+        if request.stream:
             exchange.will_stream(OpenAIEvents())
             async with Vigil(receive, self._patience, exchange.keep_alive):
                 await self._stream(request, exchange)
@@ -163,6 +154,20 @@ class Gateway:
             async for chunk in chunks:
                 await exchange.write(chunk)
             await exchange.close()
+
+
+def _request(
+    request_id: str, reading: openai.Reading, content: bytes, principal: Principal, use: CacheUse
+) -> InferenceRequest:
+    return InferenceRequest(
+        id=request_id,
+        profile=reading.profile,
+        body=content,
+        stream=reading.stream,
+        wants_usage=reading.wants_usage,
+        principal=principal.name,
+        cache=use,
+    )
 
 
 def _require(principal: Principal, permission: Permission) -> None:

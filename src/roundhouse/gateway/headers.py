@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote
 
+from roundhouse.core.errors import SchemaError
+from roundhouse.core.inference import CacheUse
 from roundhouse.gateway.asgi import Headers
 from roundhouse.serving.attempts import Served
 
 #: Printable ASCII without ``%``, which marks what is quoted.
 _HARMLESS = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+_USES = {use.value.encode("ascii"): use for use in CacheUse}
 
 
 def of(served: Served) -> Headers:
@@ -23,7 +28,21 @@ def of(served: Served) -> Headers:
     ]
     if served.cost_usd is not None:
         headers.append((b"x-roundhouse-cost-usd", b"%.9f" % served.cost_usd))
+    if served.cache is not None:
+        headers.append((b"x-roundhouse-cache", served.cache.encode("ascii")))
     return headers
+
+
+def cache_use(asked: Iterable[tuple[bytes, bytes]]) -> CacheUse:
+    """What a client says about answers that were given before. Raises SchemaError."""
+    for name, value in asked:
+        if name == b"x-roundhouse-cache":
+            use = _USES.get(value.strip().lower())
+            if use is None:
+                message = "x-roundhouse-cache is one of on, off, refresh and auto"
+                raise SchemaError(message, details={"param": "x-roundhouse-cache"})
+            return use
+    return CacheUse.AUTO
 
 
 @lru_cache(maxsize=4096)
