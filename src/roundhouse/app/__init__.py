@@ -30,6 +30,7 @@ from roundhouse.app.compose import (
 from roundhouse.app.credentials import keyring_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.desks.views import shown_under
+from roundhouse.app.figuring import open_figuring
 from roundhouse.app.fleet import Fleet
 from roundhouse.app.listing import Listing
 from roundhouse.app.offline import OfflineCatalog, check_database
@@ -39,6 +40,7 @@ from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.events import Events
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.ports import Artifacts, Jobs
+from roundhouse.health.history import History
 from roundhouse.health.standing import Standings
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
@@ -105,7 +107,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     fleet = _fleet(settings, backends, shelf, standings, events)
     hub = await asyncio.to_thread(hub_of, settings)
     pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, events, clock, book, hub))
-    record = _recording(meter, metrics, marking)
+    figuring = open_figuring(stack, database, clock)
+    record = _recording(meter, metrics, marking, figuring.history)
     serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock)
     rooms = Rooms(
         settings=settings,
@@ -133,6 +136,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         marking=marking,
         listing=Listing(library, fleet, marking, book, shown_under(book)),
         collector=collector_of(settings, library, transfers, marking, clock, backends.in_use),
+        figuring=figuring,
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
     for name, work in (("fleet", fleet.run()), ("progress", tell_progress(feed, events, pulls.moving))):
@@ -184,12 +188,13 @@ async def _stocked(
     return library, shelf
 
 
-def _recording(meter: Meter, metrics: Metrics, marking: Marking) -> Callable[[UsageRecord], None]:
+def _recording(meter: Meter, metrics: Metrics, marking: Marking, history: History) -> Callable[[UsageRecord], None]:
     """What becomes of the record of each request: it is counted, and written behind."""
 
     def record(usage: UsageRecord) -> None:
         metrics.observe(usage)
         meter.record(usage)
+        history.observe(usage)
         if usage.model is not None:
             marking.used(usage.model, usage.at)
 

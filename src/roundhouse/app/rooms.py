@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from roundhouse.app.figuring import Figuring
 from roundhouse.app.fleet import Fleet
 from roundhouse.app.listing import Listing
 from roundhouse.core.clock import Clock
@@ -70,3 +71,4 @@ class Rooms:
     marking: Marking
     listing: Listing
     collector: Collector
+    figuring: Figuring

@@ -185,6 +185,8 @@ figures = sa.Table(
     sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("backend", sa.Text, primary_key=True),
     sa.Column("model", sa.Text, primary_key=True),
+    #: The run that saw it: each writes its own row, so nobody adds to what another one writes.
+    sa.Column("part", sa.String(32), primary_key=True),
     #: Counts, sums and histograms of that hour.
     sa.Column("tally", sa.JSON, nullable=False),
 )

@@ -40,6 +40,7 @@ from roundhouse.core.views import (
     Verification,
 )
 from roundhouse.testing.desks.exchange import ExchangeInMemory
+from roundhouse.testing.desks.figures import InMemoryFigures
 from roundhouse.testing.desks.finished import InMemoryList
 from roundhouse.testing.desks.keeping import InMemoryKeeping
 from roundhouse.testing.desks.licenses import InMemoryLicenses
@@ -174,6 +175,7 @@ class InMemoryManagement(
     InMemoryLicenses,
     InMemoryMigrations,
     InMemoryKeeping,
+    InMemoryFigures,
     InMemoryList,
 ):
     """A Roundhouse made of lists; change them as a test needs."""

@@ -16,8 +16,9 @@ def upgrade() -> None:
         sa.Column("hour", sa.Integer, nullable=False, autoincrement=False),
         sa.Column("backend", sa.Text, nullable=False),
         sa.Column("model", sa.Text, nullable=False),
+        sa.Column("part", sa.String(32), nullable=False),
         sa.Column("tally", sa.JSON, nullable=False),
-        sa.PrimaryKeyConstraint("hour", "backend", "model", name="pk_figures"),
+        sa.PrimaryKeyConstraint("hour", "backend", "model", "part", name="pk_figures"),
     )
     with op.batch_alter_table("usage") as table:
         table.add_column(sa.Column("cache", sa.String(16)))
