@@ -120,7 +120,7 @@ def main() -> None:
             f"Medians of {times} requests one after the other, in microseconds, from the serving room on. Echo is",
             "a server in the same process that repeats what it is told, with no model behind it: what is saved",
             "there is the way to a backend and back. The embedded model is the fastest that answers with a model.",
-            "A miss is a request that refreshes what is kept, so it pays for the key, the shared flight and the writing.",
+            "A miss is a request that refreshes what is kept, so it pays for the key, the flight and the writing.",
             "",
             "| upstream | cache | asked | hit | faster | miss adds |",
             "| --- | --- | ---: | ---: | ---: | ---: |",

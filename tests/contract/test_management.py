@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from roundhouse.core.desks.browse import Query
+from roundhouse.core.desks.routes import RouteQuestion
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.core.management import Management
-from roundhouse.core.views import RouteQuestion
 from roundhouse.testing.management_service import InMemoryManagement
 
 NAME = "roundhouse/noise"

@@ -46,7 +46,9 @@ def test_a_model_from_a_registry_chats(docker_registry: str, up: Callable[..., R
     layers = [Layer(f"{OLLAMA}license", b"Apache License"), Layer(f"{OLLAMA}model", NOISE.read_bytes())]
     asyncio.run(push(docker_registry, "tiny/noise", "f16", layers))
     running = up()
-    pulled = running.cli("pull", f"ollama:{docker_registry.removeprefix('http://')}/tiny/noise:f16", "--json")
+    pulled = running.cli(
+        "pull", f"ollama:{docker_registry.removeprefix('http://')}/tiny/noise:f16", "--accept-license", "--json"
+    )
     assert pulled.returncode == 0, pulled.stderr
     client = openai.OpenAI(base_url=f"{running.url}/v1", api_key="none")
     prompt: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]

@@ -10,9 +10,10 @@ import pytest
 import roundhouse
 from roundhouse.app import Roundhouse, open_roundhouse
 from roundhouse.core.artifacts import TransferState
+from roundhouse.core.desks.routes import RouteQuestion
 from roundhouse.core.errors import LicenseError, PolicyError
 from roundhouse.core.inference import Operation
-from roundhouse.core.views import RouteQuestion, TransferView
+from roundhouse.core.views import TransferView
 from roundhouse.settings import Settings, load
 
 pytestmark = pytest.mark.slow

@@ -12,16 +12,18 @@ from typing import Any
 from roundhouse import __version__
 from roundhouse.access.guard import Guard
 from roundhouse.access.principal import Principal
-from roundhouse.app.build_events import feed_of, tell_progress
-from roundhouse.app.build_keeping import collector_of, open_marking
-from roundhouse.app.build_licenses import build_book
-from roundhouse.app.build_migrations import build_migrations
+from roundhouse.app.building.events import feed_of, tell_progress
+from roundhouse.app.building.keeping import collector_of, open_marking
+from roundhouse.app.building.licenses import build_book
+from roundhouse.app.building.migrations import build_migrations
+from roundhouse.app.building.signing import seals_of
 from roundhouse.app.caching import build_caching
 from roundhouse.app.compose import (
     Built,
     Ground,
     build_backends,
     build_pulls,
+    gates_of,
     hub_of,
     memory_of,
     policy_of,
@@ -92,7 +94,8 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
 
 async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: Clock) -> tuple[Rooms, Metrics]:
     """Open the rooms from the ground floor up."""
-    events, metrics, standings = Events(), Metrics(__version__), Standings(random.random)
+    events, metrics = Events(), Metrics(__version__)
+    standings = Standings(random.random, events=events)
     feed = feed_of(events, clock)
     database = await asyncio.to_thread(Database.open, settings.storage.database_url)
     stack.push_async_callback(database.close)
@@ -109,7 +112,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, events, clock, book, hub))
     figuring = open_figuring(stack, database, clock)
     record = _recording(meter, metrics, marking, figuring.history)
-    serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock)
+    serving = _serving(backends, fleet, standings, record, settings, clock)
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -126,7 +129,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         memory=memory_of(settings),
         fleet=fleet,
         origins=backends.origins,
-        found=backends.found,
+        neighbours=backends.neighbours,
         serving=serving,
         answering=build_caching(stack, settings, serving, record, clock),
         ledger=ledger,
@@ -139,7 +142,11 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         figuring=figuring,
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
-    for name, work in (("fleet", fleet.run()), ("progress", tell_progress(feed, events, pulls.moving))):
+    for name, work in (
+        ("fleet", fleet.run()),
+        ("progress", tell_progress(feed, events, pulls.moving)),
+        ("neighbours", backends.neighbours.run(fleet.refresh)),
+    ):
         stack.push_async_callback(_end, asyncio.create_task(work, name=name))
     return rooms, metrics
 
@@ -148,14 +155,13 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
     """All deployments, asked for again when the embedded runtime's change."""
     fleet = Fleet(
         backends.by_name,
-        prices_of(settings, backends),
+        prices_of(settings, backends.origins),
         settings.aliases,
         policy_of(settings),
         standings,
         shelf.restock,
     )
-    if backends.embedded is not None:
-        fleet.listen(events, backends.embedded)
+    fleet.listen(events, backends.embedded)
     return fleet
 
 
@@ -180,12 +186,25 @@ async def _stocked(
 ) -> tuple[Library, Shelf]:
     """The library, tidied up after a kill, and its shelf."""
     keep = settings.library.keep_revisions
-    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep)
+    seals = seals_of(settings)
+    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep, seals=seals)
     await library.tidy()
     shelf = Shelf(library, book)
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
     events.subscribe(shelf.heard)
     return library, shelf
+
+
+def _serving(
+    backends: Built,
+    fleet: Fleet,
+    standings: Standings,
+    record: Callable[[UsageRecord], None],
+    settings: Settings,
+    clock: Clock,
+) -> Serving:
+    gates = gates_of(settings, backends, clock)
+    return Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
 
 
 def _recording(meter: Meter, metrics: Metrics, marking: Marking, history: History) -> Callable[[UsageRecord], None]:

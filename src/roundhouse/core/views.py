@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Literal
 
 from roundhouse.core.artifacts import LicenseState
-from roundhouse.core.inference import Operation
 
 Dimension = Literal["model", "backend", "day"]
 CheckStatus = Literal["ok", "warn", "fail"]
@@ -190,6 +189,9 @@ class ModelDetail(Model):
     #: What of it would execute code: one sentence each.
     code: tuple[str, ...] = ()
     disk: DiskUse | None = None
+    #: The key that signed it; ``signature`` is what else there is to say about its signature.
+    signed_by: str | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,9 @@ class Verification:
     duration_ms: float
     #: Only size, header and time of change were looked at.
     quick: bool = False
+    #: The key that signed it; ``signature`` is what else there is to say about its signature.
+    signed_by: str | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,70 +349,3 @@ class BackendTest:
     deployments: tuple[str, ...]
     #: What it answered to a one-token chat; ``None`` when none was asked.
     reply: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RouteQuestion:
-    """A request that is to be routed but not served: any body in OpenAI's shape."""
-
-    model: str
-    operation: Operation
-    #: The JSON object as it came, ``model`` included.
-    body: Mapping[str, object]
-    #: Bytes of it, for the estimate of tokens.
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """One reason for a score."""
-
-    #: 0 to 1; more is better.
-    value: float
-    weight: float
-    points: float
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateView:
-    """A deployment that may serve, and how well."""
-
-    id: str
-    rank: int
-    score: float
-    factors: Mapping[str, Factor]
-    residency: str
-    price: TokenPrice | None
-    context: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RefusalView:
-    """A deployment that may not serve, and why."""
-
-    id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileView:
-    """A request as routing sees it."""
-
-    model: str
-    operation: str
-    needs: tuple[str, ...]
-    prompt_tokens: int
-    max_tokens: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Who would serve a request (or did), in order, and why the others would not."""
-
-    route_id: str
-    profile: ProfileView
-    #: The id of the first in line; ``None`` when there is none.
-    chosen: str | None
-    candidates: tuple[CandidateView, ...]
-    refused: tuple[RefusalView, ...]
-    error: Mapping[str, object] | None = None

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -28,8 +28,10 @@ from roundhouse.gateway.asgi import ClientGoneError, Receive, Scope, Send
 from roundhouse.gateway.body import Limits
 from roundhouse.gateway.exchange import Exchange
 from roundhouse.gateway.models import Models
+from roundhouse.gateway.signs import Signs
 from roundhouse.gateway.sse import OpenAIEvents
 from roundhouse.gateway.vigil import Patience, Vigil
+from roundhouse.serving.admission.rules import Waiting
 from roundhouse.serving.attempts import Served
 
 _log = structlog.get_logger("roundhouse.gateway")
@@ -49,6 +51,19 @@ BARE = frozenset(address.removeprefix("/v1") for address in _ADDRESSES)
 _RESTART_S = 5.0
 
 
+class _Asker(NamedTuple):
+    """Who asks, and how urgently."""
+
+    name: str
+    priority: int
+    cache: CacheUse
+
+
+def _asker(name: str, scope: Scope) -> _Asker:
+    asked = scope["headers"]
+    return _Asker(name, headers.priority(asked), headers.cache_use(asked))
+
+
 class Serves(Protocol):
     """Whoever turns a request into an answer: ``serving.Serving``."""
 
@@ -57,6 +72,9 @@ class Serves(Protocol):
 
     async def stream(self, request: InferenceRequest) -> tuple[Served, AsyncGenerator[Chunk, None]]:
         """The answer piece by piece, from its first visible piece on. Raises RoundhouseError, also on iteration."""
+
+    def waiting(self, request_id: str) -> Waiting | None:
+        """What the client of a request is told while it waits; ``None`` when there is nothing to tell."""
 
 
 class Gateway:
@@ -110,9 +128,8 @@ class Gateway:
             except (TooLargeError, SlowRequestError) as error:
                 await self._hang_up(error, receive, exchange)
             else:
-                reading = openai.read(operation, content)
-                use = headers.cache_use(scope["headers"])
-                await self._infer(_request(exchange.request_id, reading, content, principal, use), receive, exchange)
+                asker = _asker(principal.name, scope)
+                await self._infer(operation, content, asker, receive, exchange)
         elif path == _MODELS or path.startswith(f"{_MODELS}/"):
             _require(principal, Permission.MODELS_READ)
             _only(method, "GET", "HEAD")
@@ -137,10 +154,23 @@ class Gateway:
             raise NotFoundError(message, hint="`roundhouse models ls` lists them", details={"param": "model"})
         return models.one(entry)
 
-    async def _infer(self, request: InferenceRequest, receive: Receive, exchange: Exchange) -> None:
-        if request.stream:
+    async def _infer(
+        self, operation: Operation, content: bytes, asker: _Asker, receive: Receive, exchange: Exchange
+    ) -> None:
+        reading = openai.read(operation, content)
+        request = InferenceRequest(
+            id=exchange.request_id,
+            profile=reading.profile,
+            body=content,
+            stream=reading.stream,
+            wants_usage=reading.wants_usage,
+            principal=asker.name,
+            priority=asker.priority,
+            cache=asker.cache,
+        )
+        if reading.stream:
             exchange.will_stream(OpenAIEvents())
-            async with Vigil(receive, self._patience, exchange.keep_alive):
+            async with Vigil(receive, self._patience, Signs(self._serving, exchange, self._patience)):
                 await self._stream(request, exchange)
         else:
             async with Vigil(receive, self._patience):
@@ -154,20 +184,6 @@ class Gateway:
             async for chunk in chunks:
                 await exchange.write(chunk)
             await exchange.close()
-
-
-def _request(
-    request_id: str, reading: openai.Reading, content: bytes, principal: Principal, use: CacheUse
-) -> InferenceRequest:
-    return InferenceRequest(
-        id=request_id,
-        profile=reading.profile,
-        body=content,
-        stream=reading.stream,
-        wants_usage=reading.wants_usage,
-        principal=principal.name,
-        cache=use,
-    )
 
 
 def _require(principal: Principal, permission: Permission) -> None:

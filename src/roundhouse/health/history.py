@@ -81,10 +81,6 @@ class History:
             elif number == len(record.attempts) and attempt.outcome == "ok":
                 self._answered(tally, record, attempt)
 
-    def queued(self, deployment: str, waited_ms: float) -> None:
-        """Note how long a request waited for a slot there."""
-        self._of(deployment).queue_ms.add(waited_ms)
-
     def calls(self, deployment: str) -> Calls:
         """The last ones; empty for a deployment that nobody called."""
         return self._calls.get(deployment) or Calls()
@@ -110,6 +106,7 @@ class History:
     def _answered(self, tally: Tally, record: UsageRecord, attempt: AttemptRecord) -> None:
         calls, lasted_ms = self._of(attempt.deployment), attempt.duration_ms
         calls.latency_ms.add(lasted_ms)
+        calls.queue_ms.add(record.queued_ms)
         tally.latency.add(lasted_ms)
         tally.prompt_tokens += record.prompt_tokens
         tally.completion_tokens += record.completion_tokens

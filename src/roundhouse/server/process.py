@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from roundhouse.core.errors import ConflictError
 from roundhouse.server import home
 from roundhouse.server.asgi import mount
 from roundhouse.server.protocol import DeadlineProtocol
-from roundhouse.server.websocket import WebSocket
 from roundhouse.server.welcome import welcome
 from roundhouse.settings import Settings
 from roundhouse.telemetry import logs
@@ -42,7 +41,7 @@ _LAST_PORT = 65_535
 class _Server(uvicorn.Server):
     """Uvicorn in three steps instead of one, and without its own signal handling: the process decides when it stops."""
 
-    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._stopping = stopping
 
@@ -55,7 +54,7 @@ class _Server(uvicorn.Server):
     async def serve_until_told(self, listener: socket.socket | None = None) -> None:
         """Serve until ``should_exit``, then drain."""
         await self.main_loop()
-        self._stopping()
+        await self._stopping()
         await self.shutdown([listener] if listener else None)
 
 
@@ -122,7 +121,8 @@ def _uvicorn(roundhouse: Roundhouse, *, drain_s: float, uds: str | None = None) 
         mount(roundhouse),
         uds=uds,
         http=DeadlineProtocol,
-        ws=WebSocket,
+        ws="websockets-sansio",
+        ws_max_size=4096,  # clients have nothing to say there
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -132,7 +132,7 @@ def _uvicorn(roundhouse: Roundhouse, *, drain_s: float, uds: str | None = None) 
         timeout_graceful_shutdown=max(1, int(drain_s)),
         backlog=2048,
     )
-    return _Server(config, roundhouse.rooms.feed.close)
+    return _Server(config, roundhouse.rooms.feed.end)
 
 
 def _literal(host: str) -> str:

@@ -10,8 +10,6 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from roundhouse.server.websocket import WebSocket
-
 #: Seconds from the first byte (or the connection) to the end of the headers.
 HEAD_DEADLINE_S = 20.0
 #: Bytes of names and values; more is an attack or a mistake.
@@ -104,8 +102,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         if answering is not None and not answering.response_complete:
             self.transport.abort()
             return
-        self.connections.discard(self)
-        WebSocket.take(self.transport, {**self.scope, "url": self.url}, self.config, self.server_state)
+        super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import get_args
 
@@ -18,6 +18,8 @@ import msgspec
 
 from roundhouse.core.clock import Clock
 from roundhouse.core.desks.events import (
+    BackendNews,
+    BreakerNews,
     EventType,
     EventView,
     ModelNews,
@@ -33,6 +35,10 @@ from roundhouse.core.events import (
     ArtifactAdded,
     ArtifactRemoved,
     ArtifactVerified,
+    BackendLost,
+    BackendRecovered,
+    BreakerClosed,
+    BreakerOpened,
     Event,
     ResidencyChanged,
     TransferChanged,
@@ -53,7 +59,12 @@ _OF_TRANSFERS: Mapping[type, EventType] = {
     TransferMoved: "transfer.progress",
     TransferForgotten: "transfer.removed",
 }
-_Data = TransferView | VerificationNews | ResidencyNews | ModelNews
+_OfBackend = BackendLost | BackendRecovered | BreakerClosed | BreakerOpened | ResidencyChanged
+_Data = TransferView | VerificationNews | ResidencyNews | ModelNews | BreakerNews | BackendNews
+
+
+#: Seconds that listeners get to hear that it is over.
+LAST_WORD_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,8 @@ class Feed:
         self._listeners: set[_Listener] = set()
         #: Whether anybody listens: progress is told to nobody else.
         self.heard = asyncio.Event()
+        self._left = asyncio.Event()
+        self._left.set()
         self.closed = False
 
     @property
@@ -131,17 +144,26 @@ class Feed:
             raise LimitError(message, hint="close one of them, or look at /api/v1/transfers now and then")
         self._listeners.add(listener)
         self.heard.set()
+        self._left.clear()
         try:
             yield listener.hear()
         finally:
             self._listeners.discard(listener)
             if not self._listeners:
                 self.heard.clear()
+                self._left.set()
 
     def close(self) -> None:
         """Tell all listeners that this is the end."""
         self.closed = True
         self._wake()
+
+    async def end(self) -> None:
+        """Tell all listeners that this is the end, and give them a moment to hear it."""
+        self.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORD_S):
+                await self._left.wait()
 
     def _wake(self) -> None:
         for listener in self._listeners:
@@ -244,7 +266,21 @@ def _told_of(event: Event) -> tuple[EventType, _Data]:
             return "model.removed", ModelNews(model)
         case ArtifactVerified(model, ok, quick):
             return "model.verified", VerificationNews(model, ok, quick)
+        case TransferChanged() | TransferMoved() | TransferForgotten():
+            return _OF_TRANSFERS[type(event)], event.transfer
+        case _:
+            return _told_of_backend(event)
+
+
+def _told_of_backend(event: _OfBackend) -> tuple[EventType, _Data]:
+    match event:
         case ResidencyChanged(backend, model, loaded):
             return "backend.residency", ResidencyNews(backend, model, loaded)
-        case _:
-            return _OF_TRANSFERS[type(event)], event.transfer
+        case BreakerOpened(backend, of, open_s):
+            return "backend.breaker", BreakerNews(backend, of, open=True, open_s=open_s)
+        case BreakerClosed(backend, of):
+            return "backend.breaker", BreakerNews(backend, of, open=False)
+        case BackendLost(backend, reason):
+            return "backend.lost", BackendNews(backend, reason)
+        case BackendRecovered(backend):
+            return "backend.recovered", BackendNews(backend)

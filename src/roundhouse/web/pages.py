@@ -6,9 +6,10 @@ Knows nothing about HTTP or HTML.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from roundhouse.core.desks.routes import Explanation
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.management import Management
-from roundhouse.core.views import Explanation, Found, Model, Status, TransferView
+from roundhouse.core.views import Found, Model, Status, TransferView
 from roundhouse.web.plan import HousePlan, draw
 
 _GONE = frozenset({"done", "cancelled"})

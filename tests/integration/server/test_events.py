@@ -17,7 +17,6 @@ from roundhouse.core.clock import SystemClock
 from roundhouse.core.events import ArtifactAdded
 from roundhouse.server.process import _Server
 from roundhouse.server.protocol import DeadlineProtocol
-from roundhouse.server.websocket import WebSocket
 from roundhouse.telemetry.feed import Feed, FeedLimits
 from roundhouse.testing.management_service import InMemoryManagement
 
@@ -60,9 +59,15 @@ async def house() -> AsyncIterator[House]:
     feed = Feed(SystemClock(), FeedLimits(kept=KEPT))
     api = create_api(InMemoryManagement(feed=feed), Guard(Keyring(b"pepper")).of_scope)
     config = uvicorn.Config(
-        api, port=0, http=DeadlineProtocol, ws=WebSocket, lifespan="off", log_config=None, timeout_graceful_shutdown=8
+        api,
+        port=0,
+        http=DeadlineProtocol,
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        timeout_graceful_shutdown=8,
     )
-    server = _Server(config, feed.close)
+    server = _Server(config, feed.end)
     await server.start()
     serving = asyncio.create_task(server.serve_until_told())
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -159,8 +164,8 @@ async def test_whoever_is_not_known_is_refused_both_ways(
     ("request_", "status"),
     [
         (HEAD + UPGRADE.replace(KEY, b"short") + b"\r\n", b"400"),
-        (HEAD + UPGRADE.replace(b": 13", b": 8") + b"\r\n", b"426"),
-        (HEAD.replace(b"GET", b"POST") + UPGRADE + b"\r\n", b"400"),
+        (HEAD + UPGRADE.replace(b": 13", b": 8") + b"\r\n", b"400"),
+        (HEAD.replace(b"GET", b"POST") + UPGRADE + b"\r\n", b"405"),
         (HEAD.replace(b"/api/v1/events", b"/api/v1/%ff%00") + UPGRADE + b"\r\n", b"404"),
     ],
 )

@@ -18,6 +18,7 @@ def test_an_answer_counts_with_its_times() -> None:
     history.observe(RECORD)
     calls, (hour,) = history.calls("a/tiny"), history.take(HOUR)
     assert [1000.0] == calls.latency_ms.percentiles(0.5)
+    assert [0.0] == calls.queue_ms.percentiles(0.5)
     assert [25.0] == calls.tokens_per_s.percentiles(0.5)
     assert (HOUR, 1, 20, {}) == (hour.hour, hour.tally.requests, hour.tally.completion_tokens, hour.tally.errors)
 
@@ -86,7 +87,7 @@ def test_so_many_deployments_are_remembered() -> None:
     """A backend that invents names does not fill the memory."""
     history = History()
     for number in range(5000):
-        history.queued(f"a/{number}", 1.0)
+        history.observe(replace(RECORD, attempts=(AttemptRecord(f"a/{number}", "ok", 1.0),)))
     assert (4096, 0, 1) == (
         len(history._calls),
         len(history.calls("a/0").queue_ms),

@@ -5,9 +5,9 @@ from fastapi import APIRouter, Request
 from roundhouse.access.permissions import Permission
 from roundhouse.api.fields import ExplainRequest
 from roundhouse.api.guard import needs
+from roundhouse.core.desks.routes import Explanation, RouteQuestion
 from roundhouse.core.inference import Operation
 from roundhouse.core.management import RoutesDesk
-from roundhouse.core.views import Explanation, RouteQuestion
 
 
 def add_route(router: APIRouter, desk: RoutesDesk) -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from roundhouse.app.desks import views
 from roundhouse.app.rooms import Rooms
-from roundhouse.core.views import Explanation, RouteQuestion
+from roundhouse.core.desks.routes import Explanation, RouteQuestion
 from roundhouse.routing.profile import profile_of
 
 

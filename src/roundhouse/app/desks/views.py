@@ -7,21 +7,17 @@ from dataclasses import replace
 
 from roundhouse.app.listing import Show
 from roundhouse.core.artifacts import Artifact, Digest, Older, Transfer, TransferState
+from roundhouse.core.desks.routes import CandidateView, Explanation, Factor, ProfileView, RefusalView
 from roundhouse.core.inference import Deployment, Price, Profile, Residency
 from roundhouse.core.marks import UNMARKED, Mark
 from roundhouse.core.views import (
     ByteRange,
-    CandidateView,
     DeploymentView,
     DiskUse,
-    Explanation,
-    Factor,
     FileCheck,
     Model,
     ModelDetail,
     ModelFile,
-    ProfileView,
-    RefusalView,
     RevisionView,
     TokenPrice,
     TransferView,
@@ -67,7 +63,7 @@ def shown_under(book: LicenseBook) -> Show:
             return remote(name, deployments, mark)
         license_id, digest = book.of_artifact(artifact)
         state = book.state_of(license_id, digest)
-        return replace(held(artifact, deployments, mark, aside), license_digest=digest, license_state=state)
+        return replace(held(artifact, deployments, mark, aside), license_digest=str(digest), license_state=state)
 
     return show
 
@@ -149,7 +145,9 @@ def revisions(served: Artifact, older: Sequence[Older]) -> tuple[RevisionView, .
 
 def verification(report: VerifyReport) -> Verification:
     """What looking at a model's bytes showed."""
-    return Verification(report.model, report.ok, tuple(map(_check, report.files)), report.duration_ms, report.quick)
+    files, seal = tuple(map(_check, report.files)), report.seal
+    told = report.signature_problem or seal.notice
+    return Verification(report.model, report.ok, files, report.duration_ms, report.quick, seal.signed_by, told)
 
 
 def _check(file: FileReport) -> FileCheck:

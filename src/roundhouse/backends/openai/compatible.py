@@ -54,7 +54,8 @@ class OpenAICompatible:
         if wish.url is None:
             message = f"backends.{wish.name} needs a url"
             raise ConfigError(message)
-        return cls(wish.name, wish.url, api_key=wish.keys[0] if wish.keys else None, models=wish.models)
+        terms = Terms(connect_s=wish.connect_s, idle_s=wish.idle_s)
+        return cls(wish.name, wish.url, api_key=wish.keys[0] if wish.keys else None, models=wish.models, terms=terms)
 
     def __init__(
         self,

@@ -14,9 +14,9 @@ from roundhouse.cli.errors import rebuilt, tell
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
 from roundhouse.cli.output import Cell, Column, Mode, Table
+from roundhouse.core.desks.routes import CandidateView, Explanation
 from roundhouse.core.errors import SchemaError
 from roundhouse.core.inference import Operation
-from roundhouse.core.views import CandidateView, Explanation
 
 _EMBEDDING, _COMPLETION = Operation.EMBEDDING.value, Operation.COMPLETION.value
 

@@ -17,9 +17,22 @@ from roundhouse.serving.attempts import Served
 class Flight:
     """An answer on its way. Readers `join`, `wait` as often as they like, and `leave`."""
 
-    __slots__ = ("_changed", "_readers", "answer", "error", "is_over", "is_second", "pieces", "served", "task")
+    __slots__ = (
+        "_changed",
+        "_readers",
+        "answer",
+        "error",
+        "is_over",
+        "is_second",
+        "leader",
+        "pieces",
+        "served",
+        "task",
+    )
 
-    def __init__(self, *, is_second: bool) -> None:
+    def __init__(self, leader: str, *, is_second: bool) -> None:
+        #: The id of the request that it was begun for.
+        self.leader = leader
         #: Begun because the first one failed: nobody begins a third.
         self.is_second = is_second
         self.served: Served | None = None
@@ -75,9 +88,9 @@ class Flights:
         """The one under *key* that can still be joined."""
         return self._by_key.get(key)
 
-    def begin(self, key: str, work: Callable[[Flight], Awaitable[None]], *, is_second: bool = False) -> Flight:
-        """Start *work* under *key*, in place of one that is there."""
-        flight = self._by_key[key] = Flight(is_second=is_second)
+    def begin(self, key: str, flight: Flight, work: Callable[[Flight], Awaitable[None]]) -> Flight:
+        """Start the *work* of *flight* under *key*, in place of one that is there."""
+        self._by_key[key] = flight
         flight.task = asyncio.create_task(self._fly(key, flight, work))
         self._tasks.add(flight.task)
         flight.task.add_done_callback(self._tasks.discard)

@@ -11,7 +11,7 @@ from roundhouse.serving.verdict import outcome_of
 
 def served_by(request: InferenceRequest, deployment: Deployment, lasted_s: float, cache: str) -> Served:
     """Who answered it once, for nothing now."""
-    return Served(request.id, deployment, 0, lasted_s * 1e3, 0.0, cache)
+    return Served(request.id, deployment, 0, lasted_s * 1e3, 0.0, cache=cache)
 
 
 def record_of(

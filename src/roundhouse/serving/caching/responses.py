@@ -17,6 +17,7 @@ from roundhouse.core.inference import Answer, CacheUse, Chunk, InferenceRequest,
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.ports import Cache
 from roundhouse.routing.route import Candidate, Route
+from roundhouse.serving.admission.rules import Waiting
 from roundhouse.serving.attempts import Served
 from roundhouse.serving.caching import kept
 from roundhouse.serving.caching.embeddings import EmbeddingCache, Kept, all_known, batch_of, fill
@@ -72,6 +73,8 @@ class Caching:
         self._terms = terms
         self._embeddings = EmbeddingCache(cache)
         self._flights = Flights()
+        #: For whom each request waits, of those that wait.
+        self._leaders: dict[str, str] = {}
 
     async def answer(self, request: InferenceRequest) -> tuple[Served, Answer]:
         """The whole answer, and who gave it. Raises what `Serving.answer` raises."""
@@ -105,6 +108,10 @@ class Caching:
 
         lasted_s = self._clock.monotonic() - case.started
         return served_by(request, served.deployment, lasted_s, "shared"), Shared(flight, request, over)
+
+    def waiting(self, request_id: str) -> Waiting | None:
+        """What the client of a request is told while it waits: that of the request which is served for it."""
+        return self._serving.waiting(self._leaders.get(request_id, request_id))
 
     async def close(self) -> None:
         """Stop what is on its way."""
@@ -184,13 +191,14 @@ class Caching:
 
         Whoever gets a flight has joined it, and a whole answer's reader has left it again.
         """
-        key, again = case.flight_key, False
+        key, again, asker = case.flight_key, False, case.request.id
         while True:
             flight = self._flights.get(key)
             leads = flight is None
             if flight is None:
-                flight = self._flights.begin(key, lambda begun: work(case, begun), is_second=again)
+                flight = self._flights.begin(key, Flight(asker, is_second=again), lambda begun: work(case, begun))
             flight.join()
+            self._leaders[asker] = flight.leader
             try:
                 await flight.wait(ready)
             except BaseException as error:
@@ -203,6 +211,8 @@ class Caching:
                 if ready is _is_whole:
                     await flight.leave()
                 return flight, leads
+            finally:
+                self._leaders.pop(asker, None)
 
     def _lost(self, case: _Case, error: BaseException, *, leads: bool) -> None:
         """The leader's record is written where it was served; the others have none yet."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from roundhouse.app.build_licenses import rules_of
+from roundhouse.app.building.licenses import rules_of
 from roundhouse.core.clock import Clock
 from roundhouse.migration import Hall, Limits, Migrations, Surroundings
 from roundhouse.settings import Settings

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from roundhouse.app.build_events import feed_of, tell_progress, telling
+from roundhouse.app.building.events import feed_of, tell_progress, telling
 from roundhouse.core.artifacts import TransferState
 from roundhouse.core.desks.events import Wish
 from roundhouse.core.events import Event, Events, TransferChanged, TransferMoved

@@ -1,0 +1,1 @@
+"""What `app` builds from the settings, one module per noun: the names of concrete classes are here."""
