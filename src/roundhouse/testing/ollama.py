@@ -71,6 +71,8 @@ class FakeOllama:
         self.left = asyncio.Event()
         #: False for versions that know nothing of ``truncate``.
         self.refuses_to_cut = True
+        #: With what status it refuses.
+        self.overflow_status = 400
         #: Text that cannot be embedded.
         self.poison: str | None = None
         #: While it is not set, nothing is loaded.
@@ -206,7 +208,7 @@ class FakeOllama:
         if len(str(said).split()) <= self.running[model.name].context:
             return None
         if self.refuses_to_cut and body.get("truncate") is False:
-            return _error(400, "the input length exceeds the context length")
+            return _error(self.overflow_status, "the input length exceeds the context length")
         self.cut += 1
         return None
 
@@ -239,7 +241,7 @@ class FakeOllama:
         if self.poison in texts:
             return _error(500, "failed to embed: NaN")
         if any(len(text.split()) > self.running[model.name].context for text in texts):
-            return _error(400, "the input length exceeds the context length")
+            return _error(self.overflow_status, "the input length exceeds the context length")
         numbers = [vector(text, body.get("dimensions") or model.dimension) for text in texts]
         counted = sum(len(text.split()) for text in texts)
         line = {"model": model.name, "embeddings": numbers, "load_duration": int(load_s * 1e9)}

@@ -44,7 +44,8 @@ class Ollama:
         if wish.url is None:
             message = f"backends.{wish.name} needs a url"
             raise ConfigError(message, hint='that of an Ollama on this machine is "http://127.0.0.1:11434"')
-        calls = Calls(wish.name, wish.url, wish.keys[0] if wish.keys else None)
+        terms = Terms(connect_s=wish.connect_s, idle_s=wish.idle_s)
+        calls = Calls(wish.name, wish.url, wish.keys[0] if wish.keys else None, terms)
         policy = policy_of(wish.name, wish.options, offline=workshop.offline)
         return cls(calls, workshop.clock, policy=policy, models=wish.models)
 

@@ -5,6 +5,7 @@ Knows nothing about what the answers mean.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
 from typing import TypeVar
@@ -24,9 +25,12 @@ from roundhouse.backends.openai.connection import (
     unreachable,
 )
 from roundhouse.backends.wire.failures import excerpt
-from roundhouse.core.errors import BackendError, LimitError, NotFoundError, RoundhouseError
+from roundhouse.core.errors import BackendError, LimitError, NotFoundError, RoundhouseError, SchemaError
 
 _T = TypeVar("_T")
+_OVERFLOW = re.compile(
+    r"context (length|window|size)|exceeds? .{0,40}context|input (is )?too (long|large)", re.IGNORECASE
+)
 _SHORT_S = 10.0
 #: How long to leave it alone when its queue is full and it does not say.
 _BUSY_S = 1.0
@@ -114,6 +118,9 @@ class Calls:
             return error
         if "maximum pending requests" in error.message or "server busy" in error.message:
             error = LimitError(error.message, retry_after_s=error.retry_after_s or _BUSY_S, details=error.details)
+        elif isinstance(error, BackendError) and is_overflow(error):
+            # Some versions say with a 500 that a prompt is too long.
+            error = SchemaError(error.message, hint="ask for less", details=error.details)
         elif "requires a newer version" in error.message:
             error.hint = "update Ollama"
         message = error.message if self._api_key is None else error.message.replace(self._api_key, "…")
@@ -131,6 +138,11 @@ class Calls:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             message = f"that is not what Ollama answers ({error}): {excerpt(data)}"
             raise self.named(BackendError(message)) from error
+
+
+def is_overflow(error: RoundhouseError) -> bool:
+    """Whether it says that a prompt does not fit the context."""
+    return _OVERFLOW.search(error.message) is not None
 
 
 def missing(error: RoundhouseError, upstream: str) -> RoundhouseError:

@@ -6,14 +6,13 @@ Asks when somebody lists; requests only read. Knows nothing about what requests 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from roundhouse.backends.kinds.ollama.asking import Asked, Thinker
-from roundhouse.backends.kinds.ollama.calls import Calls
+from roundhouse.backends.kinds.ollama.calls import Calls, is_overflow
 from roundhouse.backends.kinds.ollama.config import Policy
 from roundhouse.backends.kinds.ollama.facts import UNSHOWN, Known, Running, Runnings, Shown, Tag, Tags
 from roundhouse.backends.kinds.ollama.window import Reach, next_larger, rounded, window_for
@@ -22,9 +21,6 @@ from roundhouse.core.inference import Capability, Deployment
 
 #: Questions about single models at a time; each reads a header from the disk there.
 _AT_A_TIME = 4
-_OVERFLOW = re.compile(
-    r"context (length|window|size)|exceeds? .{0,40}context|input (is )?too (long|large)", re.IGNORECASE
-)
 #: A model that is in memory already still reports a few milliseconds.
 _REAL_LOAD_S = 0.25
 
@@ -105,7 +101,7 @@ class Models:
 
     def larger(self, upstream: str, window: int | None, error: SchemaError) -> int:
         """The next context to try after a prompt turned out longer than estimated. Raises *error*: there is none."""
-        found = next_larger(window, self.reach(upstream)) if window and _OVERFLOW.search(error.message) else None
+        found = next_larger(window, self.reach(upstream)) if window and is_overflow(error) else None
         if found is None:
             raise error
         return self.opened(upstream, found)

@@ -58,8 +58,10 @@ async def test_small_requests_never_reload(fake: FakeOllama, ollama: Ollama) -> 
     assert (1, {4096}) == (fake.loads["echo:latest"], {b["options"]["num_ctx"] for b in fake.bodies("/api/chat")})
 
 
-async def test_a_longer_prompt_gets_a_larger_context(fake: FakeOllama, ollama: Ollama) -> None:
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_longer_prompt_gets_a_larger_context(fake: FakeOllama, ollama: Ollama, status: int) -> None:
     """Also when its length was underestimated: Ollama refuses, and the next step is tried."""
+    fake.overflow_status = status
     await chat(ollama, LONG)
     await chat(ollama)
     assert [4096, 8192, 8192] == [body["options"]["num_ctx"] for body in fake.bodies("/api/chat")]
