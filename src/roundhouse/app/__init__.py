@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -142,13 +142,14 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         figuring=figuring,
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
-    for name, work in (
-        ("fleet", fleet.run()),
-        ("progress", tell_progress(feed, events, pulls.moving)),
-        ("neighbours", backends.neighbours.run(fleet.refresh)),
-    ):
-        stack.push_async_callback(_end, asyncio.create_task(work, name=name))
+    _keep(stack, fleet.run(), tell_progress(feed, events, pulls.moving), backends.neighbours.run(fleet.refresh))
     return rooms, metrics
+
+
+def _keep(stack: AsyncExitStack, *works: Coroutine[object, object, None]) -> None:
+    """Let *works* go on while *stack* is open."""
+    for work in works:
+        stack.push_async_callback(_end, asyncio.create_task(work, name=work.__qualname__))
 
 
 def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standings, events: Events) -> Fleet:

@@ -97,7 +97,6 @@ class StorageSettings:
         str,
         Key("sqlite:///{home}/roundhouse.sqlite", kinds.DATABASE, "Database: `sqlite:///PATH` or `postgresql://…`"),
     ]
-
     valkey_url: Annotated[
         str | None,
         Key(None, kinds.VALKEY, "Valkey or Redis that caches are kept in and shared through: `redis://HOST:PORT/0`"),
@@ -114,12 +113,7 @@ class CacheSettings:
     """Answers that are given twice; each key's owner has their own."""
 
     enabled: Annotated[
-        bool,
-        Key(
-            default=True,
-            kind=kinds.SWITCH,
-            help="Keep embeddings, and answers that would be the same again: temperature 0 or a seed",
-        ),
+        bool, Key(default=True, kind=kinds.SWITCH, help="Keep embeddings, and answers that would be the same again")
     ]
     max_bytes: Annotated[
         int, Key("128MiB", kinds.SIZE, "Memory that kept answers may take; Valkey has a limit of its own", "bytes")
