@@ -149,7 +149,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
 def _keep(stack: AsyncExitStack, *works: Coroutine[object, object, None]) -> None:
     """Let *works* go on while *stack* is open."""
     for work in works:
-        stack.push_async_callback(_end, asyncio.create_task(work, name=work.__qualname__))
+        stack.push_async_callback(_end, asyncio.create_task(work))
 
 
 def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standings, events: Events) -> Fleet:
