@@ -12,6 +12,7 @@ import pytest
 
 from roundhouse.testing.postgres import PostgresMissingError, new_database, postgres
 from roundhouse.testing.registry_server import RegistryMissingError, registry_server
+from roundhouse.testing.valkey import ValkeyMissingError, valkey
 
 #: What steers the tests themselves; everything else of ours in the environment could change their outcome.
 _STEERING = (
@@ -138,6 +139,18 @@ def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with registry_server(tmp_path_factory.mktemp("registry")) as url:
             yield url
     except RegistryMissingError as missing:
+        if os.environ.get("ROUNDHOUSE_REQUIRE_SERVICES") == "1":  # noqa: TID251 - steers the tests
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """The URL of a Valkey server that anything may be put in."""
+    try:
+        with valkey(os.environ) as url:  # noqa: TID251 - names the server, or not
+            yield url
+    except ValkeyMissingError as missing:
         if os.environ.get("ROUNDHOUSE_REQUIRE_SERVICES") == "1":  # noqa: TID251 - steers the tests
             pytest.fail(str(missing))
         pytest.skip(str(missing))

@@ -20,6 +20,7 @@ from roundhouse.api.guard import GuardedRoute, needs
 from roundhouse.api.nouns.backends import add_backends
 from roundhouse.api.nouns.events import EventSocket, add_events
 from roundhouse.api.nouns.exchange import STREAMED, add_bundles, add_ensure, add_registry
+from roundhouse.api.nouns.figures import add_figures
 from roundhouse.api.nouns.keeping import add_keeping
 from roundhouse.api.nouns.licenses import add_licenses
 from roundhouse.api.nouns.migrations import add_migrations
@@ -96,6 +97,7 @@ def _add_routes(api: FastAPI, management: Management) -> None:
     add_steering(api.router, management)
     add_bandwidth(api.router, management)
     add_backends(api.router, management)
+    add_figures(api.router, management)
     add_route(api.router, management)
     add_usage(api.router, management)
     add_licenses(api.router, management)

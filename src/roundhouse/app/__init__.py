@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from roundhouse.app.building.keeping import collector_of, open_marking
 from roundhouse.app.building.licenses import build_book
 from roundhouse.app.building.migrations import build_migrations
 from roundhouse.app.building.signing import seals_of
+from roundhouse.app.caching import build_caching
 from roundhouse.app.compose import (
     Built,
     Ground,
@@ -31,6 +32,7 @@ from roundhouse.app.compose import (
 from roundhouse.app.credentials import keyring_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.desks.views import shown_under
+from roundhouse.app.figuring import open_figuring
 from roundhouse.app.fleet import Fleet
 from roundhouse.app.listing import Listing
 from roundhouse.app.offline import OfflineCatalog, check_database
@@ -40,6 +42,7 @@ from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.events import Events
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.ports import Artifacts, Jobs
+from roundhouse.health.history import History
 from roundhouse.health.standing import Standings
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
@@ -107,6 +110,9 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     fleet = _fleet(settings, backends, shelf, standings, events)
     hub = await asyncio.to_thread(hub_of, settings)
     pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, events, clock, book, hub))
+    figuring = open_figuring(stack, database, clock)
+    record = _recording(meter, metrics, marking, figuring.history)
+    serving = _serving(backends, fleet, standings, record, settings, clock)
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -124,7 +130,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet=fleet,
         origins=backends.origins,
         neighbours=backends.neighbours,
-        serving=_serving(backends, fleet, standings, _recording(meter, metrics, marking), settings, clock),
+        serving=serving,
+        answering=build_caching(stack, settings, serving, record, clock),
         ledger=ledger,
         meter=meter,
         migrations=build_migrations(stack, settings, Hall(library, artifacts), clock, fleet.refresh),
@@ -132,15 +139,17 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         marking=marking,
         listing=Listing(library, fleet, marking, book, shown_under(book)),
         collector=collector_of(settings, library, transfers, marking, clock, backends.in_use),
+        figuring=figuring,
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
-    for name, work in (
-        ("fleet", fleet.run()),
-        ("progress", tell_progress(feed, events, pulls.moving)),
-        ("neighbours", backends.neighbours.run(fleet.refresh)),
-    ):
-        stack.push_async_callback(_end, asyncio.create_task(work, name=name))
+    _keep(stack, fleet.run(), tell_progress(feed, events, pulls.moving), backends.neighbours.run(fleet.refresh))
     return rooms, metrics
+
+
+def _keep(stack: AsyncExitStack, *works: Coroutine[object, object, None]) -> None:
+    """Let *works* go on while *stack* is open."""
+    for work in works:
+        stack.push_async_callback(_end, asyncio.create_task(work))
 
 
 def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standings, events: Events) -> Fleet:
@@ -199,12 +208,13 @@ def _serving(
     return Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
 
 
-def _recording(meter: Meter, metrics: Metrics, marking: Marking) -> Callable[[UsageRecord], None]:
+def _recording(meter: Meter, metrics: Metrics, marking: Marking, history: History) -> Callable[[UsageRecord], None]:
     """What becomes of the record of each request: it is counted, and written behind."""
 
     def record(usage: UsageRecord) -> None:
         metrics.observe(usage)
         meter.record(usage)
+        history.observe(usage)
         if usage.model is not None:
             marking.used(usage.model, usage.at)
 

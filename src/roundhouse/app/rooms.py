@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from roundhouse.app.figuring import Figuring
 from roundhouse.app.fleet import Fleet
 from roundhouse.app.listing import Listing
 from roundhouse.app.neighbours import Neighbours, Origin
@@ -16,6 +17,7 @@ from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.library.marking import Marking
 from roundhouse.migration import Migrations
+from roundhouse.serving.caching.responses import Caching
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.storage.database import Database
@@ -49,6 +51,8 @@ class Rooms:
     origins: Mapping[str, Origin]
     neighbours: Neighbours
     serving: Serving
+    #: The same with a memory, unless that is switched off.
+    answering: Caching | Serving
     ledger: Ledger
     meter: Meter
     migrations: Migrations
@@ -56,3 +60,4 @@ class Rooms:
     marking: Marking
     listing: Listing
     collector: Collector
+    figuring: Figuring

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from roundhouse.core.desks.figures import DeploymentFigures
 from roundhouse.core.desks.licenses import LicenseView
 from roundhouse.core.desks.migrations import MigrationPlanView, MigrationView
 from roundhouse.core.ledger import UsageRecord, UsageSummary
@@ -43,6 +44,13 @@ class Backends:
     """``GET /backends``."""
 
     backends: tuple[BackendStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """``GET /figures`` and ``GET /backends/{name}/figures``."""
+
+    deployments: tuple[DeploymentFigures, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,19 @@ class Residency(StrEnum):
     UNKNOWN = "unknown"
 
 
+class CacheUse(StrEnum):
+    """What a client says about answers that were given before."""
+
+    #: They will do where the same question is answered the same anyway.
+    AUTO = "auto"
+    #: They will do for this question, too.
+    ON = "on"
+    #: They will not do, and this one is not to be kept.
+    OFF = "off"
+    #: They will not do; this one takes their place.
+    REFRESH = "refresh"
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """USD per token. Zero is free (our own machine); ``None`` for the whole price is unknown."""
@@ -120,6 +133,7 @@ class InferenceRequest:
     principal: str = "local"
     #: How it stands to others that wait for the same backend.
     priority: int = NORMAL
+    cache: CacheUse = CacheUse.AUTO
 
 
 @dataclass(frozen=True, slots=True)

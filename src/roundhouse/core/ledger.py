@@ -41,6 +41,10 @@ class UsageRecord:
     attempts: tuple[AttemptRecord, ...]
     #: The backend did not count (or was cut off), so the tokens and the cost are our guess.
     estimated: bool = False
+    #: ``hit`` or ``shared`` when no backend was asked for this request: the answer was there, or on its way.
+    cache: str | None = None
+    #: Time in the queues of backends; for figures, and not stored.
+    queued_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

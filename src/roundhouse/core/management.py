@@ -11,6 +11,7 @@ from roundhouse.core.desks.browse import Browsing, Query
 from roundhouse.core.desks.ensure import EnsureDesk
 from roundhouse.core.desks.events import EventsDesk
 from roundhouse.core.desks.exchange import ExchangeDesk
+from roundhouse.core.desks.figures import FiguresDesk
 from roundhouse.core.desks.keeping import KeepingDesk
 from roundhouse.core.desks.licenses import LicensesDesk
 from roundhouse.core.desks.migrations import MigrationsDesk
@@ -156,6 +157,7 @@ class Management(
     MigrationsDesk,
     EventsDesk,
     KeepingDesk,
+    FiguresDesk,
     Protocol,
 ):
     """Everything that a person may ask of a running Roundhouse."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -193,6 +193,22 @@ class Ledger(Protocol):
 
     async def summary(self, by: str, since: datetime | None = None) -> Sequence[UsageSummary]:
         """Added up by ``model``, ``backend`` or ``day``, busiest first."""
+
+
+class Cache(Protocol):
+    """Bytes that may be gone at any time. Nobody waits for it: what it cannot tell within milliseconds, it has not.
+
+    A tenant is a hard partition: what was put for one is never given to another, whatever the key.
+    """
+
+    async def get(self, tenant: str, keys: Sequence[str]) -> Sequence[bytes | None]:
+        """What is kept under each of *keys*, in their order. Never raises."""
+
+    async def put(self, tenant: str, entries: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keep *entries* for so long at most. Never raises."""
+
+    async def close(self) -> None:
+        """Let go of sockets."""
 
 
 #: A job's body: gets the job's id and its argument. Runs at least once to its end, also across kills.

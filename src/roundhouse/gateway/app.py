@@ -22,7 +22,7 @@ from roundhouse.core.errors import (
     SlowRequestError,
     TooLargeError,
 )
-from roundhouse.core.inference import Answer, Chunk, InferenceRequest, Operation
+from roundhouse.core.inference import Answer, CacheUse, Chunk, InferenceRequest, Operation
 from roundhouse.gateway import body, headers, models, openai
 from roundhouse.gateway.asgi import ClientGoneError, Receive, Scope, Send
 from roundhouse.gateway.body import Limits
@@ -56,6 +56,12 @@ class _Asker(NamedTuple):
 
     name: str
     priority: int
+    cache: CacheUse
+
+
+def _asker(name: str, scope: Scope) -> _Asker:
+    asked = scope["headers"]
+    return _Asker(name, headers.priority(asked), headers.cache_use(asked))
 
 
 class Serves(Protocol):
@@ -122,7 +128,7 @@ class Gateway:
             except (TooLargeError, SlowRequestError) as error:
                 await self._hang_up(error, receive, exchange)
             else:
-                asker = _Asker(principal.name, headers.priority(scope["headers"]))
+                asker = _asker(principal.name, scope)
                 await self._infer(operation, content, asker, receive, exchange)
         elif path == _MODELS or path.startswith(f"{_MODELS}/"):
             _require(principal, Permission.MODELS_READ)
@@ -160,6 +166,7 @@ class Gateway:
             wants_usage=reading.wants_usage,
             principal=asker.name,
             priority=asker.priority,
+            cache=asker.cache,
         )
         if reading.stream:
             exchange.will_stream(OpenAIEvents())

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from roundhouse.core.errors import SchemaError
-from roundhouse.core.inference import NORMAL
+from roundhouse.core.inference import NORMAL, CacheUse
 from roundhouse.gateway.asgi import Headers
 from roundhouse.serving.attempts import Served
 
@@ -17,6 +17,8 @@ _PRIORITIES: Mapping[bytes, int] = MappingProxyType({b"high": 80, b"normal": NOR
 _HIGHEST = 100
 #: Printable ASCII without ``%``, which marks what is quoted.
 _HARMLESS = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+_USES = {use.value.encode("ascii"): use for use in CacheUse}
 
 
 def of(served: Served) -> Headers:
@@ -30,6 +32,8 @@ def of(served: Served) -> Headers:
     ]
     if served.cost_usd is not None:
         headers.append((b"x-roundhouse-cost-usd", b"%.9f" % served.cost_usd))
+    if served.cache is not None:
+        headers.append((b"x-roundhouse-cache", served.cache.encode("ascii")))
     if served.queued_ms:
         headers.append((b"x-roundhouse-queued-ms", b"%.3f" % served.queued_ms))
     return headers
@@ -47,6 +51,18 @@ def priority(headers: Iterable[tuple[bytes, bytes]]) -> int:
             message = "x-roundhouse-priority is high, normal, low, or a number from 0 to 100"
             raise SchemaError(message, details={"param": "x-roundhouse-priority"})
     return NORMAL
+
+
+def cache_use(asked: Iterable[tuple[bytes, bytes]]) -> CacheUse:
+    """What a client says about answers that were given before. Raises SchemaError."""
+    for name, value in asked:
+        if name == b"x-roundhouse-cache":
+            use = _USES.get(value.strip().lower())
+            if use is None:
+                message = "x-roundhouse-cache is one of on, off, refresh and auto"
+                raise SchemaError(message, details={"param": "x-roundhouse-cache"})
+            return use
+    return CacheUse.AUTO
 
 
 @lru_cache(maxsize=4096)

@@ -29,7 +29,7 @@ def mount(roundhouse: Roundhouse) -> Application:
     """One application for everything at one address."""
     rooms = roundhouse.rooms
     gateway = Gateway(
-        rooms.serving,
+        rooms.answering,
         roundhouse.authenticate,
         Catalogue(rooms.fleet.snapshot, int(rooms.started_at.timestamp())),
         new_ids(secrets.token_hex(8)),

@@ -35,6 +35,8 @@ class Served:
     cost_usd: float | None
     #: Time in queues.
     queued_ms: float = 0.0
+    #: ``hit``, ``shared`` or ``miss`` when a cache was asked.
+    cache: str | None = None
 
 
 class Attempt:
@@ -163,6 +165,7 @@ class Flight:
             outcome=outcome_of(error),
             attempts=tuple(self._attempts),
             estimated=consumed.estimated,
+            queued_ms=self._waited_s * 1e3,
         )
         self._meter(record)
         return record

@@ -101,6 +101,10 @@ class Serving:
         """What would be tried, and why; nothing is. The reason for an empty route is in its ``error``."""
         return explain(profile, self._snapshot(), self._standings, self._clock.monotonic())
 
+    def chosen(self, profile: Profile) -> Route:
+        """Who would be tried now; nothing is. Raises what ``answer`` would raise before its first attempt."""
+        return choose(profile, self._snapshot(), self._standings, self._clock.monotonic())
+
     def waiting(self, request_id: str) -> Waiting | None:
         """What the client of a request is told while it waits; ``None`` when there is nothing to tell."""
         tell = self._waits.get(request_id)

@@ -229,6 +229,19 @@ def _database(raw: object) -> object:
     return raw
 
 
+def _valkey(raw: object) -> object:
+    message = "redis://HOST:PORT/0, rediss://… or unix://PATH"
+    schemes = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
+    if not isinstance(raw, str) or not raw.startswith(schemes):
+        raise ValueError(message)
+    _ = urlsplit(raw).port  # raises ValueError when it is no number
+    # The client knows only the older name of what both speak.
+    return raw.replace("valkey", "redis", 1) if raw.startswith("valkey") else raw
+
+
+VALKEY = Kind("address", _as_is, _valkey, schema={"type": "string", "pattern": "^(rediss?|valkeys?|unix)://"})
+
+
 def without_password(url: object) -> str:
     """A database address that may be shown."""
     parts = urlsplit(str(url))

@@ -201,6 +201,7 @@ def _build(home: Path, file: Path | None, reading: _Reading, env: Mapping[str, s
         home=home,
         server=tree.ServerSettings(**section("server")),
         storage=tree.StorageSettings(**section("storage")),
+        cache=tree.CacheSettings(**section("cache")),
         library=tree.LibrarySettings(
             **section("library"), licenses=tree.LicenseSettings(**section("library.licenses"))
         ),

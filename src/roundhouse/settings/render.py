@@ -49,7 +49,7 @@ def shown(row: Key, value: object) -> object:
 def public(row: Key, value: object) -> object:
     """A value as it may be shown to people: as TOML would say it, without a password in it."""
     said = shown(row, value)
-    return kinds.without_password(said) if row.kind is kinds.DATABASE else said
+    return kinds.without_password(said) if row.kind in (kinds.DATABASE, kinds.VALKEY) and said else said
 
 
 def toml(value: object) -> str:

@@ -97,9 +97,29 @@ class StorageSettings:
         str,
         Key("sqlite:///{home}/roundhouse.sqlite", kinds.DATABASE, "Database: `sqlite:///PATH` or `postgresql://…`"),
     ]
+    valkey_url: Annotated[
+        str | None,
+        Key(None, kinds.VALKEY, "Valkey or Redis that caches are kept in and shared through: `redis://HOST:PORT/0`"),
+    ]
 
     def __repr__(self) -> str:
-        return f"StorageSettings(database_url={kinds.without_password(self.database_url)!r})"
+        database = kinds.without_password(self.database_url)
+        valkey = None if self.valkey_url is None else kinds.without_password(self.valkey_url)
+        return f"StorageSettings(database_url={database!r}, valkey_url={valkey!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """Answers that are given twice; each key's owner has their own."""
+
+    enabled: Annotated[
+        bool, Key(default=True, kind=kinds.SWITCH, help="Keep embeddings, and answers that would be the same again")
+    ]
+    max_bytes: Annotated[
+        int, Key("128MiB", kinds.SIZE, "Memory that kept answers may take; Valkey has a limit of its own", "bytes")
+    ]
+    ttl: Annotated[float, Key("1h", kinds.SPAN, "How long an answer is kept", "seconds")]
+    embeddings_ttl: Annotated[float, Key("1d", kinds.SPAN, "How long an embedding is kept", "seconds")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +353,7 @@ class Settings:
     home: Path
     server: ServerSettings
     storage: StorageSettings
+    cache: CacheSettings
     library: LibrarySettings
     downloads: DownloadSettings
     runtime: RuntimeSettings
@@ -353,6 +374,7 @@ class Settings:
 SECTIONS: Mapping[str, type] = {
     "server": ServerSettings,
     "storage": StorageSettings,
+    "cache": CacheSettings,
     "library": LibrarySettings,
     "library.licenses": LicenseSettings,
     "downloads": DownloadSettings,

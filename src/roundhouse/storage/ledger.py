@@ -111,6 +111,7 @@ def _row(record: UsageRecord, dialect: str) -> dict[str, object]:
         "outcome": _text(record.outcome),
         "attempts": msgspec.json.encode([_attempt(attempt) for attempt in record.attempts]).decode(),
         "estimated": record.estimated,
+        "cache": record.cache,
     }
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 #: The revision that these tables are; the newest file in ``migrations/versions``.
-REVISION = "0006"
+REVISION = "0008"
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -173,6 +173,22 @@ usage = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("attempts", sa.JSON, nullable=False),
     sa.Column("estimated", sa.Boolean, nullable=False),
+    #: ``hit`` or ``shared``; such a request used nothing.
+    sa.Column("cache", sa.String(16)),
+)
+
+#: What became of requests, hour by hour.
+figures = sa.Table(
+    "figures",
+    metadata,
+    #: Hours since 1970, first in the key: what is too old is one range of it.
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("backend", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, primary_key=True),
+    #: The run that saw it: each writes its own row, so nobody adds to what another one writes.
+    sa.Column("part", sa.String(32), primary_key=True),
+    #: Counts, sums and histograms of that hour.
+    sa.Column("tally", sa.JSON, nullable=False),
 )
 
 

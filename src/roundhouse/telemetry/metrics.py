@@ -52,7 +52,8 @@ class Metrics:
 
     def observe(self, record: UsageRecord) -> None:
         """Count one finished request."""
-        operation, backend = record.operation, record.backend or "none"
+        # What a cache answered says nothing about the backend that answered once.
+        operation, backend = record.operation, "cache" if record.cache else record.backend or "none"
         outcome = self._outcomes.get((operation, backend, record.outcome))
         if outcome is None:
             outcome = self._requests.labels(operation, backend, record.outcome)

@@ -35,6 +35,7 @@ from roundhouse.core.views import (
 )
 from roundhouse.testing.desks.builders import NOON, a_backend, a_model, a_request, a_route, a_transfer, an_offer
 from roundhouse.testing.desks.exchange import ExchangeInMemory
+from roundhouse.testing.desks.figures import InMemoryFigures
 from roundhouse.testing.desks.finished import InMemoryList
 from roundhouse.testing.desks.keeping import InMemoryKeeping
 from roundhouse.testing.desks.licenses import InMemoryLicenses
@@ -55,6 +56,7 @@ class InMemoryManagement(
     InMemoryLicenses,
     InMemoryMigrations,
     InMemoryKeeping,
+    InMemoryFigures,
     InMemoryList,
 ):
     """A Roundhouse made of lists; change them as a test needs."""

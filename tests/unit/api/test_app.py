@@ -48,6 +48,8 @@ CONTRACT = {
     "POST /api/v1/transfers/{id}/resume": "models.manage",
     "POST /api/v1/transfers/{id}/cancel": "models.manage",
     "GET /api/v1/backends": "status.read",
+    "GET /api/v1/backends/{name}/figures": "usage.read",
+    "GET /api/v1/figures": "usage.read",
     "POST /api/v1/backends/{name}/test": "backends.manage",
     "POST /api/v1/route/explain": "infer",
     "GET /api/v1/usage": "usage.read",

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from roundhouse.core.errors import SchemaError
-from roundhouse.gateway.headers import of, priority
+from roundhouse.gateway.headers import cache_use, of, priority
 from roundhouse.serving.attempts import Served
 from roundhouse.testing.serving import DEPLOYMENT
 
@@ -58,3 +58,24 @@ def test_time_in_the_queue_is_told_of_those_who_were_in_it() -> None:
     queued, at_once = Served("id", DEPLOYMENT, 1, 0.0, None, 12.5), Served("id", DEPLOYMENT, 1, 0.0, None)
     assert dict(of(queued))[b"x-roundhouse-queued-ms"] == b"12.500"
     assert b"x-roundhouse-queued-ms" not in dict(of(at_once))
+
+
+@pytest.mark.parametrize(("cache", "expected"), [(None, None), ("hit", b"hit"), ("shared", b"shared")])
+def test_an_answer_says_whether_it_was_given_before(cache: str | None, expected: bytes | None) -> None:
+    """Where no cache was asked, there is nothing to say."""
+    served = Served("id", DEPLOYMENT, 0, 0.0, 0.0, cache=cache)
+    assert expected == dict(of(served)).get(b"x-roundhouse-cache")
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [([], "auto"), ([b" Refresh"], "refresh"), ([b"on"], "on"), ([b"off", b"on"], "off")]
+)
+def test_a_client_says_whether_an_old_answer_will_do(asked: list[bytes], expected: str) -> None:
+    """The first word counts, in any case."""
+    assert expected == cache_use([(b"x-roundhouse-cache", value) for value in asked])
+
+
+def test_any_other_wish_is_refused() -> None:
+    """A typing error must not quietly bring an old answer."""
+    with pytest.raises(SchemaError, match="refresh"):
+        cache_use([(b"x-roundhouse-cache", b"of")])

@@ -27,7 +27,7 @@ def test_equal_secrets_are_equal() -> None:
 
 def test_a_database_password_is_not_in_the_repr() -> None:
     """Settings may be logged."""
-    assert "pw" not in repr(StorageSettings("postgresql://me:pw@db/x"))
+    assert "pw" not in repr(StorageSettings("postgresql://me:pw@db/x", "redis://:pw@cache/0"))
 
 
 def test_every_field_has_a_row_in_the_table() -> None:

@@ -6,6 +6,7 @@ from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
 from roundhouse.app.desks.events import EventDesk
 from roundhouse.app.desks.exchange import ExchangeDesk
+from roundhouse.app.desks.figures import Figures
 from roundhouse.app.desks.keeping import Keeping
 from roundhouse.app.desks.licenses import Licenses
 from roundhouse.app.desks.migrations import MigrationDesk
@@ -34,6 +35,7 @@ class Desks(
     EventDesk,
     Models,
     Keeping,
+    Figures,
 ):
     """Answers ``core.management.Management``. The desks share their rooms and nothing else."""
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from roundhouse.cli import wording
-from roundhouse.cli.answers import Backends
+from roundhouse.cli.answers import Backends, Figures
 from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.completion import complete_backend
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
 from roundhouse.cli.output import Cell, Column, Table
-from roundhouse.core.errors import BackendError
+from roundhouse.core.desks.figures import DeploymentFigures, Spread
+from roundhouse.core.errors import BackendError, ForbiddenError
 from roundhouse.core.views import BackendStatus, BackendTest
 
 _COLUMNS = (
@@ -20,9 +23,24 @@ _COLUMNS = (
     Column("kind", drop=3),
     Column("models", right=True),
     Column("loaded", drop=4),
+    Column("calls", right=True, drop=6),
+    Column("errors", right=True, drop=7),
     Column("answers in", right=True, drop=5),
     Column("address", drop=2),
     Column("detail", drop=1),
+)
+
+
+_FIGURES = (
+    Column("model"),
+    Column("calls", right=True),
+    Column("errors", right=True),
+    Column("cache hits", right=True, drop=3),
+    Column("tokens/s", right=True),
+    Column("first token", right=True, drop=4),
+    Column("whole answer", right=True),
+    Column("queue", right=True, drop=2),
+    Column("load", right=True, drop=1),
 )
 
 
@@ -37,7 +55,9 @@ def ls(invocation: Invocation) -> None:
     """List the backends and how they are."""
     reply = invocation.client().ask(Call("GET", "/backends"), Backends)
     found = reply.view.backends
-    invocation.out.result(reply.data, [Table(_COLUMNS, [_row(one) for one in found])], [one.name for one in found])
+    day = _by_backend(invocation) if found else {}
+    rows = [_row(one, day.get(one.name, ())) for one in found]
+    invocation.out.result(reply.data, [Table(_COLUMNS, rows)], [one.name for one in found])
     down = next((one.name for one in found if not one.ok), None)
     if down is not None:
         invocation.out.then("look closer", f"roundhouse backends test {down}")
@@ -46,17 +66,79 @@ def ls(invocation: Invocation) -> None:
         invocation.out.then("see how", "roundhouse config show --example")
 
 
-def _row(one: BackendStatus) -> list[Cell | str]:
+def _by_backend(invocation: Invocation) -> dict[str, list[DeploymentFigures]]:
+    """The last day's figures; a caller who may not see usage goes without."""
+    try:
+        found = invocation.client().ask(Call("GET", "/figures"), Figures).view.deployments
+    except ForbiddenError:
+        return {}
+    grouped: dict[str, list[DeploymentFigures]] = {}
+    for one in found:
+        grouped.setdefault(one.backend, []).append(one)
+    return grouped
+
+
+def _row(one: BackendStatus, day: Sequence[DeploymentFigures]) -> list[Cell | str]:
     return [
         one.name,
         Cell("ok" if one.ok else "down", style="ok" if one.ok else "fail"),
         one.kind + (" (found)" if one.url and not one.configured else ""),
         str(one.deployments),
         ", ".join(one.loaded) or "-",
+        str(sum(each.requests for each in day)),
+        str(sum(sum(each.errors.values()) for each in day)),
         Cell(wording.millis(one.latency_ms), "" if one.latency_ms is None else one.latency_ms),
         one.url or "-",
         one.detail,
     ]
+
+
+@backends.command(epilog=examples("roundhouse backends show local", "roundhouse backends show cloud --hours 168"))
+@click.argument("name", shell_complete=complete_backend)
+@click.option("--hours", type=click.IntRange(1, 2160), default=24, show_default=True, help="How far back to add up.")
+@click.pass_obj
+def show(invocation: Invocation, name: str, *, hours: int) -> None:
+    """Show what calls to one backend were like.
+
+    Sums are over the hours asked for, times are of the last 1,000 calls since the start: half took no longer than the
+    first number, nine of ten no longer than the second, 99 of 100 no longer than the third.
+    """
+    call = Call("GET", path_of("/backends", name, "/figures"), query={"hours": str(hours)})
+    reply = invocation.client().ask(call, Figures)
+    found = reply.view.deployments
+    rows = [_figures(one) for one in found]
+    invocation.out.result(reply.data, [Table(_FIGURES, rows)], [one.deployment for one in found])
+    if not found:
+        invocation.out.say(f"{name} serves no model")
+        invocation.out.then("see why", f"roundhouse backends test {name}")
+    for one in found:
+        if one.errors:
+            said = ", ".join(f"{kind} {count}" for kind, count in sorted(one.errors.items()))
+            invocation.out.say(f"{one.deployment} failed with {said}")
+
+
+def _figures(one: DeploymentFigures) -> list[Cell | str]:
+    return [
+        one.model,
+        str(one.requests),
+        str(sum(one.errors.values())),
+        str(one.cache_hits),
+        _rate(one.tokens_per_s),
+        _spread(one.first_token_ms),
+        _spread(one.latency_ms),
+        _spread(one.queue_ms),
+        "-" if one.load_s is None else f"{one.load_s:.1f} s",
+    ]
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _spread(spread: Spread | None) -> str:
+    if spread is None:
+        return "-"
+    return " / ".join(wording.millis(each) for each in (spread.p50, spread.p90, spread.p99))
 
 
 @backends.command(epilog=examples("roundhouse backends test local", "roundhouse backends test cloud --prompt"))

@@ -43,3 +43,23 @@ def test_test_of_one_that_is_down_is_exit_9(run: Run, server: FakeServer) -> Non
 def test_test_of_an_unknown_one_is_exit_3(run: Run) -> None:
     """Not found."""
     assert 3 == run("backends", "test", "none").code
+
+
+@pytest.mark.usefixtures("server")
+def test_show_tells_what_calls_were_like(run: Run) -> None:
+    """One row per model; what was never measured is a dash."""
+    outcome = run("backends", "show", "local")
+    assert (0, ["tiny", "0", "0", "0", "-", "-", "-", "-", "-"]) == (outcome.code, outcome.rows[-1])
+
+
+@pytest.mark.usefixtures("server")
+def test_show_of_one_that_is_not_there_is_an_error(run: Run) -> None:
+    """Exit code as for everything that is not there."""
+    assert run("backends", "show", "nobody").code == run("backends", "test", "nobody").code
+
+
+@pytest.mark.usefixtures("server")
+def test_ls_shows_how_busy_each_is(run: Run) -> None:
+    """Calls and errors of the last day."""
+    head, row = run("backends", "ls").rows
+    assert ("0", "0") == (row[head.index("calls")], row[head.index("errors")])

@@ -1,0 +1,1 @@
+"""Caches that several nodes share. Knows nothing about what is kept in them."""
