@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.backends.kinds.lmstudio.backend import LMStudio
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
@@ -24,6 +25,7 @@ from roundhouse.core.inference import Chunk, Deployment, Operation
 from roundhouse.core.ports import Backend
 from roundhouse.testing import litellm, mlx
 from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
+from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.upstream import Upstream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +88,15 @@ async def echo() -> AsyncIterator[Subject]:
 
 
 @pytest.fixture
+async def lmstudio() -> AsyncIterator[Subject]:
+    """LM Studio as its documents describe it."""
+    async with FakeLMStudio() as fake:
+        backend = LMStudio("studio", fake.url)
+        yield Subject(backend, "echo", "text-embed")
+        await backend.close()
+
+
+@pytest.fixture
 async def llamacpp() -> AsyncIterator[Subject]:
     """The embedded runtime."""
     noise = LoadableModel("roundhouse/noise", NOISE, NOISE.stat().st_size, 4096, "llama", has_chat_template=True)
@@ -125,6 +136,7 @@ async def mlx_lm(mlx_url: str) -> AsyncIterator[Subject]:
 @pytest.fixture(
     params=[
         "echo",
+        "lmstudio",
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),
