@@ -18,6 +18,7 @@ from roundhouse.app.offline import OfflineBackend, OfflineSource, stays_here, th
 from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
+from roundhouse.backends.kinds.presets import address_of
 from roundhouse.backends.llamacpp.memory import need_of
 from roundhouse.backends.llamacpp.resident import RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
@@ -84,9 +85,10 @@ async def build_backends(
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
-            is_away = settings.downloads.offline and wish.url is not None and not stays_here(wish.url)
-            by_name[name] = OfflineBackend(name, wish.url or "") if is_away else _configured(name, wish, workshop)
-            origins[name] = Origin(wish.kind, wish.url, configured=True)
+            url = _address(wish)
+            is_away = settings.downloads.offline and url is not None and not stays_here(url)
+            by_name[name] = OfflineBackend(name, url or "") if is_away else _configured(name, wish, workshop)
+            origins[name] = Origin(wish.kind, url, configured=True)
     found = await _found(settings) if settings.discovery.enabled else ()
     for each in found:
         if each.name not in by_name and not _is_known(each.url, origins):
@@ -157,13 +159,18 @@ def _is_known(url: str, origins: Mapping[str, Origin]) -> bool:
     return any(origin.url is not None and urlsplit(origin.url).netloc == place for origin in origins.values())
 
 
+def _address(wish: BackendSettings) -> str | None:
+    """Where a configured backend is: also a provider that needs no address in the settings is elsewhere."""
+    return wish.url or address_of(wish.kind)
+
+
 def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend:
     """One backend of the configuration, made by whoever registered its kind. Raises ConfigError."""
     doors = {door.name: door for door in entry_points(group="roundhouse.backends")}
     if wish.kind not in doors:
         message = f"backends.{name}.kind is {wish.kind!r}, which nobody provides"
         raise ConfigError(message, hint=f"there is {', '.join(sorted(doors))}")
-    keys = (wish.api_key.reveal(),) if wish.api_key else ()
+    keys = tuple(key.reveal() for key in (wish.api_key, *wish.further_keys) if key)
     make: BackendMaker = doors[wish.kind].load()
     return make(Wish(name, wish.kind, wish.url, keys, wish.models), workshop)
 
@@ -172,7 +179,8 @@ def _elsewhere(settings: Settings) -> frozenset[str]:
     """The names of what backends elsewhere would serve, when nothing may leave this machine."""
     if not settings.downloads.offline:
         return frozenset()
-    away = {name: wish for name, wish in settings.backends.items() if wish.url and not stays_here(wish.url)}
+    urls = {name: _address(wish) for name, wish in settings.backends.items()}
+    away = {name: settings.backends[name] for name, url in urls.items() if url and not stays_here(url)}
     return frozenset([*(f"{name}/" for name in away), *(model for wish in away.values() for model in wish.models)])
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse.app.compose import build_backends
+from roundhouse.app.compose import Built, build_backends
+from roundhouse.app.offline import OfflineBackend
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import ConfigError
@@ -20,13 +21,18 @@ from roundhouse.upkeep.admission import LicenseBook
 
 async def built(home: Path, **flags: object) -> tuple[list[str], str | None]:
     """The names of the backends, and which of them is the embedded one."""
+    backends = await made_of(home, **flags)
+    return sorted(backends.by_name), backends.embedded
+
+
+async def made_of(home: Path, **flags: object) -> Built:
+    """All backends, closed already."""
     named = {key.replace("__", "."): value for key, value in flags.items()} | {"discovery.enabled": False}
     events, clock = Events(), SystemClock()
     book = LicenseBook(MemoryLicenses(), LicenseRules(), SystemClock())
     shelf = Shelf(Library(home / "library", MemoryArtifacts(), events, SystemClock()), book)
     async with AsyncExitStack() as stack:
-        backends = await build_backends(stack, load(home=home, flags=named, environment={}), shelf, events, clock)
-        return sorted(backends.by_name), backends.embedded
+        return await build_backends(stack, load(home=home, flags=named, environment={}), shelf, events, clock)
 
 
 async def test_there_is_an_embedded_runtime(home: Path) -> None:
@@ -50,3 +56,9 @@ async def test_there_is_only_one(home: Path) -> None:
     """Two sections for one runtime contradict each other."""
     with pytest.raises(ConfigError, match="one embedded"):
         await built(home, backends__a__kind="llamacpp", backends__b__kind="llamacpp")
+
+
+async def test_a_provider_without_an_address_is_still_elsewhere(home: Path) -> None:
+    """Offline, nothing of it is asked."""
+    backends = await made_of(home, backends__groq__kind="groq", downloads__offline=True)
+    assert isinstance(backends.by_name["groq"], OfflineBackend)

@@ -49,10 +49,11 @@ class LMStudio(OpenAICompatible):
     @classmethod
     def made(cls, wish: Wish, _workshop: Workshop) -> LMStudio:
         """Make one as it was configured; without an address, the one of this machine."""
-        key = wish.keys[0] if wish.keys else None
-        return cls(wish.name, _root(wish.url or DEFAULT_URL), api_key=key, models=wish.models)
+        return cls(wish.name, _root(wish.url or DEFAULT_URL), api_key=wish.keys, models=wish.models)
 
-    def __init__(self, name: str, url: str, *, api_key: str | None = None, models: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, url: str, *, api_key: str | Sequence[str] | None = None, models: Sequence[str] = ()
+    ) -> None:
         super().__init__(name, url, api_key=api_key, models=models)
         root = _root(url)
         self._root, self._prefix = root, URL(root).raw_path.rstrip("/")
