@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.backends.kinds.litellm import LiteLLM
 from roundhouse.backends.kinds.lmstudio.backend import LMStudio
+from roundhouse.backends.kinds.mlx import MLX
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
@@ -120,7 +122,7 @@ async def llama_server() -> AsyncIterator[Subject]:
 @pytest.fixture
 async def proxied(litellm_url: str) -> AsyncIterator[Subject]:
     """LiteLLM's proxy."""
-    backend = OpenAICompatible("litellm", litellm_url, api_key=litellm.KEY)
+    backend = LiteLLM("litellm", litellm_url, api_key=litellm.KEY)
     yield Subject(backend, litellm.CHAT_MODEL, litellm.EMBEDDING_MODEL)
     await backend.close()
 
@@ -128,7 +130,7 @@ async def proxied(litellm_url: str) -> AsyncIterator[Subject]:
 @pytest.fixture
 async def mlx_lm(mlx_url: str) -> AsyncIterator[Subject]:
     """mlx_lm.server, which has no embeddings."""
-    backend = OpenAICompatible("mlx", f"{mlx_url}/v1")
+    backend = MLX("mlx", f"{mlx_url}/v1")
     yield Subject(backend, "noise", None)
     await backend.close()
 

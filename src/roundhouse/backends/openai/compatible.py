@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
 from http import HTTPStatus
+from typing import Self
 
 import aiohttp
 import msgspec
@@ -50,7 +51,7 @@ class OpenAICompatible:
     features: frozenset[Feature] = frozenset()
 
     @classmethod
-    def made(cls, wish: Wish, _workshop: Workshop) -> OpenAICompatible:
+    def made(cls, wish: Wish, _workshop: Workshop) -> Self:
         """Make one as it was configured. Raises ConfigError."""
         if wish.url is None:
             message = f"backends.{wish.name} needs a url"

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import aiohttp
 import msgspec
@@ -47,7 +47,7 @@ class LMStudio(OpenAICompatible):
     features = frozenset({Feature.LOAD, Feature.UNLOAD})
 
     @classmethod
-    def made(cls, wish: Wish, _workshop: Workshop) -> LMStudio:
+    def made(cls, wish: Wish, _workshop: Workshop) -> Self:
         """Make one as it was configured; without an address, the one of this machine."""
         return cls(wish.name, _root(wish.url or DEFAULT_URL), api_key=wish.keys, models=wish.models)
 
