@@ -56,9 +56,10 @@ faults: .venv/test.stamp peers ## The fault tests at their full counts
 fuzz: .venv/test.stamp ## Mutated model files, 200,000 of each format
 	@ROUNDHOUSE_FUZZ=$(or $(COUNT),200000) $(BIN)/python -m pytest -s tests/properties/test_mutated_headers.py $(ARGS)
 
-bench: .venv/test.stamp .venv-litellm/stamp ## Measure the gateway against its peers
+bench: .venv/test.stamp .venv-litellm/stamp ## Measure the gateway, routing and downloads against their peers
 	@$(BIN)/python -m benchmarks.gateway $(ARGS)
 	@$(BIN)/python -m benchmarks.routing
+	@$(BIN)/python -m benchmarks.transfers
 
 docs: .venv/test.stamp ## Regenerate the reference pages
 	@$(BIN)/python -m scripts.make_reference

@@ -147,9 +147,9 @@ def _all_loads(options: argparse.Namespace, folder: Path) -> list[Result]:
         starting = _contestants(upstream.contestant.url, folder, peers=not options.no_peers)
         everybody = [upstream, *(stack.enter_context(running(each, folder)) for each in starting)]
         for each in everybody:
-            _wrk(each, folder, connections=16, seconds=2)  # warm up
+            wrk(each, folder, connections=16, seconds=2)  # warm up
         rounds = [
-            [(_wrk(each, folder, 16, options.seconds), _wrk(each, folder, 1, options.seconds)) for each in everybody]
+            [(wrk(each, folder, 16, options.seconds), wrk(each, folder, 1, options.seconds)) for each in everybody]
             for _ in range(options.rounds)
         ]
         return [_result(each, [loads[number] for loads in rounds]) for number, each in enumerate(everybody)]
@@ -167,7 +167,7 @@ def _median(loads: Sequence[Load]) -> Load:
     return Load(*(statistics.median(getattr(load, name) for load in loads) for name in Load.__slots__))
 
 
-def _wrk(each: Running, folder: Path, connections: int, seconds: int) -> Load:
+def wrk(each: Running, folder: Path, connections: int, seconds: int) -> Load:
     """One run of wrk. Any answer but 200 ends the benchmark: a fast error is no performance."""
     who = each.contestant
     headers = "\n".join(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in who.headers.items())
@@ -254,14 +254,14 @@ def _report(results: Sequence[Result], budgets: Sequence[Budget], options: argpa
         [
             "# The gateway under load",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}, {_machine()};",
+            f"{datetime.now(UTC):%Y-%m-%d}, {machine()};",
             f"medians of {options.rounds} rounds of {options.seconds} s each.",
             "wrk, the gateway and the upstream share the cores. Body: a chat of 1 KiB. Upstream: nginx with a constant",
             "answer; for streams, a loop that writes 50 pieces a second to each of 200 streams.",
             "",
-            *_table([title for title, _ in columns], rows),
+            *table([title for title, _ in columns], rows),
             "",
-            *_table(["budget", "measured", "wanted", ""], verdicts),
+            *table(["budget", "measured", "wanted", ""], verdicts),
             "",
             "How each ran:",
             "",
@@ -271,11 +271,12 @@ def _report(results: Sequence[Result], budgets: Sequence[Budget], options: argpa
     )
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table in Markdown."""
     return [f"| {' | '.join(row)} |" for row in [titles, ["---"] * len(titles), *rows]]
 
 
-def _machine() -> str:
+def machine() -> str:
     """What a reader needs to compare: cores, processor, Python."""
     info = Path("/proc/cpuinfo")
     model = re.search(r"model name\s*: (.*)", info.read_text(encoding="utf-8")) if info.exists() else None

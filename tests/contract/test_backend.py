@@ -15,12 +15,14 @@ import pytest
 from roundhouse.backends.kinds.litellm import LiteLLM
 from roundhouse.backends.kinds.lmstudio.backend import LMStudio
 from roundhouse.backends.kinds.mlx import MLX
+from roundhouse.backends.kinds.ollama.backend import Ollama
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms
+from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import BackendError, SchemaError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Chunk, Deployment, Operation
@@ -28,6 +30,7 @@ from roundhouse.core.ports import Backend
 from roundhouse.testing import litellm, mlx
 from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
 from roundhouse.testing.lmstudio import FakeLMStudio
+from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,10 +138,20 @@ async def mlx_lm(mlx_url: str) -> AsyncIterator[Subject]:
     await backend.close()
 
 
+@pytest.fixture
+async def ollama() -> AsyncIterator[Subject]:
+    """Ollama's own API, as the fake has it."""
+    async with FakeOllama() as fake:
+        backend = Ollama.at("ollama", fake.url, SystemClock())
+        yield Subject(backend, "echo:latest", "embed:latest")
+        await backend.close()
+
+
 @pytest.fixture(
     params=[
         "echo",
         "lmstudio",
+        "ollama",
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),

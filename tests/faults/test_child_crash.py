@@ -12,8 +12,12 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import BackendError
-from roundhouse.core.inference import Chunk
+from roundhouse.core.inference import Chunk, Deployment
+from roundhouse.health.standing import Standings
+from roundhouse.routing.snapshot import Snapshot
+from roundhouse.serving.serve import Serving
 from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.runtime import LIMITS, Runtime, children
 
@@ -90,6 +94,34 @@ async def test_a_crash_while_nobody_asks_is_noticed(runtime: Runtime) -> None:
     children()[0].send_signal(signal.SIGSEGV)
     assert [("noise", True), ("noise", False)] == [await runtime.change(), await runtime.change()]
     assert (await runtime.backend.answer(ask_chat(), await runtime.deployment())).usage is not None
+
+
+def serving_of(runtime: Runtime, deployment: Deployment) -> Serving:
+    """A serving room with nothing but the runtime."""
+    snapshot = Snapshot.build([deployment])
+    backends = {"local": runtime.backend}
+    return Serving(backends, lambda: snapshot, Standings(lambda: 0.5), lambda _: None, SystemClock())
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+async def test_who_waits_in_the_queue_is_served_after_all(how: signal.Signals, times: int) -> None:
+    """A child that dies or stops under load costs those who were in it a clear error, and the queue nothing."""
+    lost = served = 0
+    for _ in range(times):
+        runtime = Runtime(ENVIRON, limits=replace(LIMITS, context=4096, hang_s=2.0))
+        serving = serving_of(runtime, await runtime.deployment())
+        flows = [(await serving.stream(ask_chat(stream=True, max_tokens=4000, ignore_eos=True)))[1] for _ in range(4)]
+        queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(8)]
+        await asyncio.sleep(0)
+        children()[0].send_signal(how)
+        outcomes = await asyncio.gather(*map(read_on, flows), return_exceptions=True)
+        lost += sum(isinstance(outcome, BackendError) and "SIGKILL" in str(outcome) for outcome in outcomes)
+        async with asyncio.timeout(60):
+            served += sum(answer.usage is not None for _, answer in await asyncio.gather(*queued))
+        assert 2 == runtime.changes.count(("noise", True))
+        await runtime.backend.close()
+    print(f"{how.name}: {lost} calls lost with their child, {served} queued requests served")
+    assert (4 * times, 8 * times) == (lost, served)
 
 
 def test_children_die_with_their_parent() -> None:

@@ -101,7 +101,7 @@ class House:
                 return error.code, error.read()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """Start one that knows of backends elsewhere, and end it so that its log is whole."""
     folder = tmp_path_factory.mktemp("offline")

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from roundhouse.health.breaker import FREE, Breaker, BreakerPolicy, State
+from roundhouse.health.breaker import DESPITE, FREE, Breaker, BreakerPolicy, State
 
 
 class BreakerMachine(RuleBasedStateMachine):
@@ -19,6 +19,8 @@ class BreakerMachine(RuleBasedStateMachine):
         self.failures = self.openings = 0
         self.until = 0.0
         self.probe: int | None = None
+        #: The second of every call that counted since it was last closed, and whether it failed.
+        self.counted: list[tuple[int, bool]] = []
 
     @property
     def is_open(self) -> bool:
@@ -52,16 +54,22 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule()
     def call_anyway(self) -> None:
         """Go without a pass, because there is nobody else."""
-        self.under_way.append(FREE)
+        self.under_way.append(DESPITE if self.openings else FREE)
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data())
     def succeed(self, data: st.DataObject) -> None:
         """One of the calls goes well."""
-        self.under_way.remove(data.draw(st.sampled_from(self.under_way)))
-        self.breaker.succeeded()
-        self.failures = self.openings = 0
-        self.probe = None
+        ticket = data.draw(st.sampled_from(self.under_way))
+        self.under_way.remove(ticket)
+        self.breaker.succeeded(ticket, self.now)
+        if not self.openings:
+            self.failures = 0
+            self.counted.append((int(self.now), False))
+        elif ticket == DESPITE or (ticket and ticket == self.probe):
+            self.failures = self.openings = 0
+            self.probe = None
+            self.counted = []
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data())
@@ -72,7 +80,9 @@ class BreakerMachine(RuleBasedStateMachine):
         self.breaker.failed(ticket, self.now)
         if not self.openings:
             self.failures += 1
-            if self.failures >= 5:
+            self.counted.append((int(self.now), True))
+            lately = [failed for second, failed in self.counted if second > int(self.now) - 30]
+            if self.failures >= 5 or (len(lately) >= 10 and 2 * sum(lately) >= len(lately)):
                 self.open()
         elif ticket == self.probe:
             self.open()

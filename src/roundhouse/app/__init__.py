@@ -16,11 +16,13 @@ from roundhouse.app.building.events import feed_of, tell_progress
 from roundhouse.app.building.keeping import collector_of, open_marking
 from roundhouse.app.building.licenses import build_book
 from roundhouse.app.building.migrations import build_migrations
+from roundhouse.app.building.signing import seals_of
 from roundhouse.app.compose import (
     Built,
     Ground,
     build_backends,
     build_pulls,
+    gates_of,
     hub_of,
     memory_of,
     policy_of,
@@ -89,7 +91,8 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
 
 async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: Clock) -> tuple[Rooms, Metrics]:
     """Open the rooms from the ground floor up."""
-    events, metrics, standings = Events(), Metrics(__version__), Standings(random.random)
+    events, metrics = Events(), Metrics(__version__)
+    standings = Standings(random.random, events=events)
     feed = feed_of(events, clock)
     database = await asyncio.to_thread(Database.open, settings.storage.database_url)
     stack.push_async_callback(database.close)
@@ -120,8 +123,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         memory=memory_of(settings),
         fleet=fleet,
         origins=backends.origins,
-        found=backends.found,
-        serving=Serving(backends.by_name, fleet.snapshot, standings, _recording(meter, metrics, marking), clock),
+        neighbours=backends.neighbours,
+        serving=_serving(backends, fleet, standings, _recording(meter, metrics, marking), settings, clock),
         ledger=ledger,
         meter=meter,
         migrations=build_migrations(stack, settings, Hall(library, artifacts), clock, fleet.refresh),
@@ -131,7 +134,11 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         collector=collector_of(settings, library, transfers, marking, clock, backends.in_use),
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
-    for name, work in (("fleet", fleet.run()), ("progress", tell_progress(feed, events, pulls.moving))):
+    for name, work in (
+        ("fleet", fleet.run()),
+        ("progress", tell_progress(feed, events, pulls.moving)),
+        ("neighbours", backends.neighbours.run(fleet.refresh)),
+    ):
         stack.push_async_callback(_end, asyncio.create_task(work, name=name))
     return rooms, metrics
 
@@ -140,14 +147,13 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
     """All deployments, asked for again when the embedded runtime's change."""
     fleet = Fleet(
         backends.by_name,
-        prices_of(settings, backends),
+        prices_of(settings, backends.origins),
         settings.aliases,
         policy_of(settings),
         standings,
         shelf.restock,
     )
-    if backends.embedded is not None:
-        fleet.listen(events, backends.embedded)
+    fleet.listen(events, backends.embedded)
     return fleet
 
 
@@ -172,12 +178,25 @@ async def _stocked(
 ) -> tuple[Library, Shelf]:
     """The library, tidied up after a kill, and its shelf."""
     keep = settings.library.keep_revisions
-    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep)
+    seals = seals_of(settings)
+    library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep, seals=seals)
     await library.tidy()
     shelf = Shelf(library, book)
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
     events.subscribe(shelf.heard)
     return library, shelf
+
+
+def _serving(
+    backends: Built,
+    fleet: Fleet,
+    standings: Standings,
+    record: Callable[[UsageRecord], None],
+    settings: Settings,
+    clock: Clock,
+) -> Serving:
+    gates = gates_of(settings, backends, clock)
+    return Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
 
 
 def _recording(meter: Meter, metrics: Metrics, marking: Marking) -> Callable[[UsageRecord], None]:

@@ -14,8 +14,8 @@ from roundhouse.app.building.events import telling
 from roundhouse.app.building.licenses import build_gate
 from roundhouse.app.credentials import node_of
 from roundhouse.app.hub_token import hub_token
+from roundhouse.app.neighbours import Neighbours, Origin
 from roundhouse.app.offline import OfflineBackend, OfflineSource, stays_here, those_here
-from roundhouse.app.rooms import Origin
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
 from roundhouse.backends.kinds.presets import address_of
@@ -33,6 +33,8 @@ from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.core.views import Found
 from roundhouse.library.library import Library
 from roundhouse.routing.policy import Policy, Weights
+from roundhouse.serving.admission.gates import Gates
+from roundhouse.serving.admission.rules import GateRules
 from roundhouse.settings import BackendSettings, Settings
 from roundhouse.sources.bundled import NOISE_MODEL, BundledSource
 from roundhouse.sources.folder import FolderSource
@@ -52,6 +54,7 @@ from roundhouse.upkeep.telling import TellingTransfers
 
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
 EMBEDDED, EMBEDDED_KIND = "local", "llamacpp"
+_DOORS = "roundhouse.backends"
 _MILLION = 1_000_000
 _FREE = Price(0.0, 0.0)
 
@@ -62,7 +65,7 @@ class Built:
 
     by_name: Mapping[str, Backend]
     origins: Mapping[str, Origin]
-    found: tuple[Found, ...]
+    neighbours: Neighbours
     #: The name of the embedded runtime; ``None`` when it is switched off.
     embedded: str | None
     #: Models of the library that the embedded runtime has in memory or serves.
@@ -75,7 +78,7 @@ async def build_backends(
     """Make the embedded runtime, what is configured, and what runs on this machine. Raises ConfigError."""
     embedded = _embedded_name(settings)
     # Children see a scrubbed copy of the environment: paths and devices, nothing that could be a secret.
-    workshop = Workshop(events, clock, os.environ, settings.home / "backends")  # noqa: TID251
+    workshop = Workshop(events, clock, os.environ, settings.home / "backends", settings.downloads.offline)  # noqa: TID251
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
     in_use: Callable[[], Collection[str]] = tuple
@@ -89,14 +92,15 @@ async def build_backends(
             is_away = settings.downloads.offline and url is not None and not stays_here(url)
             by_name[name] = OfflineBackend(name, url or "") if is_away else _configured(name, wish, workshop)
             origins[name] = Origin(wish.kind, url, configured=True)
-    found = await _found(settings) if settings.discovery.enabled else ()
-    for each in found:
-        if each.name not in by_name and not _is_known(each.url, origins):
-            by_name[each.name] = OpenAICompatible(each.name, each.url)
-            origins[each.name] = Origin(each.kind, each.url, configured=False)
-    for backend in by_name.values():
-        stack.push_async_callback(backend.close)
-    return Built(by_name, origins, found, embedded, in_use)
+    neighbours = Neighbours(lambda: _found(settings), lambda each: _discovered(each, workshop), by_name, origins)
+    await neighbours.look_around()
+
+    async def close() -> None:
+        for backend in by_name.values():
+            await backend.close()
+
+    stack.push_async_callback(close)
+    return Built(by_name, origins, neighbours, embedded, in_use)
 
 
 def _embedded_name(settings: Settings) -> str | None:
@@ -147,16 +151,19 @@ def hub_of(settings: Settings) -> Hub:
 
 
 async def _found(settings: Settings) -> tuple[Found, ...]:
-    """The runtimes that answer on this machine's usual ports."""
+    """The runtimes that answer on this machine's usual ports, if anybody may be asked."""
+    if not settings.discovery.enabled:
+        return ()
     ports = settings.discovery
     urls = {name: getattr(ports, name) for name in ("ollama", "lmstudio", "llamacpp", "mlx", "vllm")}
     return tuple(await discover(those_here(urls) if settings.downloads.offline else urls))
 
 
-def _is_known(url: str, origins: Mapping[str, Origin]) -> bool:
-    """Whether somebody configured the same address already."""
-    place = urlsplit(url).netloc
-    return any(origin.url is not None and urlsplit(origin.url).netloc == place for origin in origins.values())
+def _discovered(found: Found, workshop: Workshop) -> Backend:
+    """A runtime of this machine as its own kind; where there is none, as OpenAI's dialect, which all speak."""
+    doors = entry_points(group=_DOORS, name=found.kind)
+    make: BackendMaker = next((door.load() for door in doors), OpenAICompatible.made)
+    return make(Wish(found.name, found.kind, found.url), workshop)
 
 
 def _address(wish: BackendSettings) -> str | None:
@@ -166,13 +173,34 @@ def _address(wish: BackendSettings) -> str | None:
 
 def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend:
     """One backend of the configuration, made by whoever registered its kind. Raises ConfigError."""
-    doors = {door.name: door for door in entry_points(group="roundhouse.backends")}
+    doors = {door.name: door for door in entry_points(group=_DOORS)}
     if wish.kind not in doors:
         message = f"backends.{name}.kind is {wish.kind!r}, which nobody provides"
         raise ConfigError(message, hint=f"there is {', '.join(sorted(doors))}")
     keys = tuple(key.reveal() for key in (wish.api_key, *wish.further_keys) if key)
     make: BackendMaker = doors[wish.kind].load()
-    return make(Wish(name, wish.kind, wish.url, keys, wish.models), workshop)
+    options = dict(wish.options)
+    wanted = Wish(name, wish.kind, wish.url, keys, wish.models, wish.connect_s, wish.idle_s, options)
+    return make(wanted, workshop)
+
+
+def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
+    """How many calls each backend gets at a time; several names for one runtime on this machine share them."""
+    rules = {name: _gate_rules(wish) for name, wish in settings.backends.items()}
+    urls = {name: origin.url for name, origin in built.origins.items() if origin.url is not None}
+    places = {name: urlsplit(url).netloc for name, url in urls.items() if stays_here(url)}
+    return Gates(clock.monotonic, rules, places)
+
+
+def _gate_rules(wish: BackendSettings) -> GateRules:
+    return GateRules(
+        max_concurrent=wish.max_concurrent or None,
+        most_waiting=wish.max_queue,
+        one_at_a_time=wish.one_at_a_time,
+        min_residency_s=wish.min_residency_s,
+        first_token_s=wish.first_token_s or None,
+        total_s=wish.total_s or None,
+    )
 
 
 def _elsewhere(settings: Settings) -> frozenset[str]:
@@ -184,13 +212,16 @@ def _elsewhere(settings: Settings) -> frozenset[str]:
     return frozenset([*(f"{name}/" for name in away), *(model for wish in away.values() for model in wish.models)])
 
 
-def prices_of(settings: Settings, built: Built) -> Mapping[str, Price]:
-    """What each backend's tokens cost: as configured, and nothing for what runs here."""
-    prices = {name: _FREE for name, origin in built.origins.items() if not origin.configured}
-    for name, wish in settings.backends.items():
-        if wish.price_in is not None or wish.price_out is not None:
-            prices[name] = Price((wish.price_in or 0.0) / _MILLION, (wish.price_out or 0.0) / _MILLION)
-    return prices
+def prices_of(settings: Settings, origins: Mapping[str, Origin]) -> Callable[[str], Price | None]:
+    """What the tokens of a backend cost: as configured, and nothing for what runs here; ``None`` is unknown."""
+
+    def price(backend: str) -> Price | None:
+        wish, origin = settings.backends.get(backend), origins.get(backend)
+        if wish is not None and (wish.price_in is not None or wish.price_out is not None):
+            return Price((wish.price_in or 0.0) / _MILLION, (wish.price_out or 0.0) / _MILLION)
+        return _FREE if origin is not None and not origin.configured else None
+
+    return price
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -13,7 +13,15 @@ from dataclasses import replace
 import structlog
 
 from roundhouse.core.errors import RoundhouseError
-from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
+from roundhouse.core.events import (
+    ArtifactAdded,
+    ArtifactRemoved,
+    BackendLost,
+    BackendRecovered,
+    Event,
+    Events,
+    ResidencyChanged,
+)
 from roundhouse.core.inference import Deployment, Price
 from roundhouse.core.ports import Backend
 from roundhouse.health.standing import Standings
@@ -34,7 +42,7 @@ class Fleet:
     def __init__(
         self,
         backends: Mapping[str, Backend],
-        prices: Mapping[str, Price],
+        price_of: Callable[[str], Price | None],
         aliases: Mapping[str, Sequence[str]],
         policy: Policy,
         standings: Standings,
@@ -42,7 +50,9 @@ class Fleet:
     ) -> None:
         self.backends = backends
         self._stock = stock
-        self._prices = prices
+        #: Told of backends that are lost and found.
+        self._events = Events()
+        self._price_of = price_of
         self._aliases = aliases
         self._policy = policy
         self._standings = standings
@@ -68,8 +78,11 @@ class Fleet:
         """Why the last question to *backend* failed; ``None`` when it answered."""
         return self._troubles.get(backend)
 
-    def listen(self, events: Events, backend: str) -> None:
-        """Ask *backend* again whenever the library or its memory changed."""
+    def listen(self, events: Events, backend: str | None) -> None:
+        """Ask *backend*, if there is one, again whenever the library or its memory changed; tell of lost ones."""
+        self._events = events
+        if backend is None:
+            return
 
         def stir(event: Event) -> None:
             if isinstance(event, ArtifactAdded | ArtifactRemoved | ResidencyChanged):
@@ -110,10 +123,13 @@ class Fleet:
             return
         if self._troubles.pop(name, None) is not None:
             _log.info("backend answers again", backend=name)
-        price = self._prices.get(name)
+            self._events.publish(BackendRecovered(name))
+        price = self._price_of(name)
         self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in offered)
 
     def _note_trouble(self, name: str, trouble: str) -> None:
+        if name not in self._troubles:
+            self._events.publish(BackendLost(name, trouble))
         if self._troubles.get(name) != trouble:
             _log.warning("backend does not say what it serves", backend=name, reason=trouble)
         self._troubles[name] = trouble

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from roundhouse.app.fleet import Fleet
 from roundhouse.app.listing import Listing
+from roundhouse.app.neighbours import Neighbours, Origin
 from roundhouse.core.clock import Clock
 from roundhouse.core.desks.browse import Memory
 from roundhouse.core.ports import Catalog, Ledger, Transfers
-from roundhouse.core.views import Found
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.library.marking import Marking
@@ -25,17 +25,6 @@ from roundhouse.upkeep.collecting import Collector
 from roundhouse.upkeep.pull import Pulls
 from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a backend came from."""
-
-    kind: str
-    #: ``None`` for the embedded runtime.
-    url: str | None
-    #: Named in the configuration; False when it is ours or was found.
-    configured: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +47,7 @@ class Rooms:
     fleet: Fleet
     #: By backend name.
     origins: Mapping[str, Origin]
-    found: tuple[Found, ...]
+    neighbours: Neighbours
     serving: Serving
     ledger: Ledger
     meter: Meter

@@ -13,6 +13,7 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 
+from roundhouse.backends.kinds.ollama.facts import Tags
 from roundhouse.core.views import Found
 
 _MAX_BODY = 8 << 20
@@ -22,16 +23,6 @@ T = TypeVar("T")
 
 class _Version(msgspec.Struct):
     version: str
-
-
-class _OllamaModel(msgspec.Struct):
-    name: str
-    #: Set for models that run in Ollama's cloud.
-    remote_host: str | None = None
-
-
-class _OllamaModels(msgspec.Struct):
-    models: list[_OllamaModel] | None
 
 
 class _StudioModel(msgspec.Struct):
@@ -118,10 +109,10 @@ async def _within(within_s: float, probe: Awaitable[Found | None]) -> Found | No
 
 async def _ollama(peer: _Peer) -> Found | None:
     version = await peer.get("/api/version", _Version)
-    listed = await peer.get("/api/tags", _OllamaModels) if version else None
+    listed = await peer.get("/api/tags", Tags) if version else None
     if version is None or listed is None:
         return None
-    names = tuple(model.name for model in listed.models or () if not model.remote_host)
+    names = tuple(tag.id for tag in listed.models or () if not tag.is_elsewhere)
     return Found("ollama", "ollama", peer.url, f"Ollama {version.version}", names)
 
 

@@ -67,11 +67,48 @@ class TransferForgotten:
     transfer: TransferView
 
 
+@dataclass(frozen=True, slots=True)
+class BreakerOpened:
+    """Calls to a model at a backend, or to all of them, keep failing and are held back; told once, not per probe."""
+
+    backend: str
+    #: ``None`` when it is the whole backend.
+    model: str | None
+    open_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerClosed:
+    """Calls go through again."""
+
+    backend: str
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackendLost:
+    """A backend that could be asked what it serves cannot be asked any more."""
+
+    backend: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRecovered:
+    """It can be asked again."""
+
+    backend: str
+
+
 Event = (
     TransferForgotten
     | ArtifactAdded
     | ArtifactRemoved
     | ArtifactVerified
+    | BackendLost
+    | BackendRecovered
+    | BreakerClosed
+    | BreakerOpened
     | ResidencyChanged
     | TransferChanged
     | TransferMoved

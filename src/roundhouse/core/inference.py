@@ -101,6 +101,10 @@ class Profile:
     max_tokens: int | None = None
 
 
+#: The priority of requests that do not say; from 0 to 100, and the higher the sooner.
+NORMAL = 50
+
+
 @dataclass(frozen=True, slots=True)
 class InferenceRequest:
     """One request: the body as the client sent it (a JSON object in OpenAI's shape) and its profile."""
@@ -114,6 +118,8 @@ class InferenceRequest:
     #: Seconds the whole request may take.
     timeout_s: float = 600.0
     principal: str = "local"
+    #: How it stands to others that wait for the same backend.
+    priority: int = NORMAL
 
 
 @dataclass(frozen=True, slots=True)

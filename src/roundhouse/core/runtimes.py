@@ -101,6 +101,11 @@ class Wish:
     keys: tuple[str, ...] = field(default=(), repr=False)
     #: Models to use; empty is all that it lists.
     models: Sequence[str] = ()
+    #: Seconds that connecting may take, and that an answer may be silent.
+    connect_s: float = 5.0
+    idle_s: float = 120.0
+    #: What only this kind knows, by its own names.
+    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +118,5 @@ class Workshop:
     environ: Mapping[str, str] = field(repr=False)
     #: A folder of its own for what children need.
     folder: Path
+    #: Nothing may leave this machine, also not through a backend that is on it.
+    offline: bool = False

@@ -189,6 +189,9 @@ class ModelDetail(Model):
     #: What of it would execute code: one sentence each.
     code: tuple[str, ...] = ()
     disk: DiskUse | None = None
+    #: The key that signed it; ``signature`` is what else there is to say about its signature.
+    signed_by: str | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,9 @@ class Verification:
     duration_ms: float
     #: Only size, header and time of change were looked at.
     quick: bool = False
+    #: The key that signed it; ``signature`` is what else there is to say about its signature.
+    signed_by: str | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

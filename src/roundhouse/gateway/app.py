@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -28,8 +28,10 @@ from roundhouse.gateway.asgi import ClientGoneError, Receive, Scope, Send
 from roundhouse.gateway.body import Limits
 from roundhouse.gateway.exchange import Exchange
 from roundhouse.gateway.models import Models
+from roundhouse.gateway.signs import Signs
 from roundhouse.gateway.sse import OpenAIEvents
 from roundhouse.gateway.vigil import Patience, Vigil
+from roundhouse.serving.admission.rules import Waiting
 from roundhouse.serving.attempts import Served
 
 _log = structlog.get_logger("roundhouse.gateway")
@@ -49,6 +51,13 @@ BARE = frozenset(address.removeprefix("/v1") for address in _ADDRESSES)
 _RESTART_S = 5.0
 
 
+class _Asker(NamedTuple):
+    """Who asks, and how urgently."""
+
+    name: str
+    priority: int
+
+
 class Serves(Protocol):
     """Whoever turns a request into an answer: ``serving.Serving``."""
 
@@ -57,6 +66,9 @@ class Serves(Protocol):
 
     async def stream(self, request: InferenceRequest) -> tuple[Served, AsyncGenerator[Chunk, None]]:
         """The answer piece by piece, from its first visible piece on. Raises RoundhouseError, also on iteration."""
+
+    def waiting(self, request_id: str) -> Waiting | None:
+        """What the client of a request is told while it waits; ``None`` when there is nothing to tell."""
 
 
 class Gateway:
@@ -110,7 +122,8 @@ class Gateway:
             except (TooLargeError, SlowRequestError) as error:
                 await self._hang_up(error, receive, exchange)
             else:
-                await self._infer(operation, content, principal, receive, exchange)
+                asker = _Asker(principal.name, headers.priority(scope["headers"]))
+                await self._infer(operation, content, asker, receive, exchange)
         elif path == _MODELS or path.startswith(f"{_MODELS}/"):
             _require(principal, Permission.MODELS_READ)
             _only(method, "GET", "HEAD")
@@ -136,7 +149,7 @@ class Gateway:
         return models.one(entry)
 
     async def _infer(
-        self, operation: Operation, content: bytes, principal: Principal, receive: Receive, exchange: Exchange
+        self, operation: Operation, content: bytes, asker: _Asker, receive: Receive, exchange: Exchange
     ) -> None:
         reading = openai.read(operation, content)
         request = InferenceRequest(
@@ -145,11 +158,12 @@ class Gateway:
             body=content,
             stream=reading.stream,
             wants_usage=reading.wants_usage,
-            principal=principal.name,
+            principal=asker.name,
+            priority=asker.priority,
         )
         if reading.stream:
             exchange.will_stream(OpenAIEvents())
-            async with Vigil(receive, self._patience, exchange.keep_alive):
+            async with Vigil(receive, self._patience, Signs(self._serving, exchange, self._patience)):
                 await self._stream(request, exchange)
         else:
             async with Vigil(receive, self._patience):

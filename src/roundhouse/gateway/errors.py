@@ -28,6 +28,16 @@ def envelope(error: RoundhouseError, request_id: str) -> bytes:
     return json.dumps({"error": content}, ensure_ascii=True, separators=(",", ":"), default=str).encode("ascii")
 
 
+def of_waiting(position: int | None, eta_s: float | None) -> list[tuple[bytes, bytes]]:
+    """The place in the queue, and the seconds that it takes, as far as they are known."""
+    found: list[tuple[bytes, bytes]] = []
+    if position is not None:
+        found.append((b"x-roundhouse-queue-position", b"%d" % position))
+    if eta_s is not None:
+        found.append((b"x-roundhouse-eta-s", b"%d" % math.ceil(eta_s)))
+    return found
+
+
 def headers(error: RoundhouseError) -> list[tuple[bytes, bytes]]:
     """What an HTTP client should know besides the body.
 
@@ -39,6 +49,9 @@ def headers(error: RoundhouseError) -> list[tuple[bytes, bytes]]:
         found.append((b"retry-after", b"%d" % max(0, math.ceil(error.retry_after_s))))
     else:
         found.append((b"x-should-retry", b"false"))
+    position, eta_s = error.details.get("position"), error.details.get("eta_s")
+    if isinstance(position, int):
+        found += of_waiting(position, eta_s if isinstance(eta_s, float) else None)
     if isinstance(error, AuthError):
         found.append((b"www-authenticate", b"Bearer"))
     if isinstance(error, MethodError):

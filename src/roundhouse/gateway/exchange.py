@@ -10,6 +10,8 @@ from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.inference import Chunk
 from roundhouse.gateway import errors
 from roundhouse.gateway.asgi import Headers, Send
+from roundhouse.gateway.errors import of_waiting
+from roundhouse.serving.admission.rules import Waiting
 
 _JSON = (b"content-type", b"application/json")
 
@@ -24,6 +26,9 @@ class Events(Protocol):
 
     def chunk(self, chunk: Chunk) -> bytes:
         """One piece of the answer."""
+
+    def waiting(self, waiting: Waiting) -> bytes:
+        """What the client waits for, as something that clients skip."""
 
     def end(self) -> bytes:
         """The answer is complete."""
@@ -95,14 +100,18 @@ class Exchange:
             self.state = State.OVER
             await self._send({"type": "http.response.body", "body": events.end()})
 
-    async def keep_alive(self) -> None:
-        """Show that we are still there. Once a client has waited for long, 200 is the better answer to its proxies."""
+    async def keep_alive(self, waiting: Waiting | None = None) -> None:
+        """Show that we are still there, and what we wait for.
+
+        Once a client has waited for long, 200 is the better answer to its proxies.
+        """
         events, turn = self._stream()
         async with turn:
             if self.state is State.OVER:
                 return
-            await self._open(events, [])
-            await self._send({"type": "http.response.body", "body": events.keep_alive, "more_body": True})
+            await self._open(events, [] if waiting is None else of_waiting(waiting.position, waiting.eta_s))
+            sign = events.keep_alive if waiting is None else events.waiting(waiting)
+            await self._send({"type": "http.response.body", "body": sign, "more_body": True})
 
     async def fail(self, error: RoundhouseError, *, more: bool = False) -> None:
         """Tell *error* in the way that is still possible."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import quote
 
+from roundhouse.core.errors import SchemaError
+from roundhouse.core.inference import NORMAL
 from roundhouse.gateway.asgi import Headers
 from roundhouse.serving.attempts import Served
 
+_PRIORITY = b"x-roundhouse-priority"
+_PRIORITIES: Mapping[bytes, int] = MappingProxyType({b"high": 80, b"normal": NORMAL, b"low": 20})
+_HIGHEST = 100
 #: Printable ASCII without ``%``, which marks what is quoted.
 _HARMLESS = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
@@ -23,7 +30,23 @@ def of(served: Served) -> Headers:
     ]
     if served.cost_usd is not None:
         headers.append((b"x-roundhouse-cost-usd", b"%.9f" % served.cost_usd))
+    if served.queued_ms:
+        headers.append((b"x-roundhouse-queued-ms", b"%.3f" % served.queued_ms))
     return headers
+
+
+def priority(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """What ``x-roundhouse-priority`` asks for; normal when it is not there. Raises SchemaError."""
+    for name, value in headers:
+        if name == _PRIORITY:
+            asked = value.strip().lower()
+            if asked in _PRIORITIES:
+                return _PRIORITIES[asked]
+            if asked.isdigit() and len(asked) <= len("100") and int(asked) <= _HIGHEST:
+                return int(asked)
+            message = "x-roundhouse-priority is high, normal, low, or a number from 0 to 100"
+            raise SchemaError(message, details={"param": "x-roundhouse-priority"})
+    return NORMAL
 
 
 @lru_cache(maxsize=4096)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from roundhouse.core.inference import Chunk
 from roundhouse.gateway.asgi import Headers
+from roundhouse.serving.admission.rules import Waiting
 
 #: Proxies that buffer would turn a stream into one late answer.
 _HEADERS: Headers = [
@@ -23,6 +26,17 @@ class OpenAIEvents:
     def chunk(self, chunk: Chunk) -> bytes:
         """One piece of the answer."""
         return b"data: %b\n\n" % _one_line(chunk.data)
+
+    def waiting(self, waiting: Waiting) -> bytes:
+        """A comment: ``: queued position=3 eta_s=12``."""
+        words: list[str] = [waiting.reason]
+        if waiting.position is not None:
+            words.append(f"position={waiting.position}")
+        if waiting.progress is not None:
+            words.append(f"progress={waiting.progress:.2f}")
+        if waiting.eta_s is not None:
+            words.append(f"eta_s={math.ceil(waiting.eta_s)}")
+        return f": {' '.join(words)}\n\n".encode("ascii")
 
     def end(self) -> bytes:
         """The answer is complete."""

@@ -21,6 +21,13 @@ class Patience:
     watch_after: float = 0.05
     #: Between two signs of life of a stream that has nothing to say.
     keep_alive: float = 15.0
+    #: Between two looks at whether there is something to tell one that waits.
+    look: float = 2.0
+
+    @property
+    def beat(self) -> float:
+        """Between two beats."""
+        return min(self.look, self.keep_alive)
 
 
 class Vigil:
@@ -64,7 +71,7 @@ class Vigil:
     async def _watch(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(None if self._beat is None else self._patience.keep_alive):
+                async with asyncio.timeout(None if self._beat is None else self._patience.beat):
                     message = await self._receive()
             except TimeoutError:
                 if self._beat is not None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from roundhouse.health.breaker import FREE, Breaker, BreakerPolicy
+from roundhouse.core.events import BreakerClosed, BreakerOpened, Events
+from roundhouse.health.breaker import DESPITE, FREE, Breaker, BreakerPolicy
+from roundhouse.health.budget import RetryBudget
 from roundhouse.health.figures import Figures
 
 #: A cooldown longer than this is asked again: nobody gets to switch a deployment off for a day.
@@ -30,8 +32,8 @@ class Permit:
         standing = self._standing
         standing.in_flight -= 1
         standing.call_succeeded(now, latency_ms, first_token_ms)
-        standing.breaker.succeeded()
-        standing.backend_breaker.succeeded()
+        standing.breaker.succeeded(self._ticket, now)
+        standing.backend_breaker.succeeded(self._backend_ticket, now)
 
     def failed(self, now: float, *, unreachable: bool = False) -> None:
         """It failed hard; *unreachable* blames the backend as well."""
@@ -44,10 +46,19 @@ class Permit:
         else:
             standing.backend_breaker.released(self._backend_ticket)
 
+    def refused(self, now: float) -> None:
+        """It was turned away with a 4xx: no breaker counts that, but it was no good answer either."""
+        self._standing.call_failed(now)
+        self.released()
+
     def limited(self, now: float, retry_after_s: float) -> None:
         """It was rate limited: a cooldown, not a failure."""
         self.released()
         self._standing.cool(now, retry_after_s)
+
+    def is_void(self, now: float) -> bool:
+        """Whether a breaker has opened since it was given: for those that waited with it."""
+        return self._ticket == self._backend_ticket == FREE and self._standing.open_s(now) > 0.0
 
     def released(self) -> None:
         """It ended and proved nothing about the deployment."""
@@ -89,7 +100,7 @@ class Standing(Figures):
         if self.open_s(now) == 0.0:
             ticket, backend_ticket = self.breaker.admit(now), self.backend_breaker.admit(now)
         elif despite_breaker:
-            ticket = backend_ticket = FREE
+            ticket = backend_ticket = DESPITE
         else:
             return None
         self.in_flight += 1
@@ -99,11 +110,16 @@ class Standing(Figures):
 class Standings(dict[str, Standing]):
     """The standing of every deployment that has been tried, by its id. What is not here is not known."""
 
-    def __init__(self, random: Callable[[], float], policy: BreakerPolicy | None = None) -> None:
+    def __init__(
+        self, random: Callable[[], float], policy: BreakerPolicy | None = None, events: Events | None = None
+    ) -> None:
         super().__init__()
         self._random = random
         self._policy = policy or BreakerPolicy()
+        #: Told when breakers open and close.
+        self._events = events
         self._backends: dict[str, Breaker] = {}
+        self._budgets: dict[str, RetryBudget] = {}
 
     def of(self, deployment_id: str, backend: str) -> Standing:
         """The standing of one deployment, a clean one when it is new."""
@@ -111,12 +127,30 @@ class Standings(dict[str, Standing]):
         if standing is None:
             breaker = self._backends.get(backend)
             if breaker is None:
-                breaker = self._backends[backend] = Breaker(self._policy, self._random)
-            standing = self[deployment_id] = Standing(Breaker(self._policy, self._random), breaker)
+                breaker = self._backends[backend] = self._breaker(backend, None)
+            own = self._breaker(backend, deployment_id.removeprefix(f"{backend}/"))
+            standing = self[deployment_id] = Standing(own, breaker)
         return standing
+
+    def budget(self, backend: str) -> RetryBudget:
+        """What second tries the failures of *backend* may cause."""
+        budget = self._budgets.get(backend)
+        if budget is None:
+            budget = self._budgets[backend] = RetryBudget()
+        return budget
 
     def keep(self, deployment_ids: Iterable[str]) -> None:
         """Forget every deployment but these: what left the catalogue shall not fill the memory."""
         kept = set(deployment_ids)
         for gone in self.keys() - kept:
             del self[gone]
+
+    def _breaker(self, backend: str, model: str | None) -> Breaker:
+        events = self._events
+        if events is None:
+            return Breaker(self._policy, self._random)
+
+        def turned(open_s: float) -> None:
+            events.publish(BreakerOpened(backend, model, open_s) if open_s else BreakerClosed(backend, model))
+
+        return Breaker(self._policy, self._random, turned)

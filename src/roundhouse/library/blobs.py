@@ -68,6 +68,12 @@ class Blobs:
         """Bytes that would become free without the blob and the *names* that it has in our folders."""
         return _own_size(self.path_of(digest), names)
 
+    def settle(self) -> None:
+        """Make the names of all blobs survive a power cut, and that of their folder, which may be new."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        sync_folder(self._root)
+        sync_folder(self._root.parent)
+
     def quarantined(self) -> set[Digest]:
         """Those whose bytes lie in quarantine and nowhere else."""
         try:

@@ -76,6 +76,10 @@ class Folders:
         """Remove the folder of *model*; its blobs stay."""
         shutil.rmtree(self._root / folder_name(model), ignore_errors=True)
 
+    def drop(self, artifact: Artifact) -> None:
+        """Remove the folder of this revision alone; its blobs stay."""
+        _remove(self._folder(artifact))
+
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():

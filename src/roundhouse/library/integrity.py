@@ -18,7 +18,9 @@ from roundhouse.core.ports import Artifacts
 from roundhouse.library.blobs import Blobs
 from roundhouse.library.chunks import CHUNK_BYTES, Piece, hash_file, join_pieces, read_fingerprint, wrong_chunks
 from roundhouse.library.formats import check_header
+from roundhouse.library.signing import Seal
 
+_UNSIGNED = Seal()
 _NO_ROOM = "free some space and try again"
 _BAD_DISK = "see whether this user may read it, and what the system's log says about the disk"
 
@@ -52,11 +54,14 @@ class VerifyReport:
     duration_ms: float
     #: Only size, header and time of change were looked at.
     quick: bool = False
+    seal: Seal = _UNSIGNED
+    #: What is wrong with its signature, in words; ``None`` when nothing is.
+    signature_problem: str | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether all files are right."""
-        return all(file.ok for file in self.files)
+        """Whether all files are right, and signed as they have to be."""
+        return self.signature_problem is None and all(file.ok for file in self.files)
 
 
 class Integrity:

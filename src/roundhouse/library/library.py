@@ -18,7 +18,7 @@ from pathlib import Path
 
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, Older, Plan
 from roundhouse.core.clock import Clock
-from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
+from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError, VerifyError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, ArtifactVerified, Events
 from roundhouse.core.ports import Artifacts
 from roundhouse.library.admission import terms_of
@@ -29,12 +29,16 @@ from roundhouse.library.formats import Facts, describe
 from roundhouse.library.infirmary import Infirmary
 from roundhouse.library.integrity import FileReport, Integrity, VerifyReport
 from roundhouse.library.revisions import chosen, kept_beside
+from roundhouse.library.signing import Seal, Seals
+
+#: Came with the program, which vouches for it.
+_BUNDLED = "bundled"
 
 
 class Library:
     """The artifacts below one root, and their registry."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one place introduces them)
         self,
         root: Path,
         artifacts: Artifacts,
@@ -43,8 +47,10 @@ class Library:
         *,
         chunk_bytes: int = CHUNK_BYTES,
         keep_revisions: int = 0,
+        seals: Seals | None = None,
     ) -> None:
         self.root, self._keep_revisions = root, keep_revisions
+        self._seals = seals or Seals()
         self.blobs = Blobs(root / "blobs", root / "quarantine")
         self._folders = Folders(root / "models", self.blobs)
         self._integrity = Integrity(self.blobs, artifacts, chunk_bytes)
@@ -69,18 +75,22 @@ class Library:
     ) -> Artifact:
         """Register files whose blobs are in place, as one model, and tell the others.
 
-        Raises SchemaError when a file is not what it says it is (nothing is registered then), DiskError.
+        Raises SchemaError when a file is not what it says it is, VerifyError when its signature is wrong or missing
+        (nothing is registered then), DiskError.
         """
         async with self._change:
             # First of all: the bytes are right and new on the disk, whatever they turn out to be.
             await self._integrity.record(files)
             try:
                 facts = await asyncio.to_thread(describe, files, self.blobs.path_of)
-            except SchemaError:
+                if plan.source != _BUNDLED:
+                    await asyncio.to_thread(self._seals.check, files, self.blobs.path_of)
+            except (SchemaError, VerifyError):
                 await self._collect([file.digest for file in files], own=1)
                 raise
             artifact = self._artifact(plan, files, facts, name_of)
             artifact = await self._newest(artifact)
+            await asyncio.to_thread(self.blobs.settle)
             await self._switch(artifact, self._keep_revisions)
             await asyncio.to_thread(self.blobs.discharge, [file.digest for file in files])
         return artifact
@@ -131,7 +141,8 @@ class Library:
     async def adopt(self, artifacts: Sequence[Artifact], fresh: Collection[Digest] = ()) -> None:
         """Register models whose blobs are in place, all of them or none; every byte of *fresh* was just hashed.
 
-        What their files say about themselves is believed, not what *artifacts* say. Raises SchemaError, NotFoundError.
+        What their files say about themselves is believed, not what *artifacts* say. Raises SchemaError, NotFoundError,
+        VerifyError.
         """
         async with self._change:
             now = self._clock.now()
@@ -142,6 +153,7 @@ class Library:
             ]
             names = {artifact.model for artifact in artifacts}
             previous = [known for known in await self._artifacts.list() if known.model in names]
+            await asyncio.to_thread(self.blobs.settle)
             await self._artifacts.add_all(hashed)
             older = await self._artifacts.older()
             await asyncio.to_thread(self._make_folders, hashed, [each.artifact for each in older])
@@ -151,12 +163,14 @@ class Library:
                 self._events.publish(ArtifactAdded(artifact.model, artifact))
 
     def _examined(self, artifact: Artifact) -> Artifact:
-        """*artifact*, described by its own files. Raises SchemaError, NotFoundError."""
+        """*artifact*, described by its own files. Raises SchemaError, NotFoundError, VerifyError."""
         for file in artifact.files:
             if not self.blobs.has(file.digest) or self.blobs.size(file.digest) != file.size:
                 message = f"{artifact.model}: the bytes of {file.name} are not here"
                 raise NotFoundError(message, hint=f"pull it again: `roundhouse pull {artifact.ref}`")
         facts = describe(artifact.files, self.blobs.path_of)
+        if artifact.source != _BUNDLED:
+            self._seals.check(artifact.files, self.blobs.path_of)
         return replace(
             artifact,
             format=facts.format,
@@ -293,12 +307,22 @@ class Library:
         artifact = await self._artifacts.get(model)
         start = self._clock.monotonic()
         files = await self._look(artifact.files, quick=quick)
-        report = VerifyReport(model, files, (self._clock.monotonic() - start) * 1000, quick)
+        seal, problem = await self.seal_of(artifact)
+        report = VerifyReport(model, files, (self._clock.monotonic() - start) * 1000, quick, seal, problem)
         if report.ok and not quick:
             await asyncio.to_thread(self._folders.ensure, artifact)
             await self._artifacts.mark_verified(model, self._clock.now())
         self._events.publish(ArtifactVerified(model, report.ok, quick))
         return report
+
+    async def seal_of(self, artifact: Artifact) -> tuple[Seal, str | None]:
+        """What the signature of *artifact* is worth, and what is wrong with it."""
+        if artifact.source == _BUNDLED:
+            return Seal(), None
+        try:
+            return await asyncio.to_thread(self._seals.check, artifact.files, self.blobs.path_of), None
+        except VerifyError as error:
+            return Seal(), error.message
 
     async def _look(self, files: Sequence[ArtifactFile], *, quick: bool) -> tuple[FileReport, ...]:
         """Look at all of them, as many at a time as there are processors to hash them."""

@@ -96,4 +96,6 @@ def lively_values(standing: Standing | None, now: float) -> Lively:
         return 1.0, _UNMEASURED, 1.0
     latency_ms = standing.latency_ms(now)
     latency = _UNMEASURED if latency_ms is None else 1.0 / (1.0 + latency_ms / _HALF_LATENCY_MS)
-    return 1.0 - standing.error_rate(now), latency, 1.0 / (1.0 + standing.in_flight / _HALF_LOAD)
+    well = 1.0 - standing.error_rate(now)
+    # What fails at once is never busy and never slow, which must not look like having time.
+    return well, well * latency, well / (1.0 + standing.in_flight / _HALF_LOAD)

@@ -5,14 +5,16 @@ Exactly one UsageRecord leaves per flight, whichever way it ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from roundhouse.core.clock import Clock
+from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.inference import Answer, Deployment, InferenceRequest
 from roundhouse.core.ledger import AttemptRecord, UsageRecord
 from roundhouse.health.standing import Permit
 from roundhouse.routing.route import Candidate
+from roundhouse.serving.admission.gate import Slot
 from roundhouse.serving.consumption import NOTHING, Consumption, consumed_by
 from roundhouse.serving.deadline import Deadline
 from roundhouse.serving.verdict import blame, outcome_of
@@ -31,16 +33,19 @@ class Served:
     overhead_ms: float
     #: USD; ``None`` while streaming, or when the price is unknown.
     cost_usd: float | None
+    #: Time in queues.
+    queued_ms: float = 0.0
 
 
 class Attempt:
     """One try at one deployment."""
 
-    __slots__ = ("candidate", "first_token_ms", "permit", "started")
+    __slots__ = ("candidate", "first_token_ms", "permit", "slot", "started")
 
-    def __init__(self, candidate: Candidate, permit: Permit, started: float) -> None:
+    def __init__(self, candidate: Candidate, permit: Permit, slot: Slot, started: float) -> None:
         self.candidate = candidate
         self.permit = permit
+        self.slot = slot
         self.started = started
         #: Since this try began, whatever was tried before it: the deployment's own figure.
         self.first_token_ms: float | None = None
@@ -56,6 +61,7 @@ class Flight:
         "_meter",
         "_overhead_ms",
         "_upstream_s",
+        "_waited_s",
         "deadline",
         "request",
         "started",
@@ -69,12 +75,24 @@ class Flight:
         self._clock = clock
         self._attempts: list[AttemptRecord] = []
         self._upstream_s = 0.0
+        self._waited_s = 0.0
         self._first_token_ms: float | None = None
         self._overhead_ms: float | None = None
 
-    def begin(self, candidate: Candidate, permit: Permit) -> Attempt:
+    def begin(self, candidate: Candidate, permit: Permit, slot: Slot) -> Attempt:
         """Start one try."""
-        return Attempt(candidate, permit, self._clock.monotonic())
+        return Attempt(candidate, permit, slot, self._clock.monotonic())
+
+    def waited(self, seconds: float) -> None:
+        """Time that was spent in a queue, whatever came of it."""
+        self._waited_s += seconds
+
+    def told(self, error: RoundhouseError, not_tried: Sequence[str]) -> RoundhouseError:
+        """*error*, with what was tried, and what was not because there were too many failures already."""
+        error.details["attempts"] = [f"{each.deployment}: {each.outcome}" for each in self._attempts]
+        error.details["not_tried"] = list(not_tried)
+        error.details["retry_budget"] = "spent"
+        return error
 
     def failed(self, attempt: Attempt, error: BaseException) -> None:
         """The try is over, without anything to show."""
@@ -111,6 +129,7 @@ class Flight:
 
     def _end(self, attempt: Attempt, error: BaseException | None, now: float) -> None:
         lasted_s = now - attempt.started
+        attempt.slot.leave(error)
         if error is None:
             attempt.permit.succeeded(now, lasted_s * 1e3, attempt.first_token_ms)
         else:
@@ -118,7 +137,7 @@ class Flight:
         self._attempts.append(AttemptRecord(attempt.candidate.id, outcome_of(error), lasted_s * 1e3))
 
     def _overhead(self, now: float) -> float:
-        return max(0.0, now - self.started - self._upstream_s) * 1e3
+        return max(0.0, now - self.started - self._upstream_s - self._waited_s) * 1e3
 
     def _record(self, attempt: Attempt | None, error: BaseException | None, consumed: Consumption) -> UsageRecord:
         self.deadline.close()
@@ -149,4 +168,5 @@ class Flight:
         return record
 
     def _served(self, attempt: Attempt, tries: int, overhead_ms: float, cost_usd: float | None) -> Served:
-        return Served(self.request.id, attempt.candidate.deployment, tries, overhead_ms, cost_usd)
+        queued_ms = self._waited_s * 1e3
+        return Served(self.request.id, attempt.candidate.deployment, tries, overhead_ms, cost_usd, queued_ms)

@@ -24,6 +24,14 @@ class Deadline:
         self._cancelling = 0
         self._timer = asyncio.get_running_loop().call_later(timeout_s, self._expire)
 
+    def shorten(self, timeout_s: float) -> None:
+        """Let it pass *timeout_s* from now, unless it passes sooner anyway."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + max(0.0, timeout_s)
+        if not self.expired and at < self._timer.when():
+            self._timer.cancel()
+            self._timer = loop.call_at(at, self._expire)
+
     def close(self) -> None:
         """Let go of the timer."""
         self._timer.cancel()

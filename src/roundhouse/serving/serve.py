@@ -10,15 +10,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from roundhouse.core.clock import Clock
-from roundhouse.core.errors import BackendError, CapacityError, RoundhouseError
-from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Profile
+from roundhouse.core.errors import BackendError, CapacityError, DeadlineError, RoundhouseError
+from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Profile, Residency
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.ports import Backend
 from roundhouse.health.standing import Permit, Standings
 from roundhouse.routing.choose import choose, explain
 from roundhouse.routing.route import Candidate, Route
 from roundhouse.routing.snapshot import Snapshot
+from roundhouse.serving.admission.gate import Gate, Slot
+from roundhouse.serving.admission.gates import Gates
+from roundhouse.serving.admission.rules import Waiting, loading
 from roundhouse.serving.attempts import Attempt, Flight, Served
+from roundhouse.serving.deadline import Deadline
 from roundhouse.serving.flow import Flow, opening
 from roundhouse.serving.taken import Taken
 
@@ -31,7 +35,7 @@ Ask = Callable[[Backend, InferenceRequest, Deployment], Awaitable[T]]
 class Serving:
     """Everything that serves a request once it has been read and let in."""
 
-    __slots__ = ("_backends", "_clock", "_meter", "_snapshot", "_standings", "taken")
+    __slots__ = ("_backends", "_clock", "_gates", "_meter", "_snapshot", "_standings", "_waits", "taken")
 
     def __init__(
         self,
@@ -40,12 +44,17 @@ class Serving:
         standings: Standings,
         meter: Callable[[UsageRecord], None],
         clock: Clock,
+        *,
+        gates: Gates | None = None,
     ) -> None:
         self._backends = backends
         self._snapshot = snapshot
         self._standings = standings
         self._meter = meter
         self._clock = clock
+        self._gates = gates or Gates(clock.monotonic)
+        #: By request, for those that wait: what to tell.
+        self._waits: dict[str, Callable[[], Waiting | None]] = {}
         #: The routes of the last requests.
         self.taken = Taken()
 
@@ -83,34 +92,113 @@ class Serving:
         except BaseException as error:
             flight.lost(error)
             raise
+        total_s = self._gates.of(attempt.candidate.deployment.backend).rules.total_s
+        if total_s is not None:
+            flight.deadline.shorten(total_s - (self._clock.monotonic() - attempt.started))
         return flight.committed(attempt), Flow(flight, attempt, opened)
 
     def explain(self, profile: Profile) -> Route:
         """What would be tried, and why; nothing is. The reason for an empty route is in its ``error``."""
         return explain(profile, self._snapshot(), self._standings, self._clock.monotonic())
 
+    def waiting(self, request_id: str) -> Waiting | None:
+        """What the client of a request is told while it waits; ``None`` when there is nothing to tell."""
+        tell = self._waits.get(request_id)
+        return None if tell is None else tell()
+
     async def _first_answer(self, flight: Flight, ask: Ask[T]) -> tuple[Attempt, T]:
         """What the first attempt that succeeds returned."""
         request = flight.request
         route = choose(request.profile, self._snapshot(), self._standings, flight.started)
         self.taken.add(request.id, request.profile, route)
+        first: RoundhouseError | None = None
         last: RoundhouseError | None = None
-        for candidate in route.candidates:
-            permit = self._permit(candidate, despite_breaker=route.last_resort)
-            if permit is None:
-                continue
-            attempt = flight.begin(candidate, permit)
+        #: Whose failure the next try would follow.
+        failed: str | None = None
+        for number, candidate in enumerate(route.candidates):
+            if failed is not None and not self._standings.budget(failed).spend(self._clock.monotonic()):
+                raise flight.told(first or CapacityError(), [each.id for each in route.candidates[number:]])
             try:
-                with flight.deadline:
-                    result = await ask(self._backend(candidate.deployment.backend), request, candidate.deployment)
-            except BaseException as error:
-                flight.failed(attempt, error)
-                if not isinstance(error, RoundhouseError) or not error.retryable or flight.deadline.expired:
+                attempt = await self._begin(flight, candidate, despite_breaker=route.last_resort)
+            except CapacityError as full:  # its queue: nothing was sent, so nothing is paid
+                last = full
+                continue
+            if attempt is None:
+                continue
+            if first is None:
+                self._standings.budget(candidate.deployment.backend).earn()
+            try:
+                return attempt, await self._ask(flight, attempt, ask)
+            except RoundhouseError as error:
+                if not error.retryable or flight.deadline.expired:
                     raise
-                last = error
-            else:
-                return attempt, result
+                first, last, failed = first or error, error, candidate.deployment.backend
         raise last or CapacityError("every deployment of this model is being probed")
+
+    async def _begin(self, flight: Flight, candidate: Candidate, *, despite_breaker: bool) -> Attempt | None:
+        """Get past the breaker and through the gate; waits only when no slot is free. Raises CapacityError."""
+        permit = self._permit(candidate, despite_breaker=despite_breaker)
+        if permit is None:
+            return None
+        gate = self._gates.of(candidate.deployment.backend)
+        slot = gate.take(candidate.deployment)
+        if slot is None:
+            try:
+                slot = await self._queue(flight, candidate, gate)
+            except BaseException:
+                permit.released()
+                raise
+            if permit.is_void(self._clock.monotonic()):
+                slot.give_back()
+                permit.released()
+                return None
+        return flight.begin(candidate, permit, slot)
+
+    async def _queue(self, flight: Flight, candidate: Candidate, gate: Gate) -> Slot:
+        request, since = flight.request, self._clock.monotonic()
+        self._waits[request.id] = lambda: gate.waiting(request.id)
+        try:
+            with flight.deadline:
+                return await gate.wait(request, candidate.deployment)
+        finally:
+            self._waits.pop(request.id, None)
+            flight.waited(self._clock.monotonic() - since)
+
+    async def _ask(self, flight: Flight, attempt: Attempt, ask: Ask[T]) -> T:
+        """Make one try; a failure is written down."""
+        request, deployment = flight.request, attempt.candidate.deployment
+        is_cold = deployment.residency is Residency.COLD
+        if is_cold:
+            self._waits[request.id] = lambda: loading(deployment, self._clock.monotonic() - attempt.started)
+        patience = self._patience(request, deployment)
+        try:
+            with flight.deadline:
+                if patience is None:
+                    return await ask(self._backend(deployment.backend), request, deployment)
+                with patience:
+                    return await ask(self._backend(deployment.backend), request, deployment)
+        except BaseException as error:
+            impatient = patience is not None and patience.expired and isinstance(error, DeadlineError)
+            if impatient and not flight.deadline.expired:
+                message = f"{deployment.backend} sent nothing within its time limit"
+                error = BackendError(message, hint="see first_token_s and total_s of this backend")
+                flight.failed(attempt, error)
+                raise error from None
+            flight.failed(attempt, error)
+            raise
+        finally:
+            if patience is not None:
+                patience.close()
+            if is_cold:
+                self._waits.pop(request.id, None)
+
+    def _patience(self, request: InferenceRequest, deployment: Deployment) -> Deadline | None:
+        """The backend's own limit for what is asked, if it has one. Loading weights is not counted as silence."""
+        rules = self._gates.of(deployment.backend).rules
+        limit_s = rules.total_s
+        if request.stream and rules.first_token_s is not None and deployment.residency is not Residency.COLD:
+            limit_s = rules.first_token_s if limit_s is None else min(limit_s, rules.first_token_s)
+        return None if limit_s is None else Deadline(limit_s)
 
     def _permit(self, candidate: Candidate, *, despite_breaker: bool) -> Permit | None:
         standing = self._standings.of(candidate.id, candidate.deployment.backend)

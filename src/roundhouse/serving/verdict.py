@@ -21,6 +21,10 @@ _COOLDOWN_S = 5.0
 #: otherwise anybody could open every breaker by asking with a timeout of one millisecond.
 _PATIENCE_S = 30.0
 
+#: A key that is refused, a model that is gone: asking again opens no breaker, as nothing is out of order.
+_TURNED_AWAY = range(400, 500)
+_OVERLOADED = (429, 503, 529)
+
 CLIENT_CLOSED = "client_closed"
 OK = "ok"
 
@@ -40,10 +44,22 @@ def blame(permit: Permit, error: BaseException, now: float, lasted_s: float) -> 
         permit.limited(now, _COOLDOWN_S if error.retry_after_s is None else error.retry_after_s)
     elif isinstance(error, NetworkError):
         permit.failed(now, unreachable=True)
+    elif isinstance(error, BackendError) and status_of(error) in _TURNED_AWAY:
+        permit.refused(now)
     elif _is_hard(error, lasted_s):
         permit.failed(now)
     else:
         permit.released()
+
+
+def is_overload(error: BaseException) -> bool:
+    """Whether the backend says that it has too much to do."""
+    return isinstance(error, LimitError) or status_of(error) in _OVERLOADED
+
+
+def status_of(error: BaseException) -> object:
+    """The HTTP status that the backend gave, as far as it was one."""
+    return error.details.get("status") if isinstance(error, RoundhouseError) else None
 
 
 def _is_hard(error: BaseException, lasted_s: float) -> bool:

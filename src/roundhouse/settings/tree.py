@@ -13,6 +13,7 @@ from typing import Annotated, get_type_hints
 from roundhouse.core.desks.schedule import Window
 from roundhouse.settings import kinds, rates
 from roundhouse.settings.kinds import Kind
+from roundhouse.settings.options import OPTIONS
 
 
 class Secret:
@@ -141,6 +142,17 @@ class LibrarySettings:
     ]
     max_file_size: Annotated[int | None, Key(None, kinds.SIZE, "Largest file that may come in; 0 is any size", "bytes")]
     licenses: LicenseSettings
+    signatures: Annotated[
+        str,
+        Key(
+            "present",
+            kinds.one_of("off", "present", "required"),
+            "Whether a model's `model.sig` is checked: never, when there is one, or always",
+        ),
+    ]
+    signature_keys: Annotated[
+        tuple[str, ...], Key([], kinds.NAMES, "Files with the public keys (PEM) of those whose signatures count")
+    ]
     quota: Annotated[
         int | None, Key(None, kinds.SIZE, "What the library may take; `models gc` removes models beyond it", "bytes")
     ]
@@ -258,6 +270,31 @@ class BackendSettings:
     price_in: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of prompt tokens", "USD per million")]
     price_out: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of answer tokens", "USD per million")]
     enabled: Annotated[bool, Key(default=True, kind=kinds.SWITCH, help="Whether it is used")]
+    max_concurrent: Annotated[
+        int, Key(0, kinds.whole(0, 100_000), "Requests that it gets at a time; 0 is as many as it can bear")
+    ]
+    max_queue: Annotated[
+        int, Key(128, kinds.whole(0, 10_000), "Requests that wait for it at most; the next ones are refused")
+    ]
+    one_at_a_time: Annotated[
+        bool,
+        Key(default=False, kind=kinds.SWITCH, help="It holds one model at a time: requests for the same go together"),
+    ]
+    min_residency_s: Annotated[
+        float, Key(3.0, _SECONDS, "How long such a model stays at least, once it is there", "seconds")
+    ]
+    connect_s: Annotated[float, Key(5.0, _SECONDS, "How long connecting may take", "seconds")]
+    first_token_s: Annotated[
+        float, Key(0.0, _SECONDS, "How long a stream may take to begin; 0 is as long as the request", "seconds")
+    ]
+    idle_s: Annotated[float, Key(120.0, _SECONDS, "How long it may be silent within an answer", "seconds")]
+    total_s: Annotated[
+        float, Key(0.0, _SECONDS, "How long one answer may take; 0 is as long as the request", "seconds")
+    ]
+    options: Annotated[
+        tuple[tuple[str, str | int | float | bool], ...],
+        Key([], OPTIONS, 'What only its kind knows, such as `["num_ctx=16384", "keep_alive=30m"]` for `ollama`'),
+    ]
     #: What the variable or the file held; ``None`` when neither is named, or what is named is not there.
     api_key: Secret | None = None
     #: What the variables for further keys held, as far as they are set.

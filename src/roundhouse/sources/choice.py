@@ -27,6 +27,8 @@ _GOOD = re.compile(r"(?:UD-)?Q4_K_(?:M|L|XL)|MXFP4(?:_MOE)?|(?:UD-)?I?Q[5-8](?:_
 _WHOLE = {"BF16", "F16", "F32"}
 #: What to ask for to get safetensors where GGUF is beside them.
 _TENSORS = "safetensors"
+#: What model signing calls its file.
+_SIGNATURE = "model.sig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,13 @@ class Scale:
 
 
 def files_of(paths: Sequence[str], variant: Variant) -> tuple[str, ...]:
-    """What to fetch for *variant*: its weights and what belongs to them, or the file that reads pictures for it."""
+    """What to fetch for *variant*: its weights, what belongs to them, and the signature of the repository."""
+    signature = () if _SIGNATURE not in paths or _SIGNATURE in variant.paths else (_SIGNATURE,)
+    return (*_with_companions(paths, variant), *signature)
+
+
+def _with_companions(paths: Sequence[str], variant: Variant) -> tuple[str, ...]:
+    """The weights and what belongs to them, or the file that reads pictures for them."""
     if variant.is_tensors:
         return (*variant.paths, *belonging_to(variant.paths, paths))
     folder = variant.paths[0].rpartition("/")[0]

@@ -35,7 +35,8 @@ class WebSource:
         refuse_other_formats(name)
         headers = await head(_remote(name, url))
         length = "" if headers is None else headers.get("Content-Length", "")
-        size = int(length) if length.isdecimal() else None
+        # Some servers answer HEAD with a length of 0 whatever the file: that is no promise.
+        size = int(length) or None if length.isdecimal() else None
         file = PlannedFile(name, size, digest, str(url))
         return Plan(f"{shown}#sha256={digest}", self.scheme, model_name(name), f"sha256:{digest}", (file,))
 

@@ -18,6 +18,8 @@ import msgspec
 
 from roundhouse.core.clock import Clock
 from roundhouse.core.desks.events import (
+    BackendNews,
+    BreakerNews,
     EventType,
     EventView,
     ModelNews,
@@ -33,6 +35,10 @@ from roundhouse.core.events import (
     ArtifactAdded,
     ArtifactRemoved,
     ArtifactVerified,
+    BackendLost,
+    BackendRecovered,
+    BreakerClosed,
+    BreakerOpened,
     Event,
     ResidencyChanged,
     TransferChanged,
@@ -53,7 +59,8 @@ _OF_TRANSFERS: Mapping[type, EventType] = {
     TransferMoved: "transfer.progress",
     TransferForgotten: "transfer.removed",
 }
-_Data = TransferView | VerificationNews | ResidencyNews | ModelNews
+_OfBackend = BackendLost | BackendRecovered | BreakerClosed | BreakerOpened | ResidencyChanged
+_Data = TransferView | VerificationNews | ResidencyNews | ModelNews | BreakerNews | BackendNews
 
 
 #: Seconds that listeners get to hear that it is over.
@@ -259,7 +266,21 @@ def _told_of(event: Event) -> tuple[EventType, _Data]:
             return "model.removed", ModelNews(model)
         case ArtifactVerified(model, ok, quick):
             return "model.verified", VerificationNews(model, ok, quick)
+        case TransferChanged() | TransferMoved() | TransferForgotten():
+            return _OF_TRANSFERS[type(event)], event.transfer
+        case _:
+            return _told_of_backend(event)
+
+
+def _told_of_backend(event: _OfBackend) -> tuple[EventType, _Data]:
+    match event:
         case ResidencyChanged(backend, model, loaded):
             return "backend.residency", ResidencyNews(backend, model, loaded)
-        case _:
-            return _OF_TRANSFERS[type(event)], event.transfer
+        case BreakerOpened(backend, of, open_s):
+            return "backend.breaker", BreakerNews(backend, of, open=True, open_s=open_s)
+        case BreakerClosed(backend, of):
+            return "backend.breaker", BreakerNews(backend, of, open=False)
+        case BackendLost(backend, reason):
+            return "backend.lost", BackendNews(backend, reason)
+        case BackendRecovered(backend):
+            return "backend.recovered", BackendNews(backend)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.inference import Answer, Capability, Chunk, Deployment, InferenceRequest
+from roundhouse.serving.admission.rules import Waiting
 from roundhouse.serving.attempts import Served
 
 #: A step of a script: a piece of the answer, an error, or something to wait for.
@@ -25,6 +26,8 @@ class ScriptedServing:
         self.gate = asyncio.Event()
         self.gate.set()
         self.deployment = DEPLOYMENT
+        #: What those who wait are told.
+        self.told: Waiting | None = None
         self.requests: list[InferenceRequest] = []
         self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
@@ -44,6 +47,10 @@ class ScriptedServing:
         if self.steps and isinstance(self.steps[0], RoundhouseError):
             raise self.steps[0]
         return self._served(request, cost_usd=None), self._play()
+
+    def waiting(self, _request_id: str) -> Waiting | None:
+        """What the script says."""
+        return self.told
 
     async def _enter(self, request: InferenceRequest) -> None:
         self.requests.append(request)

@@ -1,4 +1,4 @@
-"""How many bytes a second may come in. Knows nothing about what they are or who sends them.
+"""How many bytes may come in, in a second and in a turn of the loop. Knows nothing about what they are.
 
 A bucket of tokens that all streams of one limit draw from, first come first served. Bytes are paid for after they have
 arrived, so the bucket may be in debt; whoever is in debt waits. The limit can be changed at any moment.
@@ -7,6 +7,7 @@ arrived, so the bucket may be in debt; whoever is in debt waits. The limit can b
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -18,6 +19,47 @@ SAVED_S = 0.1
 LOOK_S = 0.25
 #: Bytes that are paid for at once, at most and at least.
 COARSE, FINE = 1 << 16, 1 << 10
+
+
+#: Pieces that all connections together may take in one turn of the event loop.
+PIECES = 2
+
+
+class Turnstile:
+    """Lets so many through in one turn of the event loop: whoever else lives on it is served in between.
+
+    A connection that does not take its piece is not read from, so that fifty of them cannot fill a turn.
+    """
+
+    def __init__(self, most: int = PIECES) -> None:
+        self._most, self._gone = most, 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._is_turning = False
+
+    async def wait(self) -> None:
+        """Return when it is our turn: at once as long as few want to."""
+        self._turn_later()
+        if self._gone < self._most and not self._waiting:
+            self._gone += 1
+            return
+        ours = asyncio.get_running_loop().create_future()
+        self._waiting.append(ours)
+        await ours
+
+    def _turn_later(self) -> None:
+        if not self._is_turning:
+            self._is_turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._is_turning, self._gone = False, 0
+        while self._waiting and self._gone < self._most:
+            ours = self._waiting.popleft()
+            if not ours.done():  # else it was cancelled
+                ours.set_result(None)
+                self._gone += 1
+        if self._gone:
+            self._turn_later()
 
 
 class Throttle(Protocol):

@@ -14,6 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+#: What tells this start of the machine from others: numbers of processes begin anew with each.
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
 
 class Claim:
     """A claim on the name *key*. Blocks; give it back with `release`."""
@@ -29,7 +32,11 @@ class Claim:
 
     @staticmethod
     def _sweep(folder: Path, key: str) -> None:
-        """Remove what those left who came second, here, and were killed."""
+        """Remove what those left who came second, here, and were killed, and names that never came to their place."""
+        for path in folder.glob(f"{key}.owner.*"):
+            with suppress(FileNotFoundError):
+                if not _lives(path.read_text(encoding="utf-8", errors="replace")):
+                    path.unlink()
         here = f"{socket.gethostname()} "
         for path in folder.glob(f"{key}@*"):
             name = path.name.partition("@")[2].replace(",", " ").rpartition(" ")[0]
@@ -58,7 +65,7 @@ class Claim:
             os.close(descriptor)
             return _named(self._path)
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)  # the owner sweeps drafts that are still empty
         return descriptor
 
     def _put_aside(self) -> bool:
@@ -74,7 +81,7 @@ class Claim:
             if not os.path.samestat(os.fstat(descriptor), self._path.stat()):
                 return False  # somebody was quicker, and lives
             self._path.rename(aside)
-            aside.unlink()
+            aside.unlink(missing_ok=True)
         except FileNotFoundError:
             return True
         finally:
@@ -118,7 +125,8 @@ def _name_of(pid: int) -> str:
 def _begun(pid: int) -> str:
     """When a process began, as the kernel counts; empty where the kernel does not tell."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return f"{stat.rpartition(')')[2].split()[19]}@{BOOT.read_text(encoding='ascii').strip()}"
     except (OSError, IndexError):
         return ""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from roundhouse.core.artifacts import PlannedFile
 from roundhouse.core.errors import NetworkError, RoundhouseError, VerifyError
 from roundhouse.core.ports import ByteStream, Source
-from roundhouse.transfers.bandwidth import Throttle
+from roundhouse.transfers.bandwidth import Throttle, Turnstile
 from roundhouse.transfers.options import FetchOptions, Watcher
 from roundhouse.transfers.partial import Partial, Stretch
 from roundhouse.transfers.settling import settled
@@ -52,6 +52,8 @@ class Seats:
 
     most: int
     taken: int = 0
+    #: Where they queue for the event loop.
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
 
 @dataclass(slots=True)
@@ -265,23 +267,26 @@ class Team:
 
     async def _pour(self, stream: ByteStream, unit: _Unit, silence: asyncio.Timeout) -> None:
         loop, writer = asyncio.get_running_loop(), _Writer(unit.stretch, self._moved)
-        block = bytearray()
+        block: list[bytes] = []
+        held = 0
         try:
             async for piece in stream.chunks:
                 taken = self._wanted(piece, unit)
                 unit.position += len(taken)
-                block += taken
+                block.append(taken)
+                held += len(taken)
                 silence.reschedule(None)  # waiting for our own limit, or for the disk, is not the source's silence
                 async for paid in _paid(len(taken), self._errand.throttle):
                     self._received += paid
                     self._tell()
-                if len(block) >= self._block_bytes:
+                if held >= self._block_bytes:
                     await writer.write(block)
-                    block = bytearray()
+                    block, held = [], 0
                     if self._seats.taken >= MANY:
                         await writer.drain()
                 if unit.end is not None and unit.position >= unit.end and unit.end != self._size:
                     break
+                await self._seats.turnstile.wait()
                 silence.reschedule(loop.time() + self._options.stall_s)
         finally:
             # Also when the connection was cut: what has arrived is kept.
@@ -312,10 +317,16 @@ class _Writer:
         self._stretch, self._moved = stretch, moved
         self._under_way: asyncio.Task[None] | None = None
 
-    async def write(self, block: bytearray) -> None:
+    async def write(self, pieces: Sequence[bytes]) -> None:
         await self.drain()
-        if block:
-            self._under_way = asyncio.ensure_future(asyncio.to_thread(self._stretch.write, block))
+        if pieces:
+            self._under_way = asyncio.ensure_future(asyncio.to_thread(self._write, pieces))
+
+    def _write(self, pieces: Sequence[bytes]) -> None:
+        # Large pieces are not copied once more; small ones would cost a call of the system each.
+        few = sum(map(len, pieces)) >= len(pieces) * LEAST_BLOCK
+        for block in pieces if few else [b"".join(pieces)]:
+            self._stretch.write(block)
 
     async def drain(self) -> None:
         if self._under_way is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -47,6 +48,13 @@ class Plans:
         """Forget the plan of a finished transfer. One that cannot be removed is read by nobody."""
         with suppress(OSError):
             self._path(transfer_id).unlink(missing_ok=True)
+
+    def keep_only(self, transfer_ids: Collection[str]) -> None:
+        """Forget all plans but these: a power cut leaves plans of transfers that nobody knows."""
+        for path in self._folder.glob("*"):
+            if path.stem not in transfer_ids:
+                with suppress(OSError):
+                    path.unlink()
 
     def _path(self, transfer_id: str) -> Path:
         return self._folder / FileName(f"{transfer_id}.json")

@@ -43,6 +43,7 @@ _log = structlog.get_logger("roundhouse.upkeep")
 
 #: Sources that tell under which terms a model comes.
 _TELL_TERMS = frozenset({"hf", "ollama", "file"})
+_ALL = 1_000_000
 #: Sources that leave this machine.
 REMOTE = frozenset({"hf", "ollama", "https"})
 
@@ -155,9 +156,11 @@ class Pulls:
 
     async def recover(self) -> None:
         """Start the jobs of transfers whose process died before their job was known; the others join theirs."""
-        for known in await self._transfers.list():
-            if not known.state.over and known.id not in self._live:
-                self._under_way.add(known.id)
+        waiting = [known for known in await self._transfers.list(limit=_ALL) if not known.state.over]
+        self._under_way.update(known.id for known in waiting)
+        await asyncio.to_thread(self._plans.keep_only, set(self._under_way))
+        for known in waiting:
+            if known.id not in self._live:
                 await self._start_job(known.id, _argument(known.ref, known.model))
 
     async def preview(self, ref: str, model: str | None = None, *, by: str | None = None) -> Preview:

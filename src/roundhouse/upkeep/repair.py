@@ -7,6 +7,7 @@ model's source; without known chunks the whole file is fetched again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -40,16 +41,18 @@ class Repairs:
         self._turn = asyncio.Lock()
 
     async def repair(self, model: str, *, dry_run: bool = False) -> Repair:
-        """Make all bytes of *model* right, as far as they can be had; what could not be is in the answer.
+        """Make all bytes of *model* right, older revisions included; what could not be had is in the answer.
 
         Raises NotFoundError.
         """
         artifact, begun = await self._library.get(model), self._clock.monotonic()
-        origin, digests = Origin(artifact, self._supply), {file.digest for file in artifact.files}
+        older = [each.artifact for each in await self._library.older(model)]
+        digests = {file.digest for each in (artifact, *older) for file in each.files}
         async with self._turn:
             with self._library.leased(digests):
-                files = tuple([await self._treat(file, origin, dry_run=dry_run) for file in artifact.files])
+                files = await self._treat_all(artifact, older, dry_run=dry_run)
             if not dry_run:
+                await self._library.sweep(digests)
                 await self._conclude(artifact, files)
         return Repair(
             model=model,
@@ -62,10 +65,21 @@ class Repairs:
             duration_ms=(self._clock.monotonic() - begun) * 1000,
         )
 
+    async def _treat_all(self, served: Artifact, older: Sequence[Artifact], *, dry_run: bool) -> tuple[FileRepair, ...]:
+        """Do for each file what can be done, once for each of their bytes."""
+        origin, files = Origin(served, self._supply), list[FileRepair]()
+        files += [await self._treat(file, origin, dry_run=dry_run) for file in served.files]
+        for artifact in older:
+            origin, seen = Origin(artifact, self._supply), {told.digest for told in files}
+            for file in artifact.files:
+                if file.digest not in seen:
+                    told = await self._treat(file, origin, dry_run=dry_run)
+                    files.append(replace(told, revision=artifact.revision))
+        return tuple(files)
+
     async def _conclude(self, artifact: Artifact, files: tuple[FileRepair, ...]) -> None:
         """Note that all is right, if it is; a model that was removed meanwhile leaves nothing."""
-        await self._library.sweep({file.digest for file in artifact.files})
-        if all(file.outcome in {"right", "repaired"} for file in files):
+        if all(file.outcome in {"right", "repaired"} for file in files if file.revision is None):
             await self._ward.certify(artifact.model, self._clock.now())
 
     async def _treat(self, file: ArtifactFile, origin: Origin, *, dry_run: bool) -> FileRepair:

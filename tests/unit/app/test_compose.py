@@ -8,6 +8,8 @@ import pytest
 from roundhouse.app.compose import Built, build_backends
 from roundhouse.app.offline import OfflineBackend
 from roundhouse.app.shelf import Shelf
+from roundhouse.backends.kinds.ollama.backend import Ollama
+from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.events import Events
@@ -16,18 +18,20 @@ from roundhouse.library.library import Library
 from roundhouse.settings import load
 from roundhouse.testing.licenses import MemoryLicenses
 from roundhouse.testing.memory import MemoryArtifacts
+from roundhouse.testing.ollama import FakeOllama
+from roundhouse.testing.upstream import Upstream
 from roundhouse.upkeep.admission import LicenseBook
 
 
 async def built(home: Path, **flags: object) -> tuple[list[str], str | None]:
     """The names of the backends, and which of them is the embedded one."""
-    backends = await made_of(home, **flags)
+    backends = await composed(home, discovery__enabled=False, **flags)
     return sorted(backends.by_name), backends.embedded
 
 
-async def made_of(home: Path, **flags: object) -> Built:
-    """All backends, closed already."""
-    named = {key.replace("__", "."): value for key, value in flags.items()} | {"discovery.enabled": False}
+async def composed(home: Path, **flags: object) -> Built:
+    """All backends of the settings, closed again."""
+    named = {key.replace("__", "."): value for key, value in flags.items()}
     events, clock = Events(), SystemClock()
     book = LicenseBook(MemoryLicenses(), LicenseRules(), SystemClock())
     shelf = Shelf(Library(home / "library", MemoryArtifacts(), events, SystemClock()), book)
@@ -60,5 +64,38 @@ async def test_there_is_only_one(home: Path) -> None:
 
 async def test_a_provider_without_an_address_is_still_elsewhere(home: Path) -> None:
     """Offline, nothing of it is asked."""
-    backends = await made_of(home, backends__groq__kind="groq", downloads__offline=True)
+    backends = await composed(home, discovery__enabled=False, backends__groq__kind="groq", downloads__offline=True)
     assert isinstance(backends.by_name["groq"], OfflineBackend)
+
+
+PORTS = ("ollama", "lmstudio", "llamacpp", "mlx", "vllm")
+
+
+async def test_an_ollama_that_is_found_is_one(home: Path) -> None:
+    """By its own API, which tells more than the dialect that all speak."""
+    async with FakeOllama() as fake:
+        found = await composed(home, **{f"discovery__{port}": fake.url for port in PORTS})
+    assert (["local", "ollama"], True) == (sorted(found.by_name), isinstance(found.by_name["ollama"], Ollama))
+
+
+async def test_what_is_configured_is_not_found_again(home: Path) -> None:
+    """One address is one backend, under the name that somebody chose."""
+    async with FakeOllama() as fake:
+        urls = {f"discovery__{port}": fake.url for port in PORTS}
+        found = await composed(home, backends__desk__kind="ollama", backends__desk__url=fake.url, **urls)
+    assert ["desk", "local"] == sorted(found.by_name)
+
+
+async def test_options_reach_their_kind(home: Path) -> None:
+    """And are checked by it."""
+    desk = {"backends__desk__kind": "ollama", "backends__desk__url": "http://127.0.0.1:1", "discovery__enabled": False}
+    with pytest.raises(ConfigError, match="no 'keepalive' for Ollama"):
+        await composed(home, **desk, backends__desk__options="keepalive=5m")
+
+
+async def test_options_are_no_business_of_others(home: Path) -> None:
+    """A kind that has none is made as before."""
+    async with Upstream() as upstream:
+        cloud = {"backends__cloud__url": upstream.url, "backends__cloud__options": "a=1"}
+        found = await composed(home, discovery__enabled=False, **cloud)
+    assert isinstance(found.by_name["cloud"], OpenAICompatible)

@@ -6,10 +6,11 @@ from tests.unit.gateway.conftest import CHAT, Caller, Names, piece
 
 from roundhouse.access.permissions import Role
 from roundhouse.access.principal import Principal
-from roundhouse.core.errors import AuthError, BackendError, LimitError, NoRouteError
+from roundhouse.core.errors import AuthError, BackendError, CapacityError, LimitError, NoRouteError
 from roundhouse.core.inference import Operation
 from roundhouse.gateway import Gateway
 from roundhouse.gateway.asgi import Scope
+from roundhouse.serving.admission.rules import Waiting
 from roundhouse.testing.serving import ScriptedServing
 
 STREAM = {**CHAT, "stream": True}
@@ -267,3 +268,28 @@ async def test_an_embedding_is_never_a_stream(caller: Caller, serving: ScriptedS
     """A stray ``stream`` does not change the wire."""
     reply = await caller.ask("/v1/embeddings", {"model": "tiny", "input": "x", "stream": True})
     assert (reply.body, serving.requests[0].stream) == (b"{}", False)
+
+
+async def test_a_queued_stream_is_told_its_place(caller: Caller, serving: ScriptedServing) -> None:
+    """As a comment, and in the headers of the stream that it begins."""
+    serving.gate.clear()
+    serving.told = Waiting("queued", "tiny", "fake", position=3, eta_s=12.0)
+    serving.steps = [piece(final=True)]
+    caller.on_send = lambda _message: serving.gate.set()
+    reply = await caller.ask(body={**CHAT, "stream": True})
+    assert reply.events[0] == ": queued position=3 eta_s=12"
+    assert (reply.headers["x-roundhouse-queue-position"], reply.headers["x-roundhouse-eta-s"]) == ("3", "12")
+
+
+async def test_a_full_queue_tells_its_length_in_headers(caller: Caller, serving: ScriptedServing) -> None:
+    """Those who are not streamed to hear it with the refusal."""
+    serving.reply = CapacityError(retry_after_s=7.5, details={"position": 9, "eta_s": 7.5})
+    reply = await caller.ask()
+    told = [reply.headers[name] for name in ("retry-after", "x-roundhouse-queue-position", "x-roundhouse-eta-s")]
+    assert (503, ["8", "9", "8"]) == (reply.status, told)
+
+
+async def test_a_priority_goes_with_the_request(caller: Caller, serving: ScriptedServing) -> None:
+    """A word becomes a number."""
+    await caller.ask(headers=[(b"x-roundhouse-priority", b"high")])
+    assert serving.requests[0].priority == 80

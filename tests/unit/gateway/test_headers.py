@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from roundhouse.gateway.headers import of
+from roundhouse.core.errors import SchemaError
+from roundhouse.gateway.headers import of, priority
 from roundhouse.serving.attempts import Served
 from roundhouse.testing.serving import DEPLOYMENT
 
@@ -29,3 +30,31 @@ def test_unknown_cost_is_not_told() -> None:
         cost: dict(of(Served("id", DEPLOYMENT, 1, 0.0, cost))).get(b"x-roundhouse-cost-usd") for cost in (None, 0.0)
     }
     assert costs == {None: None, 0.0: b"0.000000000"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(b"high", 80), (b" Normal ", 50), (b"low", 20), (b"0", 0), (b"100", 100), (b"7", 7)],
+)
+def test_a_priority_is_a_word_or_a_number(value: bytes, expected: int) -> None:
+    """The higher, the sooner."""
+    assert expected == priority([(b"accept", b"*/*"), (b"x-roundhouse-priority", value)])
+
+
+def test_who_does_not_say_is_normal() -> None:
+    """Fifty."""
+    assert priority([(b"accept", b"*/*")]) == 50
+
+
+@pytest.mark.parametrize("value", [b"", b"101", b"-1", b"urgent", b"1.5", "²".encode(), b"9" * 5_000])
+def test_other_priorities_are_refused(value: bytes) -> None:
+    """By the name of the header."""
+    with pytest.raises(SchemaError, match="x-roundhouse-priority"):
+        priority([(b"x-roundhouse-priority", value)])
+
+
+def test_time_in_the_queue_is_told_of_those_who_were_in_it() -> None:
+    """In milliseconds."""
+    queued, at_once = Served("id", DEPLOYMENT, 1, 0.0, None, 12.5), Served("id", DEPLOYMENT, 1, 0.0, None)
+    assert dict(of(queued))[b"x-roundhouse-queued-ms"] == b"12.500"
+    assert b"x-roundhouse-queued-ms" not in dict(of(at_once))

@@ -1,5 +1,8 @@
+import pytest
+
 from roundhouse.core.inference import Chunk
 from roundhouse.gateway.sse import OpenAIEvents
+from roundhouse.serving.admission.rules import Waiting
 
 EVENTS = OpenAIEvents()
 
@@ -23,3 +26,17 @@ def test_keep_alive_is_a_comment() -> None:
     """Clients skip lines that begin with a colon."""
     assert EVENTS.keep_alive.startswith(b":")
     assert EVENTS.keep_alive.endswith(b"\n\n")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "expected"),
+    [
+        (Waiting("queued", "m", "a", position=3, eta_s=11.2), b": queued position=3 eta_s=12\n\n"),
+        (Waiting("queued", "m", "a", position=1), b": queued position=1\n\n"),
+        (Waiting("loading", "m", "a", eta_s=6.0, progress=0.4), b": loading progress=0.40 eta_s=6\n\n"),
+        (Waiting("loading", "m", "a"), b": loading\n\n"),
+    ],
+)
+def test_waiting_is_a_comment(waiting: Waiting, expected: bytes) -> None:
+    """With what is known, and without what is not; names, which anybody may choose, are not in it."""
+    assert expected == EVENTS.waiting(waiting)

@@ -1,6 +1,6 @@
 import math
 
-from roundhouse.health.breaker import FREE, Breaker, BreakerPolicy, State
+from roundhouse.health.breaker import DESPITE, FREE, Breaker, BreakerPolicy, State
 
 
 def a_breaker(random: float = 0.5) -> Breaker:
@@ -35,7 +35,7 @@ def test_a_success_starts_the_count_again() -> None:
     breaker = a_breaker()
     for _ in range(4):
         breaker.failed(FREE, 0.0)
-    breaker.succeeded()
+    breaker.succeeded(FREE, 0.0)
     breaker.failed(FREE, 0.0)
     assert breaker.state(0.0) is State.CLOSED
 
@@ -55,8 +55,7 @@ def test_half_open_admits_one_probe() -> None:
 def test_a_probe_that_succeeds_closes_it() -> None:
     """One success closes the breaker."""
     breaker = an_open_breaker()
-    breaker.admit(10.0)
-    breaker.succeeded()
+    breaker.succeeded(breaker.admit(10.0) or FREE, 10.0)
     assert (breaker.state(10.0), breaker.admit(10.0)) == (State.CLOSED, FREE)
 
 
@@ -101,8 +100,56 @@ def test_a_probe_from_an_earlier_opening_does_not_count() -> None:
     """The outcome of a probe matters only while it is the probe."""
     breaker = an_open_breaker()
     late = breaker.admit(10.0) or FREE
-    breaker.succeeded()
+    breaker.succeeded(DESPITE, 10.0)
     for _ in range(5):
         breaker.failed(FREE, 20.0)
     breaker.failed(late, 21.0)
     assert breaker.open_s(21.0) == 9.0
+
+
+def test_half_of_ten_calls_open_it() -> None:
+    """Failures that are never five in a row are too many when they are half of at least ten calls within 30 s."""
+    breaker = a_breaker()
+    for second in range(10):
+        assert breaker.state(float(second)) is State.CLOSED
+        if second % 2:
+            breaker.failed(FREE, float(second))
+        else:
+            breaker.succeeded(FREE, float(second))
+    assert breaker.state(9.0) is State.OPEN
+
+
+def test_calls_of_half_a_minute_ago_do_not_count() -> None:
+    """The share is that of the last 30 s."""
+    breaker = a_breaker()
+    for _ in range(4):
+        breaker.failed(FREE, 0.0)
+        breaker.succeeded(FREE, 0.0)
+    breaker.succeeded(FREE, 0.0)
+    breaker.failed(FREE, 30.0)
+    assert breaker.state(30.0) is State.CLOSED
+
+
+def test_a_straggler_that_succeeds_does_not_close_it() -> None:
+    """Of calls that half fail, half succeed: those that left before it opened prove nothing."""
+    breaker = an_open_breaker()
+    breaker.succeeded(FREE, 1.0)
+    assert breaker.state(1.0) is State.OPEN
+
+
+def test_a_call_made_in_spite_of_it_closes_it_when_it_succeeds() -> None:
+    """Whoever is called because there is nobody else, and answers, is well."""
+    breaker = an_open_breaker()
+    breaker.succeeded(DESPITE, 1.0)
+    assert breaker.state(1.0) is State.CLOSED
+
+
+def test_it_tells_when_it_opens_and_when_it_closes() -> None:
+    """Once per opening, whatever the number of probes that fail."""
+    told: list[float] = []
+    breaker = Breaker(BreakerPolicy(), lambda: 0.5, told.append)
+    for _ in range(5):
+        breaker.failed(FREE, 0.0)
+    breaker.failed(breaker.admit(10.0) or FREE, 10.0)
+    breaker.succeeded(breaker.admit(30.0) or FREE, 30.0)
+    assert told == [10.0, 0.0]

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName, Plan
-from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError
+from roundhouse.core.errors import ConflictError, NotFoundError, SchemaError, VerifyError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events
 from roundhouse.library import Library
 from roundhouse.library.folders import folder_name
+from roundhouse.library.signing import Mode, Seals
 from roundhouse.testing.clock import FakeClock
 from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.memory import MemoryArtifacts
 from roundhouse.testing.safetensors import a_model_folder
+from roundhouse.testing.signing import Signer
 
 
 @pytest.fixture
@@ -257,3 +259,28 @@ async def test_a_folder_is_settled_as_the_registry_says(library: Library) -> Non
     stray.mkdir()
     await library.settle_folder("stray")
     assert not stray.exists()
+
+
+@pytest.mark.parametrize("mode", [Mode.PRESENT, Mode.REQUIRED])
+async def test_a_model_with_a_wrong_signature_is_not_registered(tmp_path: Path, mode: Mode) -> None:
+    """Nor are its bytes kept."""
+    signer = Signer()
+    keys = [signer.publish(tmp_path / "key.pub")]
+    library = Library(tmp_path / "library", MemoryArtifacts(), Events(), FakeClock(), seals=Seals(mode, keys))
+    files = [put(library, a_gguf()), put(library, signer.sign({"model.gguf": b"else"}), "model.sig")]
+    with pytest.raises(VerifyError, match="is not the file that was signed"):
+        await library.add_from_transfer(a_plan("tiny"), files)
+    assert ([], False) == (list(await library.list()), library.blobs.has(files[0].digest))
+
+
+async def test_verifying_tells_who_signed(tmp_path: Path) -> None:
+    """And that it no longer counts once the key is withdrawn."""
+    signer, registry = Signer(), MemoryArtifacts()
+    key = signer.publish(tmp_path / "key.pub")
+    library = Library(tmp_path, registry, Events(), FakeClock(), seals=Seals(Mode.REQUIRED, [key]))
+    files = [put(library, a_gguf()), put(library, signer.sign({"model.gguf": a_gguf()}), "model.sig")]
+    await library.add_from_transfer(a_plan("tiny"), files)
+    assert "key.pub" in ((await library.verify("tiny")).seal.signed_by or "")
+    Signer().publish(key)
+    report = await library.verify("tiny", quick=True)
+    assert (False, True) == (report.ok, "a signature is required" in (report.signature_problem or ""))

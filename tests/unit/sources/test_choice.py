@@ -218,3 +218,10 @@ def test_a_repository_of_several_sets_needs_a_word() -> None:
     with pytest.raises(SchemaError):
         choose(paths, None)
     assert "b" == choose(paths, "b.*").tag
+
+
+@pytest.mark.parametrize("paths", [QUANTS, TENSORS], ids=["gguf", "safetensors"])
+def test_the_signature_of_a_repository_comes_along(paths: list[str]) -> None:
+    """Whatever is chosen of it."""
+    signed = [*paths, "model.sig", "sub/model.sig"]
+    assert ["model.sig"] == [name for name in files_of(signed, choose(signed, None)) if name.endswith(".sig")]

@@ -1,11 +1,13 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import pytest
 
 from roundhouse.testing.clock import FakeClock
 from roundhouse.transfers import Bandwidth, Throttle, Throttles
+from roundhouse.transfers.bandwidth import Turnstile
 
 MIB = 1 << 20
 
@@ -114,3 +116,45 @@ async def test_a_stream_that_leaves_does_not_hold_up_the_others(clock: FakeClock
     async with streams.open(shared):
         await clock.run(20)
     assert 10 * MIB == pytest.approx(streams.between(11, 21), rel=0.1)
+
+
+async def turns_of(*walkers: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Let all of them walk to their end."""
+    async with asyncio.TaskGroup() as group:
+        for walk in walkers:
+            group.create_task(walk())
+
+
+async def test_so_many_pieces_pass_in_one_turn_of_the_loop() -> None:
+    """Whoever else lives on the loop has its turn in between, however many want to pass."""
+    turnstile, turn, passed = Turnstile(2), 0, Counter[int]()
+
+    async def walk() -> None:
+        for _ in range(5):
+            await turnstile.wait()
+            passed[turn] += 1
+
+    async def count() -> None:
+        nonlocal turn
+        while passed.total() < 50:
+            turn += 1
+            await asyncio.sleep(0)
+
+    await turns_of(count, *[walk] * 10)
+    # One more than two: a turn of this test is not cut where the turnstile's is.
+    assert (50, True) == (passed.total(), max(passed.values()) <= 3)
+
+
+async def test_who_comes_first_passes_first() -> None:
+    """And one that was cancelled while it waited costs nobody its turn."""
+    turnstile, passed = Turnstile(1), list[int]()
+
+    async def walk(number: int) -> None:
+        await turnstile.wait()
+        passed.append(number)
+
+    tasks = [asyncio.ensure_future(walk(number)) for number in range(4)]
+    await asyncio.sleep(0)
+    tasks[2].cancel()
+    await asyncio.wait(tasks)
+    assert [0, 1, 3] == passed

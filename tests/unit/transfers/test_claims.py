@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.transfers import claims
 from roundhouse.transfers.claims import Claim
 
 
@@ -36,6 +37,27 @@ def test_a_number_that_came_back_is_another_process(tmp_path: Path) -> None:
     """Told apart by when it began."""
     (tmp_path / "key.owner").write_text(f"{socket.gethostname()} {os.getpid()} 1")
     assert Claim(tmp_path, "key").exclusive
+
+
+def test_a_number_of_before_the_machine_was_started_is_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers and ticks of the clock both begin anew with each start."""
+    monkeypatch.setattr(claims, "BOOT", tmp_path / "boot")
+    (tmp_path / "boot").write_text("one")
+    first, owner = Claim(tmp_path, "key"), tmp_path / "key.owner"
+    name = owner.read_text()
+    first.release()
+    owner.write_text(name)
+    (tmp_path / "boot").write_text("two")
+    assert Claim(tmp_path, "key").exclusive
+
+
+def test_names_that_never_came_to_their_place_are_swept(tmp_path: Path) -> None:
+    """A kill between writing a name and giving it its place leaves a file that nobody else removes."""
+    (tmp_path / "key.owner.5f").touch()
+    Claim(tmp_path, "key")
+    assert ["key.owner"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_what_the_dead_left_beside_is_swept(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from tests.unit.upkeep.conftest import CHUNK, Bench
 
 from roundhouse.core.artifacts import ArtifactFile, Digest, FileName, Plan, PlannedFile
 from roundhouse.core.errors import AuthError, NetworkError, NotFoundError, RoundhouseError
+from roundhouse.core.events import Events
 from roundhouse.core.ports import ByteStream
+from roundhouse.library import Library
 from roundhouse.testing.clock import FakeClock
 from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.source import Connection, ScriptedSource
@@ -23,13 +25,13 @@ class Clinic:
     """A library with one model that a source still has, and the repairs of it."""
 
     def __init__(self, bench: Bench) -> None:
-        self.bench, self.library = bench, bench.library
+        self.bench, self.library, self.clock = bench, bench.library, FakeClock()
         self.path = bench.library.blobs.path_of(DIGEST)
 
     def supplied_by(self, source: ScriptedSource, **settings: object) -> Repairs:
         """Repairs that fetch from *source*."""
         self.bench.source = source
-        self.repairs = Repairs(self.library, self.bench.make(**settings).supply(), FakeClock())
+        self.repairs = Repairs(self.library, self.bench.make(**settings).supply(), self.clock)
         return self.repairs
 
     def spoil(self, *offsets: int) -> None:
@@ -49,6 +51,16 @@ class Clinic:
         await self.library.add_from_transfer(Plan("hf:other", "hf", "other", "1", ()), [file])
         await self.library.verify("other")
         return path
+
+    async def update(self) -> None:
+        """Let another revision be the one that is served, and keep the one of before."""
+        data = a_gguf(hashlib.shake_256(b"other weights").digest(9_000))
+        file = ArtifactFile(FileName("tiny.gguf"), len(data), Digest(hashlib.sha256(data).hexdigest()))
+        self.library.blobs.path_of(file.digest).write_bytes(data)
+        keeping = Library(
+            self.library.root, self.bench.artifacts, Events(), self.clock, chunk_bytes=CHUNK, keep_revisions=1
+        )
+        await keeping.add_from_transfer(Plan("hf:tiny", "hf", "tiny", "2", ()), [file])
 
     def leftovers(self) -> list[Path]:
         """All that the library keeps of any bytes."""
@@ -177,6 +189,27 @@ async def test_a_source_that_sends_all_of_it_is_good_enough(clinic: Clinic) -> N
     clinic.spoil(2 * CHUNK + 7)
     assert (await clinic.repairs.repair("tiny")).ok
     assert await clinic.is_right()
+
+
+async def test_older_revisions_are_repaired_too(clinic: Clinic) -> None:
+    """A rollback may need them; the source of their own time is asked."""
+    await clinic.update()
+    clinic.spoil(7)
+    done = await clinic.repairs.repair("tiny")
+    assert [("right", None), ("repaired", "1")] == [(file.outcome, file.revision) for file in done.files]
+    assert (True, DATA) == (done.ok, clinic.path.read_bytes())
+
+
+async def test_an_older_revision_that_nobody_has_does_not_spoil_the_one_that_is_served(clinic: Clinic) -> None:
+    """It goes into quarantine, and is told; what is served was read and is right."""
+    await clinic.update()
+    clinic.supplied_by(ScriptedSource(DATA, *[Connection(error=NetworkError("no line"))] * 9))
+    clinic.spoil(7)
+    before = (await clinic.library.get("tiny")).verified_at
+    clinic.clock.advance(60)
+    done = await clinic.repairs.repair("tiny")
+    assert (False, ["right", "quarantined"]) == (done.ok, [file.outcome for file in done.files])
+    assert before != (await clinic.library.get("tiny")).verified_at
 
 
 @pytest.mark.parametrize("error", [NetworkError("no line"), NotFoundError("no such revision"), AuthError("who?")])

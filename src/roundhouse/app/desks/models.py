@@ -32,7 +32,13 @@ class Models:
             disk = await self._rooms.listing.disk_use(artifact)
             shown = views.detail(await self._rooms.listing.model(artifact), artifact, who, disk)
             older = await self._rooms.library.older(artifact.model)
-            return replace(shown, revisions=views.revisions(artifact, older))
+            seal, problem = await self._rooms.library.seal_of(artifact)
+            return replace(
+                shown,
+                revisions=views.revisions(artifact, older),
+                signed_by=seal.signed_by,
+                signature=problem or seal.notice,
+            )
         name = self._model_of(name, served)
         return views.detail(views.remote(name, served[name], self._rooms.marking.of(name)), None, served[name])
 

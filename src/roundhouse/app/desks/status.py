@@ -44,7 +44,7 @@ class StatusDesk:
             started_at=rooms.started_at,
             database="sqlite" if rooms.database.dialect == "sqlite" else "postgresql",
             backends=tuple(backends),
-            found=rooms.found,
+            found=rooms.neighbours.found,
             models=len(models),
             next=next_step(models),
         )

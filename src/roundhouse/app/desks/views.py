@@ -145,7 +145,9 @@ def revisions(served: Artifact, older: Sequence[Older]) -> tuple[RevisionView, .
 
 def verification(report: VerifyReport) -> Verification:
     """What looking at a model's bytes showed."""
-    return Verification(report.model, report.ok, tuple(map(_check, report.files)), report.duration_ms, report.quick)
+    files, seal = tuple(map(_check, report.files)), report.seal
+    told = report.signature_problem or seal.notice
+    return Verification(report.model, report.ok, files, report.duration_ms, report.quick, seal.signed_by, told)
 
 
 def _check(file: FileReport) -> FileCheck:

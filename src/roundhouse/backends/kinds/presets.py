@@ -6,7 +6,7 @@ Knows nothing about the dialect. A provider is a kind of its own name, so that `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import ConfigError
@@ -50,4 +50,4 @@ def made(wish: Wish, workshop: Workshop) -> OpenAICompatible:
         raise ConfigError(message, hint=f"there is {', '.join(sorted(PRESETS))}")
     usual = workshop.environ.get(preset.key_env, "").strip()
     keys = wish.keys or ((usual,) if usual else ())
-    return OpenAICompatible.made(Wish(wish.name, wish.kind, wish.url or preset.url, keys, wish.models), workshop)
+    return OpenAICompatible.made(replace(wish, url=wish.url or preset.url, keys=keys), workshop)

@@ -109,6 +109,11 @@ class Child:
         line = (telling or list(self._said) or [""])[0]
         return _LOG_PREFIX.sub("", line).replace(self._config.path, self._config.model)
 
+    def kill(self) -> None:
+        """End it at once; those who wait for it hear of that from ``exited``."""
+        if self.is_alive:
+            self._process.kill()
+
     async def stop(self, within_s: float = 2.0) -> None:
         """End it: politely, then not. Does nothing to one that is dead."""
         if self._process.stdin is not None:

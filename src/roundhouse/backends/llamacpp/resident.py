@@ -41,6 +41,8 @@ class RuntimeLimits:
     threads: int = 0
     #: For reading the weights from a slow disk.
     load_s: float = 600.0
+    #: A child that serves and answers nothing for so long, not even how it is, is killed.
+    hang_s: float = 20.0
     #: How long a model waits for others to finish before it gives up.
     room_s: float = 30.0
 

@@ -15,6 +15,7 @@ import structlog
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.memory import make_room
+from roundhouse.backends.llamacpp.pulse import QUESTIONS, feel
 from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms
@@ -38,6 +39,7 @@ class Residents:
         self._room = asyncio.Lock()
         self._freed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pulses: set[asyncio.Task[None]] = set()
 
     def enter(self, name: str, find: Callable[[str], LoadableModel]) -> Resident:
         """Get the model of that name, loaded or not, and keep it from being unloaded until ``leave``."""
@@ -116,9 +118,18 @@ class Residents:
         resident.state = State.READY
         child = resident.loaded.child
         child.exited.add_done_callback(lambda _exited: self._crashed(resident, child))
+        self._watch(resident, resident.loaded)
         _log.info("model loaded", model=resident.model.name, pid=child.pid, context=resident.context)
         self._changed(resident.model.name, True)  # noqa: FBT003 - loaded
         self._rest(resident)
+
+    def _watch(self, resident: Resident, loaded: Loaded) -> None:
+        """Have its pulse felt until it is gone."""
+        work = feel(loaded.child, loaded.client, self._limits.hang_s, lambda: resident.serving > 0)
+        pulse = asyncio.get_running_loop().create_task(work)
+        self._pulses.add(pulse)
+        pulse.add_done_callback(self._pulses.discard)
+        loaded.child.exited.add_done_callback(lambda _exited: pulse.cancel())
 
     async def _start(self, resident: Resident) -> Loaded:
         config = ChildConfig(
@@ -132,7 +143,7 @@ class Residents:
             threads=self._limits.threads,
         )
         child = await Child.start(config, self._environ, self._limits.load_s)
-        terms = Terms(local=True, keep_alive=False)
+        terms = Terms(local=True, keep_alive=False, list_s=self._limits.hang_s / QUESTIONS)
         return Loaded(child, OpenAICompatible("llama.cpp", child.address, api_key=config.api_key, terms=terms))
 
     async def _make_room(self, resident: Resident) -> None:

@@ -26,7 +26,7 @@ from roundhouse.core.inference import (
     Residency,
 )
 from roundhouse.core.ports import BackendHealth
-from roundhouse.core.runtimes import Feature
+from roundhouse.core.runtimes import Feature, Traits
 
 _FREE = Price(0.0, 0.0)
 #: Architectures that only read: they embed and do nothing else.
@@ -189,6 +189,8 @@ class LlamaCpp:
             residency=Residency.LOADED if is_loaded else Residency.COLD,
             local=True,
             barred=model.barred,
+            # More would wait inside the child, where a crash takes all of them.
+            traits=Traits(slots=self._limits.parallel),
         )
 
     def _tell(self, model: str, loaded: bool) -> None:  # noqa: FBT001 - the event's own field

@@ -56,7 +56,8 @@ class OpenAICompatible:
         if wish.url is None:
             message = f"backends.{wish.name} needs a url"
             raise ConfigError(message)
-        return cls(wish.name, wish.url, api_key=wish.keys, models=wish.models)
+        terms = Terms(connect_s=wish.connect_s, idle_s=wish.idle_s)
+        return cls(wish.name, wish.url, api_key=wish.keys, models=wish.models, terms=terms)
 
     def __init__(
         self,

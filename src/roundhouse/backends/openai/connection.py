@@ -58,6 +58,11 @@ class Connection:
         session = self._pooled or self._connect()
         return await session.get(url, timeout=self._list_timeout, allow_redirects=False)
 
+    async def delete(self, url: URL, body: bytes) -> aiohttp.ClientResponse:
+        """Ask for something to be gone. To be released by the caller."""
+        session = self._pooled or self._connect()
+        return await session.delete(url, data=body, timeout=self._list_timeout, allow_redirects=False)
+
     async def whole(self, path: bytes, body: bytes, timeout_s: float) -> bytes:
         """Send *body* to *path*; the body of an answer that is a success.
 

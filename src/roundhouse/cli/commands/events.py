@@ -99,6 +99,17 @@ def _words(type_: str, data: Mapping[str, Any]) -> str:
     if type_ == "model.verified":
         how = "looked at" if data["quick"] else "read to the last byte"
         return f"{data['model']}  {'all right' if data['ok'] else 'DAMAGED'} ({how})"
+    if type_.startswith("backend.") and type_ != "backend.residency":
+        return _of_backend(type_, data)
     if type_ == "backend.residency":
         return f"{data['model']}  {'in memory' if data['loaded'] else 'out of memory'} at {data['backend']}"
     return str(data.get("model"))
+
+
+def _of_backend(type_: str, data: Mapping[str, Any]) -> str:
+    """What became of a backend."""
+    if type_ == "backend.breaker":
+        what = f"{data['backend']}/{data['model']}" if data.get("model") else f"all of {data['backend']}"
+        held = f"keeps failing, next try in {data.get('open_s') or 0:.0f} s"
+        return f"{what}  {held if data['open'] else 'answers again'}"
+    return f"{data['backend']}  {data.get('reason') or 'can be asked again'}"

@@ -213,6 +213,8 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("size", None if model.size is None else Cell(wording.size(model.size), model.size)),
         ("added", Cell(wording.ago(model.created_at, now), model.created_at) if model.created_at else None),
         ("verified", _verified(model, now)),
+        ("signed by", model.signed_by),
+        ("signature", model.signature),
         ("loaded", "yes" if model.loaded else "no"),
         ("last used", _used(model, now)),
         ("pinned", "yes" if model.pinned else None),
@@ -334,11 +336,14 @@ def _word(view: Verification) -> str:
 def _judge(invocation: Invocation, wrong: list[Verification]) -> int:
     """Say what to do about models whose bytes are wrong; the exit code."""
     for view in wrong:
+        if view.signature:
+            invocation.out.say(f"{view.model}: {view.signature}", style="fail")
         for file in view.files:
             if not file.ok:
                 where = "".join(f"\n  bytes {each.offset:,} to {each.offset + each.length:,}" for each in file.damaged)
                 invocation.out.say(f"{view.model}: {file.name} {file.problem}{where}", style="fail")
-    if wrong:
-        names = " ".join(view.model for view in wrong)
+    rotten = [view for view in wrong if not all(file.ok for file in view.files)]
+    if rotten:
+        names = " ".join(view.model for view in rotten)
         invocation.out.then("bring the wrong bytes again", f"roundhouse models repair {names}")
     return VerifyError.exit_code if wrong else 0

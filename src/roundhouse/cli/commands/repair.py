@@ -42,7 +42,8 @@ def repair(invocation: Invocation, names: tuple[str, ...], *, every: bool, dry_r
     """Read every byte of models, and bring anew what is wrong.
 
     Chunks come from other models here if they have them, else from the source. What cannot be repaired is put into
-    quarantine: kept, and loaded by nobody. Exit 6 when something stays wrong.
+    quarantine: kept, and loaded by nobody. Older revisions that are kept are looked at too. Exit 6 when something
+    stays wrong.
     """
     chosen = _chosen(invocation, names, every=every)
     views, data = [], []
@@ -102,13 +103,17 @@ def _explain(invocation: Invocation, view: Repair) -> None:
     say = invocation.out.say
     for file in view.files:
         if file.outcome in {"quarantined", "damaged"}:
-            say(f"{view.model}: {file.name} {_plight(file)}{_where(file)}", style="fail")
+            say(f"{view.model}: {_name(file)} {_plight(file)}{_where(file)}", style="fail")
         if file.error is not None:
             say(f"  {file.error['code']}: {file.error['message']}")
             if file.error.get("hint"):
                 say(f"  hint: {file.error['hint']}", style="hint")
     for name in view.loaded:
         say(f"{name} is in memory with the bytes from before, and keeps them until it is unloaded", style="warn")
+
+
+def _name(file: FileRepair) -> str:
+    return file.name if file.revision is None else f"{file.name} of the older revision {file.revision[:12]}"
 
 
 def _plight(file: FileRepair) -> str:

@@ -21,6 +21,9 @@ EventType = Literal[
     "model.removed",
     "model.verified",
     "backend.residency",
+    "backend.breaker",
+    "backend.lost",
+    "backend.recovered",
 ]
 #: What the feed says about itself; sent to every listener, whatever it asked for.
 StreamType = Literal["stream.ready", "stream.reset", "stream.dropped", "stream.closing", "stream.heartbeat"]
@@ -53,6 +56,28 @@ class ResidencyNews:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerNews:
+    """Calls to a model at a backend are held back because they kept failing, or go through again."""
+
+    backend: str
+    #: ``None`` when it is all of the backend's.
+    model: str | None
+    open: bool
+    #: Seconds until the first call that tries again.
+    open_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackendNews:
+    """A backend cannot be asked what it serves, or can be again."""
+
+    backend: str
+    reason: str | None = None
+    #: Never: it is all of its models.
+    model: None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StreamNews:
     """Something about the feed itself."""
 
@@ -71,7 +96,7 @@ class EventView:
     id: str
     type: EventType | StreamType
     at: datetime
-    data: TransferView | VerificationNews | ResidencyNews | ModelNews | StreamNews
+    data: TransferView | VerificationNews | ResidencyNews | ModelNews | BreakerNews | BackendNews | StreamNews
 
 
 @dataclass(frozen=True, slots=True)

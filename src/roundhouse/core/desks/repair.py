@@ -26,6 +26,8 @@ class FileRepair:
     bytes_fetched: int = 0
     #: Why it could not be repaired: ``{"code", "message", "hint"}``.
     error: Mapping[str, object] | None = None
+    #: The older revision that it belongs to; ``None`` for the one that is served.
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Repair:
     """What repairing a model did, or would do."""
 
     model: str
-    #: Every byte is right now.
+    #: Every byte is right now, those of older revisions included.
     ok: bool
     dry_run: bool
     files: tuple[FileRepair, ...]

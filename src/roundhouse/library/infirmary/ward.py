@@ -161,13 +161,13 @@ class Infirmary:
                 await self._settle(finding.file.digest)
 
     async def _settle(self, digest: Digest) -> None:
-        """Let every model that has these bytes load them from here on, and nobody the old ones."""
+        """Let every revision that has these bytes load them from here on, and nobody the old ones."""
         await asyncio.to_thread(self.blobs.discharge, [digest])
         for artifact in await self._owners(digest):
             try:
                 await asyncio.to_thread(self.folders.ensure, artifact)
             except NotFoundError:  # another file of it is still missing; its folder is made when that one is back
-                await asyncio.to_thread(self.folders.remove, artifact.model)
+                await asyncio.to_thread(self.folders.drop, artifact)
 
     async def isolate(self, finding: Finding) -> bool:
         """Put wrong bytes aside, unless they changed since; whether nobody can load them now. Raises DiskError."""
@@ -178,12 +178,12 @@ class Infirmary:
                     if not aside:
                         return False
                 for artifact in await self._owners(finding.file.digest):
-                    await asyncio.to_thread(self.folders.remove, artifact.model)
+                    await asyncio.to_thread(self.folders.drop, artifact)
         return True
 
     async def _owners(self, digest: Digest) -> Sequence[Artifact]:
-        """The models that have these bytes."""
-        known = await self.artifacts.list()
+        """The models that have these bytes, and the older revisions that do."""
+        known = [*await self.artifacts.list(), *(each.artifact for each in await self.artifacts.older())]
         return [artifact for artifact in known if any(file.digest == digest for file in artifact.files)]
 
 

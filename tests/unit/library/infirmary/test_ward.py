@@ -110,6 +110,34 @@ async def test_mending_relinks_all_models_that_share_the_bytes(bench: Bench) -> 
     assert (await bench.library.verify("tiny", quick=True)).ok
 
 
+async def with_an_older_revision(bench: Bench) -> Artifact:
+    """A model that was updated to one more file, and kept what it was."""
+    other = a_gguf(hashlib.shake_256(b"new").digest(5000))
+    file = ArtifactFile(FileName("n.gguf"), len(other), Digest(hashlib.sha256(other).hexdigest()))
+    bench.library.blobs.path_of(file.digest).write_bytes(other)
+    artifacts = Library(bench.library.root, bench.artifacts, Events(), FakeClock(), chunk_bytes=CHUNK, keep_revisions=1)
+    await artifacts.add_from_transfer(Plan("hf:tiny", "hf", "tiny", "2", ()), [file])
+    (older,) = await bench.library.older("tiny")
+    return older.artifact
+
+
+async def test_mending_relinks_older_revisions_too(bench: Bench) -> None:
+    """A rollback would serve the wrong bytes otherwise."""
+    older = await with_an_older_revision(bench)
+    bench.spoil(2500)
+    await bench.ward.mend(await bench.ward.examine(bench.file), right)
+    assert DATA == bench.library.path_of(older).read_bytes()
+
+
+async def test_what_an_older_revision_alone_has_wrong_does_not_stop_the_one_that_is_served(bench: Bench) -> None:
+    """Only the folder with the wrong bytes goes."""
+    older = await with_an_older_revision(bench)
+    bench.spoil(2500)
+    assert await bench.ward.isolate(await bench.ward.examine(bench.file))
+    served = await bench.library.get("tiny")
+    assert (False, True) == (bench.library.path_of(older).exists(), bench.library.path_of(served).exists())
+
+
 async def test_a_repair_that_fails_changes_nothing(bench: Bench) -> None:
     """And leaves no draft."""
     bench.spoil(2500)

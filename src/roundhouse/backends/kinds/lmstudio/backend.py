@@ -18,7 +18,7 @@ from yarl import URL
 
 from roundhouse.backends.kinds.lmstudio.facts import Known, ListV0, ListV1, known_v0, known_v1
 from roundhouse.backends.openai.compatible import OpenAICompatible
-from roundhouse.backends.openai.connection import read, unreachable
+from roundhouse.backends.openai.connection import Terms, read, unreachable
 from roundhouse.core.errors import (
     BackendError,
     CapacityError,
@@ -49,12 +49,19 @@ class LMStudio(OpenAICompatible):
     @classmethod
     def made(cls, wish: Wish, _workshop: Workshop) -> Self:
         """Make one as it was configured; without an address, the one of this machine."""
-        return cls(wish.name, _root(wish.url or DEFAULT_URL), api_key=wish.keys, models=wish.models)
+        terms = Terms(connect_s=wish.connect_s, idle_s=wish.idle_s)
+        return cls(wish.name, _root(wish.url or DEFAULT_URL), api_key=wish.keys, models=wish.models, terms=terms)
 
     def __init__(
-        self, name: str, url: str, *, api_key: str | Sequence[str] | None = None, models: Sequence[str] = ()
+        self,
+        name: str,
+        url: str,
+        *,
+        api_key: str | Sequence[str] | None = None,
+        models: Sequence[str] = (),
+        terms: Terms | None = None,
     ) -> None:
-        super().__init__(name, url, api_key=api_key, models=models)
+        super().__init__(name, url, api_key=api_key, models=models, terms=terms)
         root = _root(url)
         self._root, self._prefix = root, URL(root).raw_path.rstrip("/")
         #: Of its native API; ``None`` when it has none, or was not asked yet.

@@ -1,0 +1,32 @@
+"""Feels the pulse of a child that should be serving, and kills it when there is none. Knows nothing about requests.
+
+A process that was stopped or hangs keeps its sockets open, so nobody who waits for it would ever hear of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from roundhouse.backends.llamacpp.child import Child
+from roundhouse.core.ports import Backend
+
+_log = structlog.get_logger("roundhouse.llamacpp")
+
+#: Questions within the time that a child may be silent.
+QUESTIONS = 4
+
+
+async def feel(child: Child, client: Backend, hang_s: float, is_needed: Callable[[], bool]) -> None:
+    """Ask *child* now and then while it is needed; kill it when *hang_s* passed without an answer."""
+    now = asyncio.get_running_loop().time
+    answered = now()
+    while not child.exited.done():
+        await asyncio.wait({child.exited}, timeout=hang_s / QUESTIONS)
+        if not is_needed() or (await client.health()).ok:
+            answered = now()
+        elif now() - answered >= hang_s and child.is_alive:
+            _log.warning("llama.cpp does not answer and is killed", pid=child.pid, silent_s=round(now() - answered, 1))
+            child.kill()

@@ -1,0 +1,214 @@
+"""The gate of one backend: takes calls in while there are slots, lets the others wait in order, sheds what is too much.
+
+Belongs to one event loop, so nothing here locks; a call that finds a free slot waits for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from bisect import insort
+from collections.abc import Callable
+
+from roundhouse.core.errors import CapacityError
+from roundhouse.core.inference import Deployment, InferenceRequest
+from roundhouse.serving.admission.limit import Limit
+from roundhouse.serving.admission.order import Hall, Pick, fits, pick
+from roundhouse.serving.admission.rules import GateRules, Waiting, due
+from roundhouse.serving.verdict import is_overload
+
+#: Weight of the newest call in how long a call takes.
+_NEWEST = 0.2
+#: When nobody knows how long a call takes, those who were turned away come again after so many seconds.
+_COME_AGAIN_S = 5.0
+
+
+class Slot:
+    """A place inside; ``leave`` ends it, once."""
+
+    __slots__ = ("_gate", "_model", "entered", "waited_s")
+
+    def __init__(self, gate: Gate, model: str, entered: float, waited_s: float) -> None:
+        self._gate = gate
+        self._model = model
+        self.entered = entered
+        #: Seconds spent in the queue.
+        self.waited_s = waited_s
+
+    def leave(self, error: BaseException | None = None) -> None:
+        """The call is over: it went well, or ended with *error*."""
+        self._gate.left(self._model, self.entered, error)
+
+    def give_back(self) -> None:
+        """It was not used."""
+        self._gate.left(self._model, None, None)
+
+
+class _Waiter:
+    __slots__ = ("arrived", "deployment", "key", "request_id", "slot")
+
+    def __init__(self, request: InferenceRequest, deployment: Deployment, arrived: float, number: int) -> None:
+        self.request_id = request.id
+        self.deployment = deployment
+        self.arrived = arrived
+        #: First come, first served within equal.
+        self.key = (due(arrived, request.priority), number)
+        self.slot: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+
+    @property
+    def model(self) -> str:
+        return self.deployment.upstream
+
+    @property
+    def slots(self) -> int | None:
+        return self.deployment.traits.slots
+
+
+def _key(waiter: _Waiter) -> tuple[float, int]:
+    return waiter.key
+
+
+class Gate:
+    """One backend's gate."""
+
+    def __init__(self, name: str, rules: GateRules, now: Callable[[], float]) -> None:
+        self.name = name
+        self.rules = rules
+        self.in_flight = 0
+        self._now = now
+        self._limit = Limit(rules.max_concurrent)
+        self._waiting: list[_Waiter] = []
+        self._numbers = itertools.count()
+        #: Calls under way by model, where it matters.
+        self._busy: dict[str, int] = {}
+        self._held: str | None = None
+        self._since = 0.0
+        #: Seconds that a call takes, on average.
+        self._call_s: float | None = None
+        self._again: asyncio.TimerHandle | None = None
+
+    @property
+    def limit(self) -> float:
+        """Calls that may be under way now; infinity when nobody set or taught one."""
+        return self._limit.now
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait."""
+        return len(self._waiting)
+
+    def take(self, deployment: Deployment) -> Slot | None:
+        """A slot, at once; ``None`` when the call has to wait."""
+        if self._waiting or self.in_flight >= self._limit.now:
+            return None
+        model, slots = deployment.upstream, deployment.traits.slots
+        if slots is not None and self._busy.get(model, 0) >= slots:
+            return None
+        if self.rules.one_at_a_time and self._held not in {None, model}:
+            return None
+        return self._enter(model, self._now(), 0.0)
+
+    async def wait(self, request: InferenceRequest, deployment: Deployment) -> Slot:
+        """A slot, in turn; leaving the queue is being cancelled. Raises CapacityError when the queue is full."""
+        waiter = _Waiter(request, deployment, self._now(), next(self._numbers))
+        self._join(waiter)
+        self._advance()
+        try:
+            return await waiter.slot
+        except asyncio.CancelledError:
+            self._drop(waiter)
+            raise
+
+    def waiting(self, request_id: str) -> Waiting | None:
+        """What the client of *request_id* is told; ``None`` when it does not wait here."""
+        for index, waiter in enumerate(self._waiting):
+            if waiter.request_id == request_id:
+                position = index + 1
+                return Waiting("queued", waiter.deployment.model, self.name, position, self._eta_s(position))
+        return None
+
+    def left(self, model: str, entered: float | None, error: BaseException | None) -> None:
+        """A call is out; *entered* is ``None`` when there was none."""
+        now, inside = self._now(), self.in_flight
+        self.in_flight -= 1
+        left = self._busy[model] - 1
+        if left:
+            self._busy[model] = left
+        else:
+            del self._busy[model]
+        if error is not None:
+            if is_overload(error):
+                self._limit.overloaded(inside, now)
+        elif entered is not None:
+            took_s = now - entered
+            self._call_s = took_s if self._call_s is None else self._call_s + _NEWEST * (took_s - self._call_s)
+            self._limit.succeeded(inside, now)
+        if self._waiting:
+            self._advance()
+
+    def _enter(self, model: str, now: float, waited_s: float) -> Slot:
+        self.in_flight += 1
+        self._busy[model] = self._busy.get(model, 0) + 1
+        if model != self._held:
+            self._held, self._since = model, now
+        return Slot(self, model, now, waited_s)
+
+    def _join(self, waiter: _Waiter) -> None:
+        """Queue up; when the queue is full, whoever would be the last is turned away."""
+        waiting = self._waiting
+        if len(waiting) >= self.rules.most_waiting:
+            if self._goes_at_once(waiter):
+                pass
+            elif not waiting or waiter.key > waiting[-1].key:
+                raise self._full(waiter)
+            else:
+                shed = waiting.pop()
+                if not shed.slot.done():
+                    shed.slot.set_exception(self._full(shed))
+        insort(waiting, waiter, key=_key)
+
+    def _goes_at_once(self, waiter: _Waiter) -> bool:
+        """Whether those in the queue wait for other models, and this one has room."""
+        has_room = self.in_flight < self._limit.now and not self.rules.one_at_a_time
+        return has_room and fits(waiter.model, waiter.slots, self._hall())
+
+    def _drop(self, waiter: _Waiter) -> None:
+        """Let one go who was cancelled; what it was just given goes to the next."""
+        if waiter.slot.done() and not waiter.slot.cancelled():
+            if waiter.slot.exception() is None:
+                waiter.slot.result().give_back()
+            return
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+            # It may have been the one for whom the others were kept out.
+            self._advance()
+
+    def _advance(self) -> None:
+        """Take in as many as may enter."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        now, found = self._now(), Pick()
+        while self._waiting and self.in_flight < self._limit.now:
+            found = pick(self._waiting, self._hall(), self.rules, now)
+            if found.place is None:
+                break
+            waiter = self._waiting.pop(found.place)
+            if not waiter.slot.done():
+                waiter.slot.set_result(self._enter(waiter.model, now, now - waiter.arrived))
+        if found.again_s is not None:
+            self._again = asyncio.get_running_loop().call_later(found.again_s, self._advance)
+
+    def _hall(self) -> Hall:
+        return Hall(self._busy, self._held if self.rules.one_at_a_time else None, self._since)
+
+    def _eta_s(self, position: int) -> float | None:
+        return None if self._call_s is None else self._call_s * position / max(1, self.in_flight)
+
+    def _full(self, waiter: _Waiter) -> CapacityError:
+        position = len(self._waiting) + 1
+        eta_s = self._eta_s(position)
+        message = f"{self.name} is busy, and {len(self._waiting)} requests wait for it already"
+        details = {"backend": self.name, "model": waiter.deployment.model, "position": position, "eta_s": eta_s}
+        retry_after_s = _COME_AGAIN_S if eta_s is None else max(1.0, eta_s)
+        return CapacityError(message, hint="try again later", retry_after_s=retry_after_s, details=details)

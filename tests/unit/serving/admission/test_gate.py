@@ -1,0 +1,200 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from roundhouse.core.errors import BackendError, CapacityError, LimitError
+from roundhouse.core.inference import Deployment, InferenceRequest
+from roundhouse.core.runtimes import Traits
+from roundhouse.serving.admission.gate import Gate, Slot
+from roundhouse.serving.admission.gates import Gates
+from roundhouse.serving.admission.rules import GateRules
+from roundhouse.testing.backend import a_deployment, a_request
+from roundhouse.testing.clock import FakeClock
+
+TINY = a_deployment("a/tiny")
+
+
+class Door:
+    """A gate, a clock, and who entered in which order."""
+
+    def __init__(self, **rules: object) -> None:
+        self.clock = FakeClock()
+        self.gate = Gate("a", GateRules(**rules), self.clock.monotonic)  # type: ignore[arg-type]
+        self.entered: list[str] = []
+
+    def first(self, deployment: Deployment = TINY) -> Slot:
+        """Take the slot that is free."""
+        slot = self.gate.take(deployment)
+        assert slot is not None
+        return slot
+
+    def queue(self, id_: str, priority: int = 50, deployment: Deployment = TINY) -> asyncio.Task[Slot]:
+        """Let somebody wait."""
+
+        async def enter() -> Slot:
+            slot = await self.gate.wait(named(id_, priority), deployment)
+            self.entered.append(id_)
+            return slot
+
+        return asyncio.ensure_future(enter())
+
+
+def named(id_: str, priority: int = 50) -> InferenceRequest:
+    """A request with that id."""
+    return replace(a_request(), id=id_, priority=priority)
+
+
+async def settle() -> None:
+    """Let every task run until it waits."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def order_of(door: Door, *wishes: tuple[str, int]) -> list[str]:
+    """Who enters after whom through one slot."""
+    slot, tasks = door.first(), {}
+    for id_, priority in wishes:
+        tasks[id_] = door.queue(id_, priority)
+        await settle()
+    for _ in wishes:
+        slot.leave()
+        await settle()
+        slot = tasks[door.entered[-1]].result()
+    return door.entered
+
+
+async def test_an_unlimited_backend_never_lets_anybody_wait() -> None:
+    """A thousand calls, a thousand slots."""
+    door = Door()
+    assert (len([door.first() for _ in range(1_000)]), door.gate.in_flight) == (1_000, 1_000)
+
+
+async def test_those_who_wait_enter_as_they_came() -> None:
+    """Within equal priority."""
+    door = Door(max_concurrent=1)
+    assert await order_of(door, ("r1", 50), ("r2", 50), ("r3", 50)) == ["r1", "r2", "r3"]
+
+
+async def test_a_higher_priority_goes_first() -> None:
+    """High before normal before low."""
+    door = Door(max_concurrent=1)
+    assert await order_of(door, ("low", 20), ("normal", 50), ("high", 80)) == ["high", "normal", "low"]
+
+
+async def test_a_slot_per_model_is_counted_by_itself() -> None:
+    """A model that is full does not keep the others out, in the queue or not."""
+    door, two = Door(), replace(TINY, upstream="other", traits=Traits(slots=1))
+    one = replace(TINY, traits=Traits(slots=1))
+    door.first(one)
+    waits = door.queue("r1", deployment=one)
+    await settle()
+    enters = door.queue("r2", deployment=two)
+    await settle()
+    assert (waits.done(), enters.done()) == (False, True)
+    waits.cancel()
+
+
+async def test_a_full_queue_says_when_to_come_again() -> None:
+    """With the place it would have had, and how long that would have taken."""
+    door = Door(max_concurrent=1, most_waiting=1)
+    slot = door.first()
+    door.clock.advance(4.0)
+    slot.leave()
+    door.first()
+    waits = door.queue("r1")
+    await settle()
+    with pytest.raises(CapacityError) as caught:
+        await door.gate.wait(named("r2"), TINY)
+    assert (2, 8.0, 8.0) == (
+        caught.value.details["position"],
+        caught.value.details["eta_s"],
+        caught.value.retry_after_s,
+    )
+    waits.cancel()
+
+
+async def test_a_full_queue_sheds_the_last_for_one_who_goes_before() -> None:
+    """A flood of low priority does not keep the high out."""
+    door = Door(max_concurrent=1, most_waiting=1)
+    slot = door.first()
+    low = door.queue("low", 20)
+    await settle()
+    high = door.queue("high", 80)
+    await settle()
+    slot.leave()
+    await settle()
+    assert isinstance(low.exception(), CapacityError)
+    assert high.done()
+
+
+async def test_who_leaves_the_queue_leaves_no_place() -> None:
+    """The next moves up at once."""
+    door = Door(max_concurrent=1)
+    slot = door.first()
+    gone, stays = door.queue("gone"), door.queue("stays")
+    await settle()
+    gone.cancel()
+    await settle()
+    told = door.gate.waiting("stays")
+    assert told is not None
+    assert (told.reason, told.position, door.gate.queued) == ("queued", 1, 1)
+    slot.leave()
+    await settle()
+    assert stays.done()
+
+
+async def test_who_is_cancelled_in_the_moment_of_entering_gives_the_slot_on() -> None:
+    """No slot is lost between giving and taking."""
+    door = Door(max_concurrent=1)
+    slot = door.first()
+    gone, stays = door.queue("gone"), door.queue("stays")
+    await settle()
+    slot.leave()
+    gone.cancel()
+    await settle()
+    assert (gone.cancelled(), stays.done(), door.gate.in_flight) == (True, True, 1)
+
+
+async def test_five_hundred_who_leave_leave_nothing() -> None:
+    """No waiter, no task and no busy slot."""
+    door = Door(max_concurrent=1, most_waiting=500)
+    slot = door.first()
+    tasks = [door.queue(f"r{number}") for number in range(500)]
+    await settle()
+    queued = door.gate.queued
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    slot.leave()
+    assert (500, 0, 0) == (queued, door.gate.queued, door.gate.in_flight)
+
+
+async def test_too_many_is_learned() -> None:
+    """After a 429 fewer are let in; other failures say nothing about that."""
+    door = Door()
+    slots = [door.first() for _ in range(10)]
+    slots[0].leave(BackendError())
+    before = door.gate.limit
+    slots[1].leave(LimitError())
+    slots[2].leave(BackendError(details={"status": 503}))
+    assert (before, door.gate.limit) == (float("inf"), 6.0)
+
+
+async def test_a_swap_is_made_when_the_model_has_stayed_long_enough() -> None:
+    """Without anybody leaving or coming."""
+    door = Door(one_at_a_time=True, min_residency_s=0.01)
+    door.first().leave()
+    async with asyncio.timeout(5):
+        slot = door.queue("r1", deployment=replace(TINY, upstream="other"))
+        await settle()
+        door.clock.advance(1.0)
+        await slot
+    assert door.entered == ["r1"]
+
+
+async def test_two_names_for_one_place_share_its_slots() -> None:
+    """The machine is what is busy."""
+    gates = Gates(FakeClock().monotonic, {"a": GateRules(max_concurrent=1)}, {"a": "here", "b": "here", "c": "there"})
+    assert gates.of("a") is gates.of("b") is gates.of("b")
+    assert gates.of("c") is not gates.of("a")
