@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.backends.kinds.litellm import LiteLLM
+from roundhouse.backends.kinds.lmstudio.backend import LMStudio
+from roundhouse.backends.kinds.mlx import MLX
 from roundhouse.backends.kinds.ollama.backend import Ollama
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
@@ -26,6 +29,7 @@ from roundhouse.core.inference import Chunk, Deployment, Operation
 from roundhouse.core.ports import Backend
 from roundhouse.testing import litellm, mlx
 from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
+from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
 
@@ -89,6 +93,15 @@ async def echo() -> AsyncIterator[Subject]:
 
 
 @pytest.fixture
+async def lmstudio() -> AsyncIterator[Subject]:
+    """LM Studio as its documents describe it."""
+    async with FakeLMStudio() as fake:
+        backend = LMStudio("studio", fake.url)
+        yield Subject(backend, "echo", "text-embed")
+        await backend.close()
+
+
+@pytest.fixture
 async def llamacpp() -> AsyncIterator[Subject]:
     """The embedded runtime."""
     noise = LoadableModel("roundhouse/noise", NOISE, NOISE.stat().st_size, 4096, "llama", has_chat_template=True)
@@ -112,7 +125,7 @@ async def llama_server() -> AsyncIterator[Subject]:
 @pytest.fixture
 async def proxied(litellm_url: str) -> AsyncIterator[Subject]:
     """LiteLLM's proxy."""
-    backend = OpenAICompatible("litellm", litellm_url, api_key=litellm.KEY)
+    backend = LiteLLM("litellm", litellm_url, api_key=litellm.KEY)
     yield Subject(backend, litellm.CHAT_MODEL, litellm.EMBEDDING_MODEL)
     await backend.close()
 
@@ -120,7 +133,7 @@ async def proxied(litellm_url: str) -> AsyncIterator[Subject]:
 @pytest.fixture
 async def mlx_lm(mlx_url: str) -> AsyncIterator[Subject]:
     """mlx_lm.server, which has no embeddings."""
-    backend = OpenAICompatible("mlx", f"{mlx_url}/v1")
+    backend = MLX("mlx", f"{mlx_url}/v1")
     yield Subject(backend, "noise", None)
     await backend.close()
 
@@ -137,6 +150,7 @@ async def ollama() -> AsyncIterator[Subject]:
 @pytest.fixture(
     params=[
         "echo",
+        "lmstudio",
         "ollama",
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),

@@ -18,6 +18,7 @@ from roundhouse.app.neighbours import Neighbours, Origin
 from roundhouse.app.offline import OfflineBackend, OfflineSource, stays_here, those_here
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
+from roundhouse.backends.kinds.presets import address_of
 from roundhouse.backends.llamacpp.memory import need_of
 from roundhouse.backends.llamacpp.resident import RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
@@ -87,9 +88,10 @@ async def build_backends(
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
-            is_away = settings.downloads.offline and wish.url is not None and not stays_here(wish.url)
-            by_name[name] = OfflineBackend(name, wish.url or "") if is_away else _configured(name, wish, workshop)
-            origins[name] = Origin(wish.kind, wish.url, configured=True)
+            url = _address(wish)
+            is_away = settings.downloads.offline and url is not None and not stays_here(url)
+            by_name[name] = OfflineBackend(name, url or "") if is_away else _configured(name, wish, workshop)
+            origins[name] = Origin(wish.kind, url, configured=True)
     neighbours = Neighbours(lambda: _found(settings), lambda each: _discovered(each, workshop), by_name, origins)
     await neighbours.look_around()
 
@@ -164,13 +166,18 @@ def _discovered(found: Found, workshop: Workshop) -> Backend:
     return make(Wish(found.name, found.kind, found.url), workshop)
 
 
+def _address(wish: BackendSettings) -> str | None:
+    """Where a configured backend is: also a provider that needs no address in the settings is elsewhere."""
+    return wish.url or address_of(wish.kind)
+
+
 def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend:
     """One backend of the configuration, made by whoever registered its kind. Raises ConfigError."""
     doors = {door.name: door for door in entry_points(group=_DOORS)}
     if wish.kind not in doors:
         message = f"backends.{name}.kind is {wish.kind!r}, which nobody provides"
         raise ConfigError(message, hint=f"there is {', '.join(sorted(doors))}")
-    keys = (wish.api_key.reveal(),) if wish.api_key else ()
+    keys = tuple(key.reveal() for key in (wish.api_key, *wish.further_keys) if key)
     make: BackendMaker = doors[wish.kind].load()
     options = dict(wish.options)
     wanted = Wish(name, wish.kind, wish.url, keys, wish.models, wish.connect_s, wish.idle_s, options)
@@ -200,7 +207,8 @@ def _elsewhere(settings: Settings) -> frozenset[str]:
     """The names of what backends elsewhere would serve, when nothing may leave this machine."""
     if not settings.downloads.offline:
         return frozenset()
-    away = {name: wish for name, wish in settings.backends.items() if wish.url and not stays_here(wish.url)}
+    urls = {name: _address(wish) for name, wish in settings.backends.items()}
+    away = {name: settings.backends[name] for name, url in urls.items() if url and not stays_here(url)}
     return frozenset([*(f"{name}/" for name in away), *(model for wish in away.values() for model in wish.models)])
 
 

@@ -114,7 +114,7 @@ class Workshop:
 
     events: Events
     clock: Clock
-    #: Variables, for children only, and scrubbed before they get them.
+    #: Variables: for the key of a provider where nobody named another, and for children, scrubbed before they get them.
     environ: Mapping[str, str] = field(repr=False)
     #: A folder of its own for what children need.
     folder: Path

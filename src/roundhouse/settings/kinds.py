@@ -275,3 +275,14 @@ NAMES = Kind(
     lambda value: list(value) if isinstance(value, tuple) else value,
     schema={"type": "array", "items": {"type": "string"}},
 )
+
+
+def _variables(raw: object) -> object:
+    listed = [raw] if isinstance(raw, str) else raw
+    if not isinstance(listed, list):
+        message = 'a list of names of variables such as ["A", "B"]'
+        raise ValueError(message)  # noqa: TRY004 - what every kind raises
+    return tuple(_variable(each) for each in listed)
+
+
+VARIABLES = Kind("list of names of variables", _names_text, _variables, NAMES.show, schema=NAMES.schema)

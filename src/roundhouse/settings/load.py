@@ -23,7 +23,7 @@ _BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 #: The kind of the embedded runtime, and its name unless a section of that kind gives it another.
 _EMBEDDED, _TAKEN = "llamacpp", "local"
 #: Kinds whose values are not repeated: people write passwords and keys there.
-_UNSPOKEN = frozenset({"address", "name of a variable"})
+_UNSPOKEN = frozenset({"address", "name of a variable", "list of names of variables"})
 _ALIAS_NAME = re.compile(r"[^\s/][^\s]{0,199}")
 
 
@@ -247,7 +247,8 @@ def _aliases(reading: _Reading) -> dict[str, tuple[str, ...]]:
 def _backend(name: str, home: Path, reading: _Reading, env: Mapping[str, str]) -> tree.BackendSettings:
     values = _section("backends.NAME", f"backends.{name}", home, reading)
     key = _variable(values["api_key_env"], env) or _content(values["api_key_file"])
-    return tree.BackendSettings(**values, api_key=key)
+    further = tuple(secret for each in values["api_keys_env"] if (secret := _variable(each, env)))
+    return tree.BackendSettings(**values, api_key=key, further_keys=further)
 
 
 def _variable(name: str | None, env: Mapping[str, str]) -> Secret | None:

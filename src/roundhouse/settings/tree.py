@@ -281,6 +281,10 @@ class BackendSettings:
     ]
     url: Annotated[str | None, Key(None, kinds.URL, "Its address, with or without `/v1`")]
     api_key_env: Annotated[str | None, Key(None, kinds.VARIABLE, "Variable that holds its key")]
+    api_keys_env: Annotated[
+        tuple[str, ...],
+        Key([], kinds.VARIABLES, "Variables that hold further keys, used when one has reached its limit"),
+    ]
     api_key_file: Annotated[Path | None, Key(None, kinds.TEXT, "File that holds its key", path=True)]
     models: Annotated[tuple[str, ...], Key([], kinds.NAMES, "Models to use from it; empty is all that it lists")]
     price_in: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of prompt tokens", "USD per million")]
@@ -313,6 +317,8 @@ class BackendSettings:
     ]
     #: What the variable or the file held; ``None`` when neither is named, or what is named is not there.
     api_key: Secret | None = None
+    #: What the variables for further keys held, as far as they are set.
+    further_keys: tuple[Secret, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

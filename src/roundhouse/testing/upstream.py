@@ -115,15 +115,19 @@ class Upstream:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 << 20)
-        app.router.add_get("/v1/models", self._list)
-        app.router.add_post("/v1/chat/completions", self._answering(self._chat))
-        app.router.add_post("/v1/completions", self._answering(self._completion))
-        app.router.add_post("/v1/embeddings", self._answering(self._embeddings))
+        self.add_routes(app)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
+
+    def add_routes(self, app: web.Application) -> None:
+        """Say what is answered where; fakes of one kind add what only that kind has."""
+        app.router.add_get("/v1/models", self._list)
+        app.router.add_post("/v1/chat/completions", self._answering(self._chat))
+        app.router.add_post("/v1/completions", self._answering(self._completion))
+        app.router.add_post("/v1/embeddings", self._answering(self._embeddings))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse.app.compose import Built, build_backends
+from roundhouse.app.offline import OfflineBackend
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.kinds.ollama.backend import Ollama
 from roundhouse.backends.openai.compatible import OpenAICompatible
@@ -59,6 +60,12 @@ async def test_there_is_only_one(home: Path) -> None:
     """Two sections for one runtime contradict each other."""
     with pytest.raises(ConfigError, match="one embedded"):
         await built(home, backends__a__kind="llamacpp", backends__b__kind="llamacpp")
+
+
+async def test_a_provider_without_an_address_is_still_elsewhere(home: Path) -> None:
+    """Offline, nothing of it is asked."""
+    backends = await composed(home, discovery__enabled=False, backends__groq__kind="groq", downloads__offline=True)
+    assert isinstance(backends.by_name["groq"], OfflineBackend)
 
 
 PORTS = ("ollama", "lmstudio", "llamacpp", "mlx", "vllm")

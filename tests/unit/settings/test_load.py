@@ -176,3 +176,16 @@ def test_a_home_that_may_not_be_entered_has_no_file(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "exists", refuse)
     assert load(home=tmp_path, environment={}).config_file is None
+
+
+def test_further_keys_are_what_their_variables_hold(read: Loader) -> None:
+    """One that is not set is left out."""
+    text = '[backends.c]\nurl = "http://x.example"\napi_keys_env = ["A_KEY", "B_KEY"]\n'
+    assert ["hush"] == [key.reveal() for key in read(text, {"B_KEY": "hush"}).backends["c"].further_keys]
+
+
+def test_a_key_among_names_of_variables_is_refused_unrepeated(read: Loader) -> None:
+    """Whoever writes the key where its variable belongs does not see it in the error."""
+    with pytest.raises(ConfigError) as caught:
+        read("[backends.c]\nurl = 'http://h'\napi_keys_env = ['sk-proj-verysecret']\n")
+    assert "verysecret" not in f"{caught.value.message} {caught.value.hint}"

@@ -32,7 +32,7 @@ def test_a_database_password_is_not_in_the_repr() -> None:
 
 def test_every_field_has_a_row_in_the_table() -> None:
     """A field without default, unit and help cannot be configured, so there is none (secrets are derived)."""
-    derived = {"token", "token_file", "api_key", "weights", "licenses"}
+    derived = {"token", "token_file", "api_key", "further_keys", "weights", "licenses"}
     fields = {
         f"{section}.{field.name}"
         for section, owner in SECTIONS.items()

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
 from http import HTTPStatus
+from typing import Self
 
 import aiohttp
 import msgspec
@@ -24,6 +25,7 @@ from roundhouse.backends.openai.connection import (
     read_to_end,
     unreachable,
 )
+from roundhouse.backends.openai.keys import KeyRing, Way
 from roundhouse.backends.wire.bodies import asking_for_floats, asks_for_base64, in_base64, is_about_base64, rewrite
 from roundhouse.backends.wire.chunks import read_answer
 from roundhouse.backends.wire.listing import Listed, read_list, undeclared
@@ -49,33 +51,34 @@ class OpenAICompatible:
     features: frozenset[Feature] = frozenset()
 
     @classmethod
-    def made(cls, wish: Wish, _workshop: Workshop) -> OpenAICompatible:
+    def made(cls, wish: Wish, _workshop: Workshop) -> Self:
         """Make one as it was configured. Raises ConfigError."""
         if wish.url is None:
             message = f"backends.{wish.name} needs a url"
             raise ConfigError(message)
         terms = Terms(connect_s=wish.connect_s, idle_s=wish.idle_s)
-        return cls(wish.name, wish.url, api_key=wish.keys[0] if wish.keys else None, models=wish.models, terms=terms)
+        return cls(wish.name, wish.url, api_key=wish.keys, models=wish.models, terms=terms)
 
     def __init__(
         self,
         name: str,
         url: str,
         *,
-        api_key: str | None = None,
+        api_key: str | Sequence[str] | None = None,
         models: Sequence[str] = (),
         terms: Terms | None = None,
     ) -> None:
         self.name = name
         self.url = _with_version(url)
-        self._api_key = api_key
+        self._api_keys = (api_key,) if isinstance(api_key, str) else tuple(api_key or ())
         self._models = tuple(models)
         self._terms = terms or Terms()
         self._local = is_loopback(self.url) if self._terms.local is None else self._terms.local
         self._list_url = URL(f"{self.url}/models", encoded=True)
         self._urls = {operation: URL(f"{self.url}/{path}", encoded=True) for operation, path in _PATHS.items()}
         self._paths = {operation: url.raw_path_qs.encode("ascii") for operation, url in self._urls.items()}
-        self._connection = Connection(self._list_url, api_key, self._terms)
+        ways = [Connection(self._list_url, key, self._terms) for key in self._api_keys or (None,)]
+        self._connection: Way = ways[0] if len(ways) == 1 else KeyRing(ways)
         #: Learnt from its refusal of base64.
         self._floats_only = False
 
@@ -203,7 +206,9 @@ class OpenAICompatible:
 
     def _named(self, error: RoundhouseError) -> RoundhouseError:
         """The same error, saying whose it is and never what our key is."""
-        message = error.message if self._api_key is None else error.message.replace(self._api_key, "…")
+        message = error.message
+        for key in self._api_keys:
+            message = message.replace(key, "…")
         error.message = f"{self.name}: {message}"
         error.args = (error.message,)
         error.details = {**error.details, "backend": self.name}

@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from roundhouse.backends.wire.limits import limits_of, wait_of
 from roundhouse.core.errors import (
     BackendError,
     LimitError,
@@ -66,7 +67,10 @@ def failure(status: int, headers: Mapping[str, str], data: bytes) -> RoundhouseE
     message = error.message or f"HTTP {status}"
     details = _details(status, error)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return LimitError(message, retry_after_s=retry_after(headers), details=details)
+        limits = limits_of(headers)
+        wait_s = retry_after(headers)
+        details |= {"limits": limits} if limits else {}
+        return LimitError(message, retry_after_s=wait_of(limits) if wait_s is None else wait_s, details=details)
     about = f"{error.type} {error.code} {message}"
     if status in _KEY_REFUSED or (status == HTTPStatus.BAD_REQUEST and _UNKNOWN_KEY.search(about)):
         message = f"the key is refused: {message}"

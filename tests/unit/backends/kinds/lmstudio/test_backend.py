@@ -1,0 +1,144 @@
+"""LM Studio as a backend, over a fake that has its quirks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from roundhouse.backends.kinds.lmstudio.backend import LMStudio
+from roundhouse.core.errors import BackendError, CapacityError, NotFoundError
+from roundhouse.core.inference import Capability, Deployment, Residency
+from roundhouse.core.runtimes import Feature
+from roundhouse.testing.asking import ask_chat
+from roundhouse.testing.lmstudio import Api, FakeLMStudio
+
+
+@asynccontextmanager
+async def studio(api: Api = Api.V1) -> AsyncIterator[tuple[FakeLMStudio, LMStudio]]:
+    """A fake of that version, and the backend over it."""
+    async with FakeLMStudio(api) as fake:
+        backend = LMStudio("studio", fake.url)
+        yield fake, backend
+        await backend.close()
+
+
+async def echo_of(backend: LMStudio) -> Deployment:
+    """The model that chats."""
+    return next(each for each in await backend.deployments() if each.model == "echo")
+
+
+async def test_what_is_not_loaded_is_cold_and_has_no_context_yet() -> None:
+    """The maximum is what the weights allow, not what would be served."""
+    async with studio() as (_, backend):
+        echo = await echo_of(backend)
+    assert (Residency.COLD, None, 131_072) == (echo.residency, echo.context, echo.traits.context_max)
+
+
+async def test_traits_are_told() -> None:
+    """Quantisation, parameters, family, format, size and the seconds that loading took are known."""
+    async with studio() as (_, backend):
+        await backend.load("echo", context=8192)
+        echo = await echo_of(backend)
+    told = echo.traits
+    assert ("Q4_K_M", 7 * 10**9, "llama", "gguf") == (told.quantization, told.parameters, told.family, told.format)
+    assert (8192, 4, 1000, 2.5) == (echo.context, told.slots, told.size, told.load_s)
+
+
+@pytest.mark.parametrize("api", list(Api))
+async def test_fifty_first_requests_are_one_load(api: Api) -> None:
+    """LM Studio itself would load a copy for each."""
+    async with studio(api) as (fake, backend):
+        echo = await echo_of(backend)
+        fake.may_load.clear()
+        asked = [asyncio.create_task(backend.answer(ask_chat(), echo)) for _ in range(50)]
+        await fake.until(lambda: fake.loads["echo"] > 0)
+        fake.may_load.set()
+        answers = await asyncio.gather(*asked)
+    assert (50, 1) == (len(answers), fake.loads["echo"])
+
+
+async def test_who_stops_waiting_does_not_stop_the_load() -> None:
+    """A client that leaves takes nothing from those who still wait."""
+    async with studio() as (fake, backend):
+        echo = await echo_of(backend)
+        fake.may_load.clear()
+        first, second = (asyncio.create_task(backend.answer(ask_chat(), echo)) for _ in range(2))
+        await fake.until(lambda: fake.loads["echo"] > 0)
+        first.cancel()
+        fake.may_load.set()
+        assert (await second).data
+    assert 1 == fake.loads["echo"]
+
+
+async def test_a_copy_is_unloaded_by_its_own_name() -> None:
+    """The key of a model is not the id of its instance."""
+    async with studio() as (fake, backend):
+        await backend.load("echo")
+        assert ["echo:1"] == list(fake.instances)
+        await backend.unload("echo")
+        assert {} == fake.instances
+
+
+async def test_what_is_in_memory_is_not_loaded_again() -> None:
+    """Somebody may have loaded it in the window of LM Studio."""
+    async with studio() as (fake, backend):
+        fake.instances["mine"] = ("echo", 4096)
+        fake.models = (*fake.models, "mine")
+        assert (await backend.answer(ask_chat(), await echo_of(backend))).data
+    assert (0, "mine") == (fake.loads["echo"], fake.seen[0].body["model"])
+
+
+async def test_a_larger_context_takes_the_place_of_a_smaller() -> None:
+    """One copy of a model is enough."""
+    async with studio() as (fake, backend):
+        await backend.load("echo", context=2048)
+        await backend.load("echo", context=8192)
+    assert [("echo", 8192)] == list(fake.instances.values())
+
+
+async def test_no_memory_is_no_failure_of_the_backend() -> None:
+    """It is a matter of room."""
+    async with studio() as (fake, backend):
+        fake.is_full = True
+        with pytest.raises(CapacityError, match="studio: Failed to load"):
+            await backend.load("echo")
+
+
+async def test_a_model_that_is_not_there_cannot_be_loaded() -> None:
+    """And the error says where to get it."""
+    async with studio() as (_, backend):
+        with pytest.raises(NotFoundError, match="no model gone"):
+            await backend.load("gone")
+
+
+async def test_the_older_api_tells_the_state_too() -> None:
+    """Version 0 knows what is loaded and with how much context."""
+    async with studio(Api.V0) as (_, backend):
+        await backend.load("echo")
+        echo = await echo_of(backend)
+    assert (Residency.LOADED, 4096, True) == (echo.residency, echo.context, Capability.VISION in echo.capabilities)
+
+
+async def test_the_older_api_cannot_unload() -> None:
+    """What it cannot do it does not claim, and says so when asked."""
+    async with studio(Api.V0) as (_, backend):
+        await backend.deployments()
+        assert frozenset({Feature.LOAD}) == backend.features
+        with pytest.raises(BackendError, match="cannot unload"):
+            await backend.unload("echo")
+
+
+async def test_without_a_native_api_nothing_is_claimed_of_residency() -> None:
+    """OpenAI's list shows everything that is downloaded as if it were served; unknown paths are answered with 200."""
+    async with studio(Api.OPENAI) as (fake, backend):
+        assert Residency.UNKNOWN == (await echo_of(backend)).residency
+    assert ["/api/v1/models", "/api/v0/models"] == fake.unknown_paths
+
+
+@pytest.mark.parametrize(("api", "said"), [(Api.V1, "API v1; loaded: 0 of 2"), (Api.V0, "API v0; loaded: 0 of 2")])
+async def test_health_says_what_is_loaded(api: Api, said: str) -> None:
+    """By the list, which loads nothing."""
+    async with studio(api) as (fake, backend):
+        health = await backend.health()
+    assert (True, f"LM Studio, {said}", 0) == (health.ok, health.detail, fake.loads.total())

@@ -1,0 +1,94 @@
+"""Kinds that tell more than OpenAI's dialect does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from roundhouse.backends.kinds.asking import Asking
+from roundhouse.backends.kinds.litellm import LiteLLM
+from roundhouse.backends.kinds.mlx import MLX
+from roundhouse.backends.kinds.vllm import VLLM
+from roundhouse.core.inference import Capability
+from roundhouse.testing.upstream import Upstream
+
+
+class Telling(Upstream):
+    """A fake that answers further paths."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.answers = answers
+        self.asked: list[str] = []
+
+    def add_routes(self, app: web.Application) -> None:
+        """First what is told, then the dialect."""
+        for path in self.answers.keys() - {"/v1/models"}:
+            app.router.add_get(path, self._tell)
+        super().add_routes(app)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        return await (self._tell(request) if request.path in self.answers else super()._list(request))
+
+    async def _tell(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path)
+        return web.json_response(self.answers[request.path])
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "said", "detail"),
+    [
+        (VLLM, "/version", {"version": "0.9"}, "vLLM 0.9"),
+        (MLX, "/health", {"status": "ok"}, "mlx_lm.server answers"),
+        (LiteLLM, "/health/liveliness", "I'm alive!", "LiteLLM answers"),
+    ],
+)
+async def test_health_is_one_cheap_question(kind: type[Asking], path: str, said: object, detail: str) -> None:
+    """Nothing that bills or reads a whole cache."""
+    async with Telling({path: said}) as fake:
+        backend = kind("it", fake.url)
+        health = await backend.health()
+        await backend.close()
+    assert (True, detail, [path]) == (health.ok, health.detail, fake.asked)
+
+
+async def test_what_is_no_vllm_is_not_well() -> None:
+    """Another answer is no version."""
+    async with Telling({"/version": []}) as fake:
+        backend = VLLM("it", fake.url)
+        health = await backend.health()
+        await backend.close()
+    assert (False, "it: /version answers something else") == (health.ok, health.detail)
+
+
+async def test_a_served_name_stands_for_a_repository() -> None:
+    """What vLLM was started with is its root."""
+    model = {"id": "echo", "object": "model", "owned_by": "vllm", "root": "owner/repo", "max_model_len": 2048}
+    async with Telling({"/v1/models": {"object": "list", "data": [model]}}) as fake:
+        backend = VLLM("it", fake.url)
+        (echo,) = await backend.deployments()
+        await backend.close()
+    assert ("owner/repo", 2048) == (echo.traits.repo, echo.context)
+
+
+async def test_litellm_promises_what_is_true_of_all_behind_a_name() -> None:
+    """One name may stand for several deployments."""
+    rows = [
+        {"model_name": "echo", "model_info": {"mode": "chat", "max_input_tokens": 8000, "supports_vision": True}},
+        {"model_name": "echo", "model_info": {"mode": "chat", "max_input_tokens": 4000, "supports_vision": None}},
+    ]
+    async with Telling({"/model/info": {"data": rows}}) as fake:
+        backend = LiteLLM("it", fake.url)
+        (echo,) = await backend.deployments()
+        await backend.close()
+    assert (4000, False) == (echo.context, Capability.VISION in echo.capabilities)
+
+
+@pytest.mark.parametrize("told", [{}, {"/model/info": {"detail": "no"}}])
+async def test_a_key_that_may_not_ask_still_has_its_models(told: Mapping[str, Any]) -> None:
+    """The list is enough."""
+    async with Telling(told) as fake:
+        backend = LiteLLM("it", fake.url)
+        assert ["echo"] == [each.model for each in await backend.deployments()]
+        await backend.close()

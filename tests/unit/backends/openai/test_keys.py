@@ -1,0 +1,78 @@
+"""Several keys for one address."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from roundhouse.backends.openai.compatible import OpenAICompatible
+from roundhouse.core.errors import BackendError, LimitError
+from roundhouse.core.inference import Deployment
+from roundhouse.testing.asking import ask_chat
+from roundhouse.testing.upstream import Fault, Planned, Upstream
+
+ECHO = Deployment("cloud", "echo", "echo", frozenset())
+LIMITED = Planned(Fault.STATUS, 429, (("Retry-After", "30"),))
+REFUSED = Planned(Fault.STATUS, 401)
+
+
+@asynccontextmanager
+async def cloud(*faults: Planned) -> AsyncIterator[tuple[Upstream, OpenAICompatible]]:
+    """A provider for which there are two keys."""
+    async with Upstream() as upstream:
+        upstream.plan(*faults)
+        backend = OpenAICompatible("cloud", upstream.url, api_key=("first", "second"))
+        yield upstream, backend
+        await backend.close()
+
+
+def used(upstream: Upstream) -> list[str]:
+    """The keys that came, in their order."""
+    return [seen.headers["Authorization"].removeprefix("Bearer ") for seen in upstream.seen]
+
+
+@pytest.mark.parametrize("fault", [LIMITED, REFUSED, Planned(Fault.STATUS, 403)])
+async def test_the_next_key_answers_when_one_may_not(fault: Planned) -> None:
+    """And goes on answering: the first rests, or is not used again."""
+    async with cloud(fault) as (upstream, backend):
+        for _ in range(2):
+            assert (await backend.answer(ask_chat(), ECHO)).data
+    assert ["first", "second", "second"] == used(upstream)
+    assert Counter({Fault.STATUS: 1}) == upstream.fired
+
+
+@pytest.mark.parametrize("fault", [LIMITED, REFUSED])
+async def test_streams_change_keys_too(fault: Planned) -> None:
+    """Before the first byte nothing is lost."""
+    async with cloud(fault) as (upstream, backend):
+        chunks = [chunk async for chunk in backend.stream(ask_chat(stream=True), ECHO)]
+    assert any(chunk.final for chunk in chunks)
+    assert ["first", "second"] == used(upstream)
+
+
+async def test_when_all_rest_nobody_is_asked() -> None:
+    """The error says when the first of them may be used again."""
+    async with cloud(LIMITED, LIMITED) as (upstream, backend):
+        for _ in range(2):
+            with pytest.raises(LimitError) as caught:
+                await backend.answer(ask_chat(), ECHO)
+    assert 2 == len(upstream.seen)
+    assert caught.value.retry_after_s == pytest.approx(30, abs=5)
+
+
+async def test_a_failure_is_not_the_keys() -> None:
+    """What is out of order is so with any key."""
+    async with cloud(Planned(Fault.STATUS, 500)) as (upstream, backend):
+        with pytest.raises(BackendError):
+            await backend.answer(ask_chat(), ECHO)
+    assert ["first"] == used(upstream)
+
+
+async def test_no_key_is_in_an_error() -> None:
+    """Whichever of them the provider repeats."""
+    told = b'{"error":{"message":"bad key second, bad key first"}}'
+    async with cloud(Planned(Fault.STATUS, 500, body=told)) as (_, backend):
+        with pytest.raises(BackendError) as caught:
+            await backend.answer(ask_chat(), ECHO)
+    assert "cloud: bad key …, bad key …" == caught.value.message
