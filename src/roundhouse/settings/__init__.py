@@ -1,6 +1,7 @@
 """The one settings tree: read once, frozen, every value knows where it came from."""
 
 from roundhouse.settings.load import load
+from roundhouse.settings.secret import Secret
 from roundhouse.settings.tree import (
     KEYS,
     BackendSettings,
@@ -11,7 +12,6 @@ from roundhouse.settings.tree import (
     Provenance,
     RoutingSettings,
     RuntimeSettings,
-    Secret,
     ServerSettings,
     Settings,
     StorageSettings,

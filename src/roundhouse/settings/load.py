@@ -17,7 +17,8 @@ from typing import Any, cast
 from roundhouse.core.errors import ConfigError
 from roundhouse.settings import tree
 from roundhouse.settings.gather import PREFIX, Given, from_environment, from_file, from_flags
-from roundhouse.settings.tree import KEYS, Key, Provenance, Secret, Settings
+from roundhouse.settings.secret import Secret
+from roundhouse.settings.tree import KEYS, Key, Provenance, Settings
 
 _BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 #: The kind of the embedded runtime, and its name unless a section of that kind gives it another.

@@ -156,9 +156,12 @@ class Pulls:
 
     async def recover(self) -> None:
         """Start the jobs of transfers whose process died before their job was known; the others join theirs."""
-        waiting = [known for known in await self._transfers.list(limit=_ALL) if not known.state.over]
+        listed = await self._transfers.list(limit=_ALL)
+        waiting = [known for known in listed if not known.state.over]
         self._under_way.update(known.id for known in waiting)
-        await asyncio.to_thread(self._plans.keep_only, set(self._under_way))
+        # The job of one that was cancelled may still have to run: by its plan it finds what is to be removed.
+        cancelled = {known.id for known in listed if known.state is TransferState.CANCELLED}
+        await asyncio.to_thread(self._plans.keep_only, self._under_way | cancelled)
         for known in waiting:
             if known.id not in self._live:
                 await self._start_job(known.id, _argument(known.ref, known.model))
