@@ -87,7 +87,7 @@ def _row(one: BackendStatus, day: Sequence[DeploymentFigures]) -> list[Cell | st
         ", ".join(one.loaded) or "-",
         str(sum(each.requests for each in day)),
         str(sum(sum(each.errors.values()) for each in day)),
-        Cell(wording.millis(one.latency_ms), "" if one.latency_ms is None else one.latency_ms),
+        Cell(wording.millis(one.latency_ms), "" if one.latency_ms is None else round(one.latency_ms, 1)),
         one.url or "-",
         one.detail,
     ]
@@ -157,7 +157,10 @@ def test(invocation: Invocation, name: str, *, prompt: bool) -> int:
         [Cell("backend", style="dim"), outcome.name],
         [Cell("state", style="dim"), Cell("ok" if outcome.ok else "failed", style="ok" if outcome.ok else "fail")],
         [Cell("detail", style="dim"), outcome.detail],
-        [Cell("answered in", style="dim"), Cell(wording.millis(outcome.latency_ms), outcome.latency_ms or "")],
+        [
+            Cell("answered in", style="dim"),
+            Cell(wording.millis(outcome.latency_ms), round(outcome.latency_ms or 0.0, 1) or ""),
+        ],
     ]
     if outcome.reply is not None:
         facts.append([Cell("said", style="dim"), outcome.reply])
