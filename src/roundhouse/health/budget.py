@@ -5,8 +5,9 @@ Without it every failure of a busy backend would at once become a call of anothe
 
 from __future__ import annotations
 
-#: What one request brings, what one second brings, and what there may be at most.
-_PER_REQUEST, _PER_SECOND, _MOST = 0.1, 1.0, 10.0
+#: What one request brings, what one second brings, and what there may be at most: a backend that dies takes with it all
+#: that it was answering, and these few dozen shall get their second try.
+_PER_REQUEST, _PER_SECOND, _MOST = 0.1, 1.0, 32.0
 
 
 class RetryBudget:
