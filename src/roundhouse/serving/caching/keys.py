@@ -40,6 +40,11 @@ class Question:
     body: dict[str, object]
 
 
+def may_be_deterministic(body: bytes) -> bool:
+    """Whether *body* is worth reading: one that never says what makes an answer repeatable is not."""
+    return b'"temperature"' in body or b'"seed"' in body
+
+
 def question_of(request: InferenceRequest) -> Question | None:
     """Read what *request* asks; ``None`` when readers may differ about it, so that no answer to it can be kept."""
     try:

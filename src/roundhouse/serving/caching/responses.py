@@ -22,7 +22,7 @@ from roundhouse.serving.attempts import Served
 from roundhouse.serving.caching import kept
 from roundhouse.serving.caching.embeddings import EmbeddingCache, Kept, all_known, batch_of, fill
 from roundhouse.serving.caching.flights import Flight, Flights, may_begin_again
-from roundhouse.serving.caching.keys import Question, key_of, question_of
+from roundhouse.serving.caching.keys import Question, key_of, may_be_deterministic, question_of
 from roundhouse.serving.caching.records import record_of, served_by
 from roundhouse.serving.caching.streams import Replay, Shared
 from roundhouse.serving.serve import Serving
@@ -122,12 +122,12 @@ class Caching:
         """What is to be looked up; ``None`` when *request* is served as if there were no cache."""
         if request.cache is CacheUse.OFF:
             return None
+        always = request.profile.operation is Operation.EMBEDDING or request.cache is not CacheUse.AUTO
+        if not (always or may_be_deterministic(request.body)):
+            return None  # most requests: their bodies are not looked at any closer
         started = self._clock.monotonic()
         question = question_of(request)
-        if question is None:
-            return None
-        always = request.profile.operation is Operation.EMBEDDING or request.cache is not CacheUse.AUTO
-        if not (always or question.deterministic):
+        if question is None or not (always or question.deterministic):
             return None
         try:
             return _Case(request, question, self._serving.chosen(request.profile), started)
