@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import aiohttp
@@ -35,6 +36,11 @@ class Terms:
     idle_s: float = 120.0
     #: For the list of models, which people wait for.
     list_s: float = 5.0
+    #: Which header the key goes into, and what stands before it there.
+    key_header: str = "Authorization"
+    key_prefix: str = "Bearer "
+    #: Sent with every request.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Connection:
@@ -45,8 +51,9 @@ class Connection:
     def __init__(self, url: URL, api_key: str | None, terms: Terms) -> None:
         self._terms = terms
         self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "roundhouse"}
+        self._headers |= terms.headers
         if api_key is not None:
-            self._headers["Authorization"] = f"Bearer {api_key}"
+            self._headers[terms.key_header] = f"{terms.key_prefix}{api_key}"
         self._poster = Poster(url, self._headers, keep_alive=terms.keep_alive, connect_s=terms.connect_s)
         self._pooled: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None

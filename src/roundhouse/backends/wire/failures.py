@@ -27,7 +27,7 @@ _EXCERPT = 400
 _FAILURES = range(400, 600)
 _KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REQUEST_REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
-_SECRET = re.compile(r"\b(?:sk|rh|hf|gsk|xai|pk)[-_][A-Za-z0-9_\-*.]{8,}")
+_SECRET = re.compile(r"\b(?:(?:sk|rh|hf|gsk|xai|pk)[-_]|AIza)[A-Za-z0-9_\-*.]{8,}")
 #: How backends say that they do not know a model, when the status alone does not.
 _UNKNOWN_MODEL = re.compile(
     r"model_not_found|invalid model name|model\b.{0,120}\b(not found|does not exist|unknown)", re.IGNORECASE | re.DOTALL
