@@ -1,4 +1,4 @@
-"""What every stream of ours has in common: pieces come out, nothing goes in. Knows nothing about where they come from."""
+"""What every stream of ours has in common: pieces come out, nothing goes in. Knows nothing of where they come from."""
 
 from __future__ import annotations
 
