@@ -6,7 +6,7 @@ Knows nothing about dialects. Each key has connections of its own, because the k
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -15,9 +15,17 @@ import aiohttp
 from yarl import URL
 
 from roundhouse.backends.openai.connection import read
-from roundhouse.core.errors import BackendError, LimitError, RoundhouseError
+from roundhouse.backends.wire.failures import Failure, KeyRefusedError, failure
+from roundhouse.core.errors import LimitError, RoundhouseError
 
-_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+#: Statuses with which a key may be meant: some say with 400 that they do not know it, some with 402 that it is empty.
+_ABOUT_KEYS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.PAYMENT_REQUIRED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
 #: How long a key rests when the provider does not say.
 _REST_S = 1.0
 
@@ -48,12 +56,13 @@ class _Key:
 class KeyRing:
     """The ways to one backend, one for each key."""
 
-    def __init__(self, ways: Sequence[Way]) -> None:
+    def __init__(self, ways: Sequence[Way], read_failure: Failure = failure) -> None:
         self._keys = [_Key(way) for way in ways]
+        self._read_failure = read_failure
 
     async def get(self, url: URL) -> aiohttp.ClientResponse:
-        """Ask for something small, with the key that is used now. To be released by the caller."""
-        return await self._usable()[0].way.get(url)
+        """Ask for something small. To be released by the caller. Raises RoundhouseError."""
+        return await self._first(lambda way: way.get(url))
 
     async def whole(self, path: bytes, body: bytes, timeout_s: float) -> bytes:
         """The body of an answer that is a success. Raises RoundhouseError."""
@@ -61,28 +70,32 @@ class KeyRing:
         for key in self._usable():
             try:
                 return await key.way.whole(path, body, timeout_s)
-            except (LimitError, BackendError) as error:
+            except (LimitError, KeyRefusedError) as error:
                 failed = self._noted(key, error)
         raise failed or self._resting()
 
     async def stream(self, url: URL, body: bytes, timeout_s: float) -> aiohttp.ClientResponse:
         """The response to a streamed request. To be released by the caller. Raises RoundhouseError."""
-        failed: RoundhouseError | None = None
-        for key in self._usable():
-            response = await key.way.stream(url, body, timeout_s)
-            if response.status != HTTPStatus.TOO_MANY_REQUESTS and response.status not in _REFUSED:
-                return response
-            try:
-                async with response:
-                    await read(response)
-            except (LimitError, BackendError) as error:
-                failed = self._noted(key, error)
-        raise failed or self._resting()
+        return await self._first(lambda way: way.stream(url, body, timeout_s))
 
     async def close(self) -> None:
         """Let go of all sockets."""
         for key in self._keys:
             await key.way.close()
+
+    async def _first(self, ask: Callable[[Way], Awaitable[aiohttp.ClientResponse]]) -> aiohttp.ClientResponse:
+        """The first response that no key is to blame for."""
+        failed: RoundhouseError | None = None
+        for key in self._usable():
+            response = await ask(key.way)
+            if response.status not in _ABOUT_KEYS:
+                return response
+            try:
+                async with response:
+                    await read(response, self._read_failure)
+            except (LimitError, KeyRefusedError) as error:
+                failed = self._noted(key, error)
+        raise failed or self._resting()
 
     def _usable(self) -> list[_Key]:
         """The keys to try, the one in use first; all of them when all were refused: somebody may have paid.
@@ -97,13 +110,11 @@ class KeyRing:
         return usable
 
     def _noted(self, key: _Key, error: RoundhouseError) -> RoundhouseError:
-        """The same error, if another key may do better; else raises it."""
+        """The same error, after which another key may do better."""
         if isinstance(error, LimitError):
             key.rests_until = asyncio.get_running_loop().time() + (error.retry_after_s or _REST_S)
-            return error
-        if error.details.get("status") not in _REFUSED:
-            raise error
-        key.refused = True
+        else:
+            key.refused = True
         return error
 
     def _resting(self) -> LimitError:
