@@ -160,7 +160,7 @@ def _format(given: Fields) -> dict[str, object]:
         message = f"response_format is of type {form.type!r}, which Gemini has no word for"
         raise SchemaError(message)
     made: dict[str, object] = {"responseMimeType": "application/json"}
-    if form.json_schema is not None and bytes(form.json_schema.schema):
+    if form.json_schema is not None and bytes(form.json_schema.schema) not in (b"", b"null"):
         made["responseJsonSchema"] = schema_of(form.json_schema.schema)
     return made
 

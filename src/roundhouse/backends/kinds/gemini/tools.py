@@ -12,6 +12,7 @@ import msgspec
 from roundhouse.core.errors import SchemaError
 
 _DEEPEST = 64
+_NO_SCHEMA = (b"", b"null")
 #: Words whose value is named by somebody else, so that ``const`` below it is a name.
 _NAMES = ("properties", "$defs", "definitions", "patternProperties")
 
@@ -19,7 +20,8 @@ _NAMES = ("properties", "$defs", "definitions", "patternProperties")
 class _Function(msgspec.Struct):
     name: str
     description: str | None = None
-    parameters: msgspec.Raw | None = None
+    #: Raw also when null, for a union with ``None`` refuses objects.
+    parameters: msgspec.Raw = msgspec.Raw()
 
 
 class _Tool(msgspec.Struct):
@@ -79,7 +81,7 @@ def _declaration(tool: _Tool) -> dict[str, object]:
     made: dict[str, object] = {"name": function.name}
     if function.description:
         made["description"] = function.description
-    if function.parameters is not None:
+    if bytes(function.parameters) not in _NO_SCHEMA:
         made["parametersJsonSchema"] = schema_of(function.parameters)
     return made
 
