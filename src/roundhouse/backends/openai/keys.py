@@ -61,8 +61,11 @@ class KeyRing:
         self._read_failure = read_failure
 
     async def get(self, url: URL) -> aiohttp.ClientResponse:
-        """Ask for something small. To be released by the caller. Raises RoundhouseError."""
-        return await self._first(lambda way: way.get(url))
+        """Ask for something small, also with keys that rest: what limits answers does not limit that.
+
+        To be released by the caller. Raises RoundhouseError.
+        """
+        return await self._first(lambda way: way.get(url), sorted(self._accepted(), key=lambda key: key.rests_until))
 
     async def whole(self, path: bytes, body: bytes, timeout_s: float) -> bytes:
         """The body of an answer that is a success. Raises RoundhouseError."""
@@ -76,17 +79,19 @@ class KeyRing:
 
     async def stream(self, url: URL, body: bytes, timeout_s: float) -> aiohttp.ClientResponse:
         """The response to a streamed request. To be released by the caller. Raises RoundhouseError."""
-        return await self._first(lambda way: way.stream(url, body, timeout_s))
+        return await self._first(lambda way: way.stream(url, body, timeout_s), self._usable())
 
     async def close(self) -> None:
         """Let go of all sockets."""
         for key in self._keys:
             await key.way.close()
 
-    async def _first(self, ask: Callable[[Way], Awaitable[aiohttp.ClientResponse]]) -> aiohttp.ClientResponse:
-        """The first response that no key is to blame for."""
+    async def _first(
+        self, ask: Callable[[Way], Awaitable[aiohttp.ClientResponse]], keys: Sequence[_Key]
+    ) -> aiohttp.ClientResponse:
+        """The first response that none of *keys* is to blame for."""
         failed: RoundhouseError | None = None
-        for key in self._usable():
+        for key in keys:
             response = await ask(key.way)
             if response.status not in _ABOUT_KEYS:
                 return response
@@ -97,14 +102,14 @@ class KeyRing:
                 failed = self._noted(key, error)
         raise failed or self._resting()
 
-    def _usable(self) -> list[_Key]:
-        """The keys to try, the one in use first; all of them when all were refused: somebody may have paid.
+    def _accepted(self) -> list[_Key]:
+        """The keys that were not refused; all of them when all were: somebody may have paid."""
+        return [key for key in self._keys if not key.refused] or self._keys
 
-        Raises LimitError when all that are not refused rest.
-        """
-        accepted = [key for key in self._keys if not key.refused] or self._keys
+    def _usable(self) -> list[_Key]:
+        """The keys to try, the one in use first. Raises LimitError when all that are not refused rest."""
         now = asyncio.get_running_loop().time()
-        usable = [key for key in accepted if key.rests_until <= now]
+        usable = [key for key in self._accepted() if key.rests_until <= now]
         if not usable:
             raise self._resting()
         return usable
@@ -118,6 +123,5 @@ class KeyRing:
         return error
 
     def _resting(self) -> LimitError:
-        accepted = [key for key in self._keys if not key.refused] or self._keys
-        soonest = min(key.rests_until for key in accepted) - asyncio.get_running_loop().time()
+        soonest = min(key.rests_until for key in self._accepted()) - asyncio.get_running_loop().time()
         return LimitError("all its keys have reached their limits", retry_after_s=max(0.0, soonest))

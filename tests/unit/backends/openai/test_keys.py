@@ -79,6 +79,14 @@ async def test_when_all_rest_nobody_is_asked() -> None:
     assert caught.value.retry_after_s == pytest.approx(30, abs=5)
 
 
+async def test_a_backend_whose_keys_rest_is_well() -> None:
+    """Who has asked too much has not found it ill."""
+    async with cloud(LIMITED, LIMITED) as (_, backend):
+        with pytest.raises(LimitError):
+            await backend.answer(ask_chat(), ECHO)
+        assert (await backend.health()).ok
+
+
 async def test_a_failure_is_not_the_keys() -> None:
     """What is out of order is so with any key."""
     async with cloud(Planned(Fault.STATUS, 500)) as (upstream, backend):
