@@ -96,6 +96,8 @@ class FakeGemini:
         self.keys = set(keys)
         #: Models in one page of the list at most.
         self.page = page
+        #: What stands in the place of the list, if not that.
+        self.rubbish: str | None = None
         self.seen: list[Seen] = []
         self.fired: Counter[Fault] = Counter()
         #: Set when a client did not wait for the end.
@@ -145,6 +147,8 @@ class FakeGemini:
             self._note(request, {})
         except RefusedError as refused:
             return _pretty(refused.body, refused.code)
+        if self.rubbish is not None:
+            return web.Response(text=self.rubbish)
         models = list(self.models.values())
         begin = int(request.query.get("pageToken") or 0)
         end = begin + min(int(request.query.get("pageSize") or 50), self.page)

@@ -139,6 +139,9 @@ def test_what_would_change_the_answer_is_refused_by_its_name(field: str, value: 
         b'{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"x","arguments":"[1"}}]}]}',
         b'{"messages":[{"role":"user","content":"hi"}],"tools":[{"type":"custom","custom":{"name":"x"}}]}',
         b'{"messages":[{"role":"user","content":"hi"}],"response_format":{"type":"grammar"}}',
+        b'{"messages":[{"role":"user","content":[{"type":"file","file":{}}]}]}',
+        b'{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-abc"}}]}]}',
+        b'{"messages":[{"role":"user","content":"hi"}],"tools":[{"function":{"name":"x"}}],"tool_choice":{"type":"custom"}}',
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused(body: bytes) -> None:
@@ -166,6 +169,17 @@ def test_who_speaks_twice_is_one() -> None:
     """And who says nothing is nobody: an empty content is refused."""
     said = contents(USER, {"role": "assistant", "content": ""}, {"role": "user", "content": "there"})
     assert [{"role": "user", "parts": [{"text": "hi"}, {"text": "there"}]}] == said
+
+
+def test_a_refusal_was_said_too() -> None:
+    """It is what the model answered."""
+    said = contents(USER, {"role": "assistant", "content": None, "refusal": "no"})
+    assert {"role": "model", "parts": [{"text": "no"}]} == said[1]
+
+
+def test_no_tools_are_none() -> None:
+    """An empty list of them is nothing to choose from."""
+    assert {"contents": [HI]} == made(tools=[], tool_choice="auto")
 
 
 def test_an_empty_text_is_no_part() -> None:
@@ -296,8 +310,16 @@ def test_one_call_at_a_time_can_only_be_promised_of_one_tool() -> None:
 
 def test_a_schema_of_the_answer_keeps_its_constants() -> None:
     """As an enum of one, for Google does not know ``const``; a property of that name is none."""
-    schema = {"properties": {"const": {"const": "a"}, "b": {"enum": [{"const": 1}]}}, "anyOf": [{"const": 2}]}
-    made_of = {"properties": {"const": {"enum": ["a"]}, "b": {"enum": [{"const": 1}]}}, "anyOf": [{"enum": [2]}]}
+    schema = {
+        "type": "object",
+        "properties": {"const": {"const": "a"}, "b": {"enum": [{"const": 1}]}},
+        "anyOf": [{"const": 2}],
+    }
+    made_of = {
+        "type": "object",
+        "properties": {"const": {"enum": ["a"]}, "b": {"enum": [{"const": 1}]}},
+        "anyOf": [{"enum": [2]}],
+    }
     form = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": schema}}
     assert {"responseMimeType": "application/json", "responseJsonSchema": made_of} == config(response_format=form)
 

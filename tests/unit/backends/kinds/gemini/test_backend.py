@@ -78,15 +78,28 @@ async def test_the_list_tells_what_can_be_asked_for(gemini: Gemini) -> None:
 
 async def test_models_that_somebody_named_are_there_without_the_list() -> None:
     """Also by Google's full name, and whether or not it is listed."""
-    backend = Gemini(Calls("google", "http://127.0.0.1:9"), FakeClock(), models=["models/gemini-9", "gemma-3"])
-    found = await backend.deployments()
-    assert [("gemini-9", True), ("gemma-3", False)] == [(d.model, Capability.TOOLS in d.capabilities) for d in found]
+    backend = Gemini(
+        Calls("google", "http://127.0.0.1:9"), FakeClock(), models=["models/gemini-9", "gemma-3", "embedding-9"]
+    )
+    found = {each.model: each.capabilities for each in await backend.deployments()}
+    assert {"gemini-9", "gemma-3", "embedding-9"} == found.keys()
+    assert (True, False) == (Capability.TOOLS in found["gemini-9"], Capability.TOOLS in found["gemma-3"])
+    assert {Capability.EMBEDDING} == found["embedding-9"]
     nameless = Gemini(Calls("google", "http://127.0.0.1:9"), FakeClock())
     with pytest.raises(NetworkError, match="google: it cannot be reached"):
         await nameless.deployments()
     assert not (await nameless.health()).ok
     await backend.close()
     await nameless.close()
+
+
+@pytest.mark.parametrize("rubbish", ["<html>", "[]", '{"models":[{}]}', '{"models":1}', "[" * 100_000])
+async def test_a_list_that_is_none_is_a_failure(fake: FakeGemini, gemini: Gemini, rubbish: str) -> None:
+    """With an error of ours, whatever it is."""
+    fake.rubbish = rubbish
+    with pytest.raises(BackendError, match="google: that is not what Google answers"):
+        await gemini.deployments()
+    assert not (await gemini.health()).ok
 
 
 async def test_health_is_asked_of_the_list_and_never_billed(fake: FakeGemini, gemini: Gemini) -> None:
@@ -187,6 +200,11 @@ async def test_several_answers_come_with_their_numbers(gemini: Gemini) -> None:
     """The first has none on the wire, because zero is left out."""
     answer = json.loads((await chat(gemini, n=2)).data)
     assert [0, 1] == [each["index"] for each in answer["choices"]]
+
+
+async def test_a_stream_may_have_fewer_answers_than_were_asked_for(gemini: Gemini) -> None:
+    """Its end is the end of all."""
+    assert [True] == [chunk.final for chunk in await told(gemini, n=2) if chunk.final]
 
 
 async def test_likelihoods_are_told(gemini: Gemini) -> None:

@@ -116,6 +116,27 @@ async def test_an_unknown_key_is_dropped_though_it_is_a_400() -> None:
         await backend.close()
 
 
+async def test_without_a_key_that_is_known_there_is_no_list() -> None:
+    """And health says why."""
+    async with FakeGemini(keys=["other"]) as fake:
+        backend = Gemini(Calls("google", fake.url, ["only-key"]), FakeClock())
+        with pytest.raises(KeyRefusedError, match="google: the key is refused: API key not valid"):
+            await backend.deployments()
+        assert "the key is refused" in (await backend.health()).detail
+        await backend.close()
+
+
+def test_addresses_are_kept_but_not_all_for_ever() -> None:
+    """Their names come from outside."""
+    calls = Calls("google")
+    places = [calls.place(f"gemini-{number}") for number in range(3000)]
+    assert places[-1] is calls.place("gemini-2999")
+    assert 1024 >= len(calls._places)
+    assert (
+        "/v1beta/tunedModels/a%20b:streamGenerateContent?alt=sse" == calls.place("tunedModels/a b").stream.raw_path_qs
+    )
+
+
 async def test_a_file_of_somebody_else_costs_no_key(fake: FakeGemini, gemini: Gemini) -> None:
     """It has the status of a key that is refused."""
     fake.plan(Fault.FOREIGN_FILE)

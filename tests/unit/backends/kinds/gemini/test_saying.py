@@ -71,6 +71,22 @@ def test_without_a_reason_it_is_not_whole(reason: str | None) -> None:
         told(event({"text": "x"}, reason=reason))
 
 
+def test_what_is_said_after_the_end_is_not_part_of_it() -> None:
+    """Nobody would know where to put it."""
+    chunks = told(event({"text": "x"}, reason="STOP"), event({"text": "y"}, reason="STOP"))
+    assert ["x", None] == [json.loads(chunk.data)["choices"][0]["delta"].get("content") for chunk in chunks]
+
+
+def test_an_event_without_end_is_a_failure() -> None:
+    """Memory is for others, too."""
+    telling = Telling(FRAME)
+    for _ in range(17):
+        telling.feed(b"data: " + b"x" * (1 << 20))
+    assert telling.done
+    with pytest.raises(BackendError, match="larger than"):
+        telling.finish()
+
+
 def test_pictures_are_shown() -> None:
     """Where others have them, too."""
     data = event({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, reason="STOP")
