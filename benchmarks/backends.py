@@ -381,8 +381,8 @@ def _report(
             "## Adapters",
             "",
             f"A chat of {_WORDS} words and its answer, one at a time, against the fake's own bytes given by nginx;",
-            "beside the same bytes posted and read by the same client. Medians of 1,000, milliseconds. The stream is of",
-            f"one word; what each further piece takes is told from one of {_WORDS}.",
+            "beside the same bytes posted and read by the same client. Medians of 1,000, milliseconds. The stream is",
+            f"of one word; what each further piece takes is told from one of {_WORDS}.",
             "",
             *table(
                 ["kind", "whole", "by hand", "adds", "stream", "by hand", "adds", "each piece"],
