@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from roundhouse.backends.kinds.anthropic import backend as anthropic
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.runtimes import Wish, Workshop
@@ -34,12 +35,14 @@ PRESETS: Mapping[str, Preset] = {
     "xai": Preset("https://api.x.ai/v1", "XAI_API_KEY"),
     "nvidia": Preset("https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
 }
+#: Providers with a kind of their own, which know their key.
+NATIVE: Mapping[str, str] = {"anthropic": anthropic.URL}
 
 
 def address_of(kind: str) -> str | None:
     """Where the provider of that name is; ``None`` for what is none."""
     preset = PRESETS.get(kind)
-    return preset.url if preset else None
+    return preset.url if preset else NATIVE.get(kind)
 
 
 def made(wish: Wish, workshop: Workshop) -> OpenAICompatible:
