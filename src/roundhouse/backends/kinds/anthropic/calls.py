@@ -12,7 +12,7 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from roundhouse.backends.kinds.anthropic.saying import error_of
+from roundhouse.backends.kinds.anthropic.saying import instead_of_stream
 from roundhouse.backends.openai.connection import (
     Connection,
     Terms,
@@ -68,7 +68,7 @@ class Calls:
         try:
             response = await self._connection.stream(self._messages, body, timeout_s)
             if response.status != HTTPStatus.OK or response.content_type == "application/json":
-                raise error_of(await read(response))
+                raise instead_of_stream(await read(response))
             async for data in response.content.iter_any():
                 if not begun:
                     begun = True

@@ -193,6 +193,14 @@ def error_of(data: bytes) -> RoundhouseError:
     return error_in_stream(data) if status is None else failure(status, {}, data)
 
 
+def instead_of_stream(data: bytes) -> RoundhouseError:
+    """What is said of JSON where a stream was asked for: mostly it is an error."""
+    if b'"error"' in data:
+        return error_of(data)
+    message = f"it answered in one piece although a stream was asked for: {excerpt(data)}"
+    return BackendError(message)
+
+
 def not_understood(data: bytes, error: Exception) -> BackendError:
     """What is said of bytes that nobody can read."""
     message = f"that is not what Anthropic answers ({error}): {excerpt(data)}"
