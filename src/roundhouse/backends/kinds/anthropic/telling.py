@@ -105,6 +105,8 @@ class Telling:
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that *data* completes."""
         chunks: list[Chunk] = []
+        if self.done:
+            return chunks
         try:
             for payload in self._events.feed(data):
                 chunks += self._read(payload)
