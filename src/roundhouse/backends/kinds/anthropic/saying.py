@@ -180,8 +180,12 @@ def thoughts_of(blocks: list[Block]) -> list[dict[str, object]]:
 
 
 def input_of(raw: msgspec.Raw) -> str:
-    """What a tool is called with, as text; nothing is an empty object."""
-    return "{}" if bytes(raw) in _EMPTY else bytes(raw).decode()
+    """What a tool is called with, as text; nothing is an empty object. Raises BackendError."""
+    data = bytes(raw)
+    try:
+        return "{}" if data in _EMPTY else data.decode()
+    except UnicodeDecodeError as error:  # nobody has looked into it before
+        raise not_understood(data, error) from error
 
 
 def error_of(data: bytes) -> RoundhouseError:

@@ -129,7 +129,7 @@ def test_an_error_under_200_is_an_error(error: object, kind: type[RoundhouseErro
     [
         b"<html>", b"[]", b"{}", b'{"content":null}', b'{"content":7}', b'{"content":[7]}',
         b'{"content":[{"type":[]}]}', b'{"content":[{"type":"text","text":7}]}', b"[" * 5000, b"\xff",
-        b'{"content":[],"usage":{"input_tokens":"many"}}',
+        b'{"content":[],"usage":{"input_tokens":"many"}}', b'{"content":[{"type":"tool_use","input":{"a":"\xff"}}]}',
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_an_error(data: bytes) -> None:
