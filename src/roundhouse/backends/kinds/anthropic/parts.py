@@ -14,7 +14,7 @@ from roundhouse.core.errors import SchemaError
 
 Block = dict[str, object]
 
-_NOTHING = msgspec.Raw()
+_NOTHING, _NULL = msgspec.Raw(), msgspec.Raw(b"null")
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 #: Blocks in Anthropic's own words, and what of them goes on.
 _OWN = {
@@ -75,7 +75,7 @@ def says(text: str) -> bool:
 
 def is_given(raw: msgspec.Raw) -> bool:
     """Whether a field was there and not null."""
-    return bytes(raw) not in (b"", b"null")
+    return raw not in (_NOTHING, _NULL)
 
 
 def marked(block: Block, mark: msgspec.Raw) -> Block:
