@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -330,3 +331,9 @@ def test_options_that_make_no_sense_are_refused() -> None:
     wish = Wish("cloud", "anthropic", options={"colour": "red"})
     with pytest.raises(ConfigError, match=r"backends\.cloud\.options"):
         Anthropic.made(wish, Workshop(Events(), FakeClock(), {}, Path()))
+
+
+def test_the_kind_has_its_door() -> None:
+    """So that configuration finds it."""
+    doors = [door.load() for door in entry_points(group="roundhouse.backends", name="anthropic")]
+    assert [Anthropic.made] == doors
