@@ -104,17 +104,7 @@ class Telling:
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that *data* completes."""
-        chunks: list[Chunk] = []
-        if self.done:
-            return chunks
-        try:
-            for payload in self._events.feed(data):
-                chunks += self._read(payload)
-                if self.done:
-                    break
-        except RoundhouseError as error:
-            self._failure, self.done = error, True
-        return chunks
+        return [] if self.done else self._take(data)
 
     def finish(self) -> list[Chunk]:
         """What is left at the end. Raises RoundhouseError: it failed on the way, or the answer is not complete."""
@@ -127,6 +117,17 @@ class Telling:
         if not self.done:
             message = "the stream ended in the middle of the answer"
             raise BackendError(message)
+        return chunks
+
+    def _take(self, data: bytes) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        try:
+            for payload in self._events.feed(data):
+                chunks += self._read(payload)
+                if self.done:
+                    break
+        except RoundhouseError as error:
+            self._failure, self.done = error, True
         return chunks
 
     def _read(self, payload: bytes) -> list[Chunk]:
