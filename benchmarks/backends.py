@@ -25,6 +25,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ from roundhouse.core.ports import Backend
 from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.settings import load
 from roundhouse.sources.bundled import NOISE_MODEL
+from roundhouse.testing.anthropic import FakeAnthropic
+from roundhouse.testing.anthropic_shapes import NEWER
 from roundhouse.testing.asking import ask_chat, ask_embedding
 from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.ollama import FakeOllama
@@ -56,6 +59,7 @@ KINDS: dict[str, tuple[Callable[[], AbstractAsyncContextManager[Any]], str]] = {
     "openai-compatible": (Upstream, "echo"),
     "lmstudio": (FakeLMStudio, "echo"),
     "ollama": (FakeOllama, "echo:latest"),
+    "anthropic": (partial(FakeAnthropic, NEWER, key="sk-none"), NEWER.name),
 }
 _BLOCK, _BLOCKS, _WARM, _WORDS = 50, 20, 50, 100
 

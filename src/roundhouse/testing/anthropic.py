@@ -52,10 +52,10 @@ class CutError(Exception):
 class FakeAnthropic:
     """One such account."""
 
-    def __init__(self, *models: Model) -> None:
+    def __init__(self, *models: Model, key: str = KEY) -> None:
         self.models = {model.name: model for model in models or (NEWER, OLDER, OLDEST)}
         #: Keys by what is wrong with them.
-        self.keys: dict[str, Failure | None] = {KEY: None}
+        self.keys: dict[str, Failure | None] = {key: None}
         #: Bodies and headers of messages.
         self.seen: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
