@@ -63,6 +63,8 @@ class FakeAnthropic:
         self.listings: list[str] = []
         #: Models in one page of the list, however many are asked for.
         self.page_size = 2
+        #: False for other servers with this API.
+        self.has_list = True
         self.fired: Counter[Fault] = Counter()
         #: What it says instead of repeating; the fields that are given.
         self.saying: dict[str, Any] = {}
@@ -101,6 +103,8 @@ class FakeAnthropic:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
+        if not self.has_list:
+            raise web.HTTPNotFound
         self.listings.append(request.query_string)
         names = list(self.models)
         after = request.query.get("after_id")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from http import HTTPStatus
 
 from roundhouse.backends.kinds.anthropic.asking import Asked, asked
 from roundhouse.backends.kinds.anthropic.calls import Calls
@@ -23,6 +24,7 @@ from roundhouse.core.runtimes import Feature, Wish, Workshop
 URL = "https://api.anthropic.com"
 #: Where Anthropic's own programs look for the key.
 _KEY_ENV = "ANTHROPIC_API_KEY"
+_NO_LIST = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 
 
 class Anthropic:
@@ -55,7 +57,7 @@ class Anthropic:
     async def deployments(self) -> Sequence[Deployment]:
         """What the keys may ask; when models are configured, those, with what the list says. Raises NetworkError."""
         try:
-            found = await listed(self._calls.get)
+            found = await self._listed()
         except RoundhouseError:
             if not self._wanted:
                 raise
@@ -94,7 +96,7 @@ class Anthropic:
         """Whether it lists its models, which costs nobody money."""
         started = asyncio.get_running_loop().time()
         try:
-            found = await listed(self._calls.get)
+            found = await self._listed()
         except RoundhouseError as error:
             return BackendHealth(ok=False, detail=error.message)
         latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
@@ -103,6 +105,15 @@ class Anthropic:
     async def close(self) -> None:
         """Let go of all connections."""
         await self._calls.close()
+
+    async def _listed(self) -> list[Model]:
+        """What it lists; the configured names when it has no list, as many servers with this API."""
+        try:
+            return await listed(self._calls.get)
+        except RoundhouseError as error:
+            if not self._wanted or error.details.get("status") not in _NO_LIST:
+                raise
+        return [undeclared(name) for name in self._wanted]
 
     def _wanted_of(self, request: InferenceRequest, upstream: str) -> Asked:
         """The request in Anthropic's words. Raises SchemaError."""

@@ -130,6 +130,17 @@ async def test_models_that_somebody_named_are_known_though_nobody_answers() -> N
     assert ("claude-opus-5", 1_000_000, False) == (deployment.model, deployment.context, health.ok)
 
 
+async def test_a_server_without_a_list_is_well(fake: FakeAnthropic) -> None:
+    """If somebody named its models."""
+    fake.has_list = False
+    named, nameless = made(fake, KEY, models=(NEWER.name,)), made(fake, KEY)
+    health = await named.health(), await nameless.health()
+    answer = await chat(named)
+    await named.close()
+    await nameless.close()
+    assert ([True, False], "hello there") == ([each.ok for each in health], message(answer)["content"])
+
+
 async def test_nobody_at_home_is_told() -> None:
     """By the list as an error."""
     wish = Wish("cloud", "anthropic", "http://127.0.0.1:9")
