@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from roundhouse.backends.kinds.anthropic.backend import Anthropic
+from roundhouse.backends.kinds.gemini.backend import Gemini
+from roundhouse.backends.kinds.gemini.calls import Calls
 from roundhouse.backends.kinds.litellm import LiteLLM
 from roundhouse.backends.kinds.lmstudio.backend import LMStudio
 from roundhouse.backends.kinds.mlx import MLX
@@ -32,6 +34,7 @@ from roundhouse.core.ports import Backend
 from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.testing import anthropic, litellm, mlx
 from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
+from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.program import free_port, running
@@ -182,12 +185,22 @@ def claude(name: str, url: str, key: str, *models: str) -> Anthropic:
     return Anthropic.made(Wish(name, "anthropic", url, (key,), models=models), workshop)
 
 
+@pytest.fixture
+async def gemini() -> AsyncIterator[Subject]:
+    """Google's own API, as the fake has it."""
+    async with FakeGemini(keys=["secret"]) as fake:
+        backend = Gemini(Calls("gemini", fake.url, ["secret"]), SystemClock())
+        yield Subject(backend, "gemini-2.0-flash", "gemini-embedding-001")
+        await backend.close()
+
+
 @pytest.fixture(
     params=[
         "echo",
         "anthropic_cloud",
         "lmstudio",
         "ollama",
+        "gemini",
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),

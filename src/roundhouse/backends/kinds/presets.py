@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from roundhouse.backends.kinds.anthropic import backend as anthropic
+from roundhouse.backends.kinds.gemini import calls as gemini
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.runtimes import Wish, Workshop
@@ -35,14 +36,16 @@ PRESETS: Mapping[str, Preset] = {
     "xai": Preset("https://api.x.ai/v1", "XAI_API_KEY"),
     "nvidia": Preset("https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
 }
-#: Providers with a kind of their own, which know their key.
-NATIVE: Mapping[str, str] = {"anthropic": anthropic.URL}
+
+
+#: Where those are that have an API, and so a kind, of their own.
+_ADDRESSES: Mapping[str, str] = {"anthropic": anthropic.URL, "gemini": gemini.ADDRESS}
 
 
 def address_of(kind: str) -> str | None:
     """Where the provider of that name is; ``None`` for what is none."""
     preset = PRESETS.get(kind)
-    return preset.url if preset else NATIVE.get(kind)
+    return preset.url if preset else _ADDRESSES.get(kind)
 
 
 def made(wish: Wish, workshop: Workshop) -> OpenAICompatible:
