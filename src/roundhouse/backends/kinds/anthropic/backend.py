@@ -10,6 +10,7 @@ from http import HTTPStatus
 from roundhouse.backends.kinds.anthropic.asking import Asked, asked
 from roundhouse.backends.kinds.anthropic.calls import Calls
 from roundhouse.backends.kinds.anthropic.config import Policy, policy_of
+from roundhouse.backends.kinds.anthropic.failures import read_failure
 from roundhouse.backends.kinds.anthropic.listing import Model, listed, undeclared
 from roundhouse.backends.kinds.anthropic.nature import Nature, nature_by_name
 from roundhouse.backends.kinds.anthropic.saying import Frame, whole_answer
@@ -43,6 +44,7 @@ class Anthropic:
             key_header="x-api-key",
             key_prefix="",
             headers=policy.headers,
+            read_failure=read_failure,
         )
         calls = Calls(wish.name, wish.url or URL, wish.keys or ((usual,) if usual else ()), terms)
         return cls(calls, workshop.clock, policy=policy, models=wish.models)

@@ -5,14 +5,13 @@ Knows nothing about what the answers mean.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from http import HTTPStatus
 
 import aiohttp
 from yarl import URL
 
-from roundhouse.backends.kinds.anthropic.saying import instead_of_stream
+from roundhouse.backends.kinds.anthropic.failures import instead_of_stream, read_failure
 from roundhouse.backends.openai.connection import (
     Connection,
     Terms,
@@ -24,11 +23,9 @@ from roundhouse.backends.openai.connection import (
     unreachable,
 )
 from roundhouse.backends.openai.keys import KeyRing, Way
-from roundhouse.core.errors import BackendError, DeadlineError, NotFoundError, RoundhouseError
+from roundhouse.core.errors import RoundhouseError
 
 _PATH = "/v1/messages"
-#: How Anthropic says with 400 that an account is out of money, which is nothing that the client did.
-_UNPAID = re.compile(r"credit balance is too low|reached your .{0,40}usage limits?|spend limit", re.IGNORECASE)
 
 
 class Calls:
@@ -43,13 +40,13 @@ class Calls:
         self._messages = URL(self.url + _PATH, encoded=True)
         self._path = self._messages.raw_path.encode("ascii")
         ways = [Connection(self._messages, key, terms) for key in self._keys or (None,)]
-        self._connection: Way = ways[0] if len(ways) == 1 else KeyRing(ways)
+        self._connection: Way = ways[0] if len(ways) == 1 else KeyRing(ways, read_failure)
 
     async def get(self, path: str) -> bytes:
         """The bytes that *path* answers. Raises RoundhouseError."""
         try:
             async with await self._connection.get(URL(self.url + path, encoded=True)) as response:
-                return await read(response)
+                return await read(response, read_failure)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self.named(unreachable(error)) from error
         except RoundhouseError as error:
@@ -68,7 +65,7 @@ class Calls:
         try:
             response = await self._connection.stream(self._messages, body, timeout_s)
             if response.status != HTTPStatus.OK or response.content_type == "application/json":
-                raise instead_of_stream(await read(response))
+                raise instead_of_stream(await read(response, read_failure))
             async for data in response.content.iter_any():
                 if not begun:
                     begun = True
@@ -91,10 +88,9 @@ class Calls:
         await self._connection.close()
 
     def named(self, error: RoundhouseError) -> RoundhouseError:
-        """The same error as what it really is, saying whose it is and never what our keys are."""
+        """The same error, saying whose it is and never what our keys are."""
         if error.details.get("backend") == self.name:
             return error
-        error = _understood(error)
         message = error.message
         for key in self._keys:
             message = message.replace(key, "…")
@@ -102,13 +98,3 @@ class Calls:
         error.args = (error.message,)
         error.details = {**error.details, "backend": self.name}
         return error
-
-
-def _understood(error: RoundhouseError) -> RoundhouseError:
-    details = error.details
-    if details.get("status") == HTTPStatus.GATEWAY_TIMEOUT:
-        return DeadlineError(error.message, hint="ask for less, or stream the answer", details=details)
-    if details.get("status") == HTTPStatus.PAYMENT_REQUIRED or _UNPAID.search(error.message):
-        return BackendError(error.message, hint="see the billing page of this account", details=details)
-    # There is nothing that can be missing but the model.
-    return BackendError(error.message, details=details) if isinstance(error, NotFoundError) else error

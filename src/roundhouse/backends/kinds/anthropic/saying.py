@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from roundhouse.backends.kinds.anthropic.failures import error_of, not_understood
 from roundhouse.backends.kinds.anthropic.parts import is_given
 from roundhouse.backends.kinds.anthropic.tools import ANSWER_TOOL
-from roundhouse.backends.wire.failures import error_in_stream, excerpt, failure
-from roundhouse.core.errors import BackendError, RoundhouseError
+from roundhouse.backends.wire.failures import excerpt
+from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Answer, TokenUsage
 
 _encode = msgspec.json.Encoder().encode
@@ -25,12 +26,6 @@ _REASONS = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-#: What an error would have had as its status, had it come before the answer.
-_STATUSES = {
-    "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
-    "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504,
-    "overloaded_error": 529,
-}  # fmt: skip
 
 
 class _Kind(msgspec.Struct, gc=False):
@@ -186,29 +181,6 @@ def input_of(raw: msgspec.Raw) -> str:
         return "{}" if data in _EMPTY else data.decode()
     except UnicodeDecodeError as error:  # nobody has looked into it before
         raise not_understood(data, error) from error
-
-
-def error_of(data: bytes) -> RoundhouseError:
-    """The error in *data*, which has no status of its own."""
-    try:
-        status = _STATUSES.get(_kind(msgspec.json.decode(data, type=dict[str, msgspec.Raw])["error"]).type)
-    except (msgspec.DecodeError, KeyError, RecursionError, UnicodeDecodeError):
-        status = None
-    return error_in_stream(data) if status is None else failure(status, {}, data)
-
-
-def instead_of_stream(data: bytes) -> RoundhouseError:
-    """What is said of JSON where a stream was asked for: mostly it is an error."""
-    if b'"error"' in data:
-        return error_of(data)
-    message = f"it answered in one piece although a stream was asked for: {excerpt(data)}"
-    return BackendError(message)
-
-
-def not_understood(data: bytes, error: Exception) -> BackendError:
-    """What is said of bytes that nobody can read."""
-    message = f"that is not what Anthropic answers ({error}): {excerpt(data)}"
-    return BackendError(message)
 
 
 def _message(blocks: list[Block], frame: Frame) -> dict[str, object]:

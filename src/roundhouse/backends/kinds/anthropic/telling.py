@@ -10,15 +10,14 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from roundhouse.backends.kinds.anthropic.failures import error_of, not_understood
 from roundhouse.backends.kinds.anthropic.parts import is_given
 from roundhouse.backends.kinds.anthropic.saying import (
     Block,
     Frame,
     StopDetails,
     Usage,
-    error_of,
     input_of,
-    not_understood,
     read_block,
     reason_of,
     thoughts_of,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from roundhouse.backends.kinds.anthropic.backend import URL, Anthropic
+from roundhouse.backends.kinds.anthropic.listing import undeclared
 from roundhouse.backends.kinds.presets import address_of
 from roundhouse.core.errors import (
     BackendError,
@@ -33,6 +34,7 @@ from roundhouse.testing.clock import FakeClock
 TOOLS = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 0}}, "required": ["a"]}
 SHAPE = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
+UNPAID = Failure(400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API.")
 LIMITED = Failure(429, "rate_limit_error", "slow down", (("retry-after", "30"),))
 
 
@@ -234,7 +236,7 @@ async def test_what_is_cached_is_told(fake: FakeAnthropic) -> None:
         (Failure(500, "api_error"), BackendError),
         (Failure(504, "timeout_error"), DeadlineError),
         (Failure(529, "overloaded_error"), BackendError),
-        (Failure(400, "invalid_request_error", "Your credit balance is too low to access it"), BackendError),
+        (UNPAID, BackendError),
         (Failure(400, "invalid_request_error", "You have reached your specified API usage limits."), BackendError),
     ],
 )
@@ -246,7 +248,8 @@ async def test_each_error_is_one_of_ours(
     fake.plan(failure)
     with pytest.raises(RoundhouseError, match=r"^cloud: ") as caught:
         await (streamed(cloud) if stream else chat(cloud))
-    assert (kind, not issubclass(kind, SchemaError)) == (type(caught.value), caught.value.retryable)
+    assert isinstance(caught.value, kind)
+    assert caught.value.retryable == (not issubclass(kind, SchemaError))
     assert (failure.status, "cloud") == (caught.value.details["status"], caught.value.details["backend"])
     assert 1 == fake.fired[Fault.STATUS]
 
@@ -265,14 +268,28 @@ async def test_limits_are_told_with_the_time_to_wait(fake: FakeAnthropic, cloud:
     assert (7.0, limits) == (caught.value.retry_after_s, caught.value.details["limits"])
 
 
-@pytest.mark.parametrize("failure", [LIMITED, Failure(401, "authentication_error"), Failure(403, "permission_error")])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        LIMITED,
+        Failure(401, "authentication_error"),
+        Failure(403, "permission_error"),
+        Failure(402, "billing_error"),
+        UNPAID,
+    ],
+)
 @pytest.mark.parametrize("stream", [True, False])
 async def test_another_key_is_used(fake: FakeAnthropic, failure: Failure, *, stream: bool) -> None:
-    """When one rests or is refused; it is not asked again."""
-    backend = made(fake, "first", KEY, models=(NEWER.name,))
+    """When one rests, is refused or has nothing left to pay with; it is not asked again."""
+    fake.keys["first"] = None
+    backend = made(fake, "first", KEY)
+    deployment = await of(backend)
     fake.keys["first"] = failure
     for _ in range(2):
-        await (streamed(backend) if stream else chat(backend))
+        if stream:
+            assert [chunk async for chunk in backend.stream(ask_chat(stream=True), deployment)]
+        else:
+            assert (await backend.answer(ask_chat(), deployment)).data
     await backend.close()
     assert ["first", KEY, KEY] == [headers["x-api-key"] for headers in fake.headers]
 
@@ -280,11 +297,12 @@ async def test_another_key_is_used(fake: FakeAnthropic, failure: Failure, *, str
 async def test_when_all_keys_rest_it_says_for_how_long(fake: FakeAnthropic) -> None:
     """Which is no failure."""
     fake.keys = dict.fromkeys(("first", "second"), LIMITED)
-    backend = made(fake, "first", "second", models=(NEWER.name,))
+    backend = made(fake, "first", "second")
+    deployment = undeclared(NEWER.name).deployment("cloud", local=True)
     errors = []
     for _ in range(2):
         with pytest.raises(LimitError) as caught:
-            await chat(backend)
+            await backend.answer(ask_chat(), deployment)
         errors.append(caught.value)
     await backend.close()
     assert (2, True) == (len(fake.headers), 29 < (errors[1].retry_after_s or 0) <= 30)
