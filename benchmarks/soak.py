@@ -41,7 +41,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="roundhouse-soak-") as name, ExitStack() as stack:
         upstream = stack.enter_context(_upstream())
-        house = stack.enter_context(running(_house(Path(name), upstream), Path(name)))
+        house = stack.enter_context(running(_house(Path(name), upstream), Path(name), b"xxx"))
         sizes, outcomes, left = asyncio.run(_soak(house, options.seconds, options.rate))
     report, growth = _report(options, sizes, outcomes, left)
     print(report)
