@@ -47,8 +47,8 @@ def contradict(one: Evidence, other: Evidence) -> bool:
     same_digest = one.digest is not None and one.digest == other.digest
     published = one.quantization in {"MXFP4", "BF16", "F32", "as published"}
     return (
-        one.alone
-        or other.alone
+        one.alone is not None
+        or other.alone is not None
         or (not same_digest and None in (one.model, other.model))
         or (not same_digest and one.model != other.model)
         or (not same_digest and one.quantization != other.quantization)

@@ -82,7 +82,8 @@ class Models:
         if name in served:
             return name
         snapshot = self._rooms.fleet.snapshot()
-        models = {entry.deployment.model for place in snapshot.resolve(name) or () for entry in place.entries}
+        found = [entry for place in snapshot.resolve(name) or () for entry in place.entries]
+        models = {entry.deployment.model for entry in found if snapshot.whose(name, entry.id) is None}
         if len(models) == 1:
             return models.pop()
         close = snapshot.close_to(name)

@@ -33,8 +33,13 @@ class Evidence:
     packager: str | None = None
     #: Its model answers with words of its own, a system prompt or examples, beside its weights.
     dressed: bool = False
-    #: Nothing else may be the same as this: it has an adapter on its weights.
-    alone: bool = False
+    #: Why nothing else may be the same as this.
+    alone: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Without the backend."""
+        return self.id.partition("/")[2]
 
 
 class Reader:
@@ -50,10 +55,15 @@ class Reader:
         for each in deployments:
             name = each.id
             row = before.get(name)
-            same = row is not None and row[0].traits == each.traits and row[0].capabilities == each.capabilities
-            known[name] = row if row is not None and same else (each, evidence_of(each))
+            known[name] = row if row is not None and _alike(row[0], each) else (each, evidence_of(each))
         self._known = known
         return [evidence for _, evidence in known.values()]
+
+
+def _alike(one: Deployment, other: Deployment) -> bool:
+    """Whether they tell the same of their weights: not where these are at the moment."""
+    same = one.traits == other.traits and one.capabilities == other.capabilities
+    return same and one.local == other.local
 
 
 def evidence_of(deployment: Deployment) -> Evidence:
@@ -77,7 +87,7 @@ def evidence_of(deployment: Deployment) -> Evidence:
         repo=traits.repo,
         packager=named.packager if named is not None else None,
         dressed="system" in traits.extras or "messages" in traits.extras,
-        alone="adapter" in traits.extras,
+        alone="an adapter changes its weights" if "adapter" in traits.extras else None,
     )
 
 

@@ -10,7 +10,7 @@ together: what lies between two contradicting ones is never a bridge between the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from roundhouse.routing.identity.evidence import Evidence
@@ -28,14 +28,32 @@ _Key = tuple[object, ...]
 class Weights:
     """Deployments that have the same weights: never fewer than one."""
 
-    members: tuple[Evidence, ...]
-    #: What all sizes and quantisations of one model have in common; ``None`` when it is not known which that is.
-    model: tuple[str, ...] | None
+    #: What evidence has brought together; more than one where the owner says that they are the same.
+    parts: tuple[tuple[Evidence, ...], ...]
+    #: The ids of those that the owner has named in one line.
+    declared: tuple[frozenset[str], ...] = ()
+
+    @property
+    def members(self) -> tuple[Evidence, ...]:
+        """All of them."""
+        return tuple(each for part in self.parts for each in part)
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Their ids, in order."""
+        """Their ids."""
         return tuple(each.id for each in self.members)
+
+    def declares(self, ids: Collection[str], other: str) -> bool:
+        """Whether the owner has said of *other* that it is the same as one of *ids*."""
+        return any(other in line and not line.isdisjoint(ids) for line in self.declared)
+
+    def why(self, one: str, other: str) -> str:
+        """The evidence that both have the same weights, in words."""
+        for part in self.parts:
+            both = [each for each in part if each.id in (one, other)]
+            if len(both) > 1:
+                return why(*both)
+        return "`same.together` says so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +61,69 @@ class Grouped:
     """Every deployment in the group of its weights."""
 
     of: Mapping[str, Weights] = field(default_factory=dict)
-    #: Groups of one model and size.
+    #: By model and size: the groups of it.
     kin: Mapping[tuple[str, ...], tuple[Weights, ...]] = field(default_factory=dict)
+    #: By deployment: its model and size, where they are known.
+    models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def relatives(self, deployment_id: str) -> tuple[Weights, ...]:
         """The other groups of its model: in another quantisation, or not known to be the same."""
-        own = self.of.get(deployment_id)
-        if own is None or own.model is None:
-            return ()
-        return tuple(each for each in self.kin[own.model] if each is not own)
+        model, own = self.models.get(deployment_id), self.of.get(deployment_id)
+        return () if model is None else tuple(each for each in self.kin[model] if each is not own)
 
 
-def group(evidence: Iterable[Evidence]) -> Grouped:
-    """Put each into the group of its weights; the order of *evidence* changes nothing."""
+def group(evidence: Iterable[Evidence], together: Iterable[frozenset[str]] = ()) -> Grouped:
+    """Put each into the group of its weights; the order of *evidence* changes nothing.
+
+    Each of *together* are ids whose groups are one whatever speaks against it.
+    """
     nodes = _by_digest(sorted(evidence, key=lambda each: each.id))
     sizes = _sizes([node for node in nodes if node.key is not None])
     byname: dict[tuple[tuple[str, ...], str], list[_Node]] = {}
-    groups: list[Weights] = []
+    models: dict[str, tuple[str, ...]] = {}
+    parts: list[tuple[Evidence, ...]] = []
     for node in nodes:
         model = _whole(node, sizes)
+        if model is not None:
+            models |= dict.fromkeys((each.id for each in node.members), model)
         if model is None or node.quantization is None or node.members[0].alone:
-            groups.append(Weights(node.members, model))
+            parts.append(node.members)
         else:
             byname.setdefault((model, node.quantization), []).append(node)
-    for (model, _), members in byname.items():
-        groups += [Weights(_ordered(part), model) for part in _split(members)]
+    for members in byname.values():
+        parts += map(_ordered, _split(members))
+    groups = _merged(parts, [line for line in together if len(line) > 1])
+    of = {member.id: each for each in groups for part in each.parts for member in part}
+    return Grouped(of, _kin(groups, models), models)
+
+
+def _merged(parts: Sequence[tuple[Evidence, ...]], together: Sequence[frozenset[str]]) -> list[Weights]:
+    """One group a part, but for those that the owner brings together."""
+    if not together:
+        return [Weights((part,)) for part in parts]
+    part_of = {member.id: number for number, part in enumerate(parts) for member in part}
+    merged: dict[int, set[int]] = {}
+    for line in together:
+        numbers = {part_of[each] for each in line if each in part_of}
+        numbers = numbers.union(*(merged.get(number, ()) for number in numbers))
+        merged |= dict.fromkeys(numbers, numbers)
+    sets = {min(numbers): numbers for numbers in merged.values()}
+    groups = [Weights((part,)) for number, part in enumerate(parts) if number not in merged]
+    for numbers in sets.values():
+        joined = tuple(sorted((parts[number] for number in numbers), key=lambda part: part[0].id))
+        ids = {member.id for part in joined for member in part}
+        groups.append(Weights(joined, tuple(line for line in together if not line.isdisjoint(ids))))
+    return groups
+
+
+def _kin(
+    groups: Sequence[Weights], models: Mapping[str, tuple[str, ...]]
+) -> dict[tuple[str, ...], tuple[Weights, ...]]:
     kin: dict[tuple[str, ...], list[Weights]] = {}
-    for each in sorted(groups, key=lambda one: one.ids):
-        if each.model is not None:
-            kin.setdefault(each.model, []).append(each)
-    of = {member.id: each for each in groups for member in each.members}
-    return Grouped(of, {model: tuple(each) for model, each in kin.items()})
+    for each in sorted(groups, key=lambda one: one.parts[0][0].id):
+        for model in sorted({models[part[0].id] for part in each.parts if part[0].id in models}):
+            kin.setdefault(model, []).append(each)
+    return {model: tuple(each) for model, each in kin.items()}
 
 
 def why(one: Evidence, other: Evidence) -> str:
@@ -89,8 +139,8 @@ def why(one: Evidence, other: Evidence) -> str:
 def why_not(one: Evidence, other: Evidence) -> str:
     """What speaks against the same weights of the same model, in words."""
     for each in (one, other):
-        if each.alone:
-            return "an adapter changes its weights"
+        if each.alone is not None:
+            return each.alone
         if each.quantization is None:
             return f"{each.id} does not tell its quantisation"
     if one.quantization != other.quantization:
