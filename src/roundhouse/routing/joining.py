@@ -30,6 +30,29 @@ def joined(models: Mapping[str, Sequence[Deployment]], same: Grouped) -> dict[st
     return joins
 
 
+def hindrance(own: Sequence[Deployment], other: Deployment, same: Grouped) -> str:
+    """Why *other* does not answer for a name although it has the weights of one of its *own*."""
+    if other.barred is not None:
+        return f"it {other.barred}"
+    if all(each.barred is not None for each in own):
+        return f"{own[0].model} {own[0].barred}, and nobody answers for that"
+    if _one_group(own, same) is None:
+        return f"{own[0].model} is the name of different weights"
+    if not other.local:
+        return "it is elsewhere: only `same.together` sends requests there"
+    return "too many names go for these weights"
+
+
+def also_called(same: Grouped) -> dict[str, tuple[str, ...]]:
+    """By model: its other names, as far as they are few enough to be told."""
+    names: dict[str, set[str]] = {}
+    for group in {id(each): each for each in same.of.values()}.values():
+        called = sorted({each.name for each in group.members})
+        for name in called if len(called) > 1 else ():
+            names.setdefault(name, set()).update(called[: _MOST_NAMES + 1])
+    return {name: tuple(sorted(others - {name}))[:_MOST_NAMES] for name, others in names.items()}
+
+
 def _is_shared(group: Weights) -> bool:
     """Whether a group goes by several names, and not by too many."""
     return 1 < len({each.name for each in group.members}) <= _MOST_NAMES

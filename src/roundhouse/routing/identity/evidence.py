@@ -10,6 +10,7 @@ from roundhouse.core.inference import Capability, Deployment
 from roundhouse.routing.identity.names import Named, hub_name, is_packed, label_of, near, quantization_in, read
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_WRITING = frozenset({Capability.CHAT, Capability.COMPLETION})
 #: The label of weights as their maker published them, where nothing else is said.
 _PUBLISHED = "as published"
 #: Labels that only whoever packed the file knows exactly: a header calls them by their nearest relative.
@@ -99,7 +100,7 @@ def _tag(model: str) -> str:
 def _model(deployment: Deployment, named: Named | None, hub: str | None) -> tuple[tuple[str, ...] | None, str | None]:
     """Which model it is, and its size: by its name where that is understood, else by its repository's."""
     if named is not None and not (named.closed and deployment.local):
-        embeds = Capability.EMBEDDING in deployment.capabilities and Capability.CHAT not in deployment.capabilities
+        embeds = deployment.capabilities.isdisjoint(_WRITING)
         return (*(("embedding",) if embeds else ()), *named.words), named.size
     return (None, None) if hub is None else (("repository", hub), None)
 
