@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import pytest
+
 from roundhouse.core.inference import Capability, Deployment, Operation, Profile
 from roundhouse.core.runtimes import Traits
 from roundhouse.routing.choose import choose
 from roundhouse.routing.identity import Recogniser, Rules
+from roundhouse.routing.joining import also_called, hindrance
 from roundhouse.routing.snapshot import Snapshot
 from roundhouse.testing.backend import a_deployment
 
@@ -150,3 +153,36 @@ def test_what_tells_nothing_new_is_not_grouped_again() -> None:
     first = recogniser.look([OLLAMA, STUDIO])
     assert first is recogniser.look([replace(OLLAMA), STUDIO])
     assert first is not recogniser.look([OLLAMA])
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "reason"),
+    [
+        ([OLLAMA], replace(STUDIO, barred="needs a licence"), "it needs a licence"),
+        (
+            [replace(OLLAMA, barred="needs a licence")],
+            STUDIO,
+            "llama3.2:3b needs a licence, and nobody answers for that",
+        ),
+        ([OLLAMA], replace(STUDIO, local=False), "it is elsewhere: only `same.together` sends requests there"),
+        ([OLLAMA, a_model("b/llama3.2:3b", "Q8_0")], STUDIO, "llama3.2:3b is the name of different weights"),
+        ([OLLAMA], STUDIO, "too many names go for these weights"),
+    ],
+)
+def test_whoever_does_not_join_is_told_why(own: list[Deployment], other: Deployment, reason: str) -> None:
+    """Although the weights are the same."""
+    assert reason == hindrance(own, other, Recogniser().look([*own, other]))
+
+
+def test_a_model_knows_its_other_names() -> None:
+    """Sorted, and none where it is alone."""
+    alone = a_model("b/other", None)
+    assert {OLLAMA.model: (STUDIO.model,), STUDIO.model: (OLLAMA.model,)} == also_called(
+        Recogniser().look([OLLAMA, STUDIO, alone])
+    )
+
+
+def test_names_without_end_are_not_told_without_end() -> None:
+    """A list of thousands in each of thousands is more than a page can show."""
+    called = also_called(Recogniser().look([a_model(f"b/name-{number}", digest=DIGEST) for number in range(200)]))
+    assert (200, 16) == (len(called), max(map(len, called.values())))

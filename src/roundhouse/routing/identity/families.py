@@ -25,9 +25,10 @@ class Silence(StrEnum):
 FAMILIES: Mapping[str, Silence] = MappingProxyType(
     dict.fromkeys(("llama", "qwen", "gemma", "mistral", "mixtral", "codellama", "codegemma"), Silence.BASE)
     | dict.fromkeys(("smollm", "olmo", "falcon", "yi", "internlm", "deepseek-llm", "deepseek-coder"), Silence.BASE)
-    | dict.fromkeys(("qwen 3", "qwen 3.5", "gemma 3", "gemma 3n", "gpt-oss", "deepseek", "phi", "glm"), Silence.CHAT)
+    | dict.fromkeys(("deepseek v2", "glm"), Silence.BASE)
+    | dict.fromkeys(("qwen 3", "qwen 3.5", "gemma 3", "gemma 3n", "gpt-oss", "deepseek", "phi"), Silence.CHAT)
     | dict.fromkeys(("granite", "command", "devstral", "codestral", "magistral", "ministral", "kimi"), Silence.CHAT)
-    | dict.fromkeys(("qwq", "smollm 3", "minimax", "exaone", "aya", "nemotron"), Silence.CHAT)
+    | dict.fromkeys(("qwq", "smollm 3", "glm 4.5", "glm 4.6", "minimax", "exaone", "aya", "nemotron"), Silence.CHAT)
     | dict.fromkeys(("llava", "bakllava", "moondream", "minicpm", "tinyllama", "starcoder", "hermes"), Silence.ONE)
     | dict.fromkeys(("dolphin", "vicuna", "wizardlm", "openchat", "zephyr", "solar", "orca", "nous"), Silence.ONE)
     | dict.fromkeys(("nomic-embed", "mxbai-embed", "all-minilm", "bge", "e5", "gte", "jina", "snowflake"), Silence.ONE)
@@ -58,6 +59,8 @@ PACKAGERS = frozenset(
 )  # fmt: skip
 #: Names in Ollama's library whose weights were exchanged for others of their family, so that they say too little.
 MOVED = frozenset({"qwen3:4b", "qwen3:30b", "qwen3:235b", "qwen3:30b-a3b", "qwen3:235b-a22b", "deepseek-r1:671b"})
+#: Lines there of which one half thinks and one half does not, and a name without either word may mean any.
+HALVED = frozenset({"vl", "next", "2507"})
 #: What Ollama's library calls DeepSeek-R1, by size, are other makers' models that learned from it.
 R1_DISTILLED: Mapping[str, str] = MappingProxyType(
     {"1.5b": "qwen", "7b": "qwen", "14b": "qwen", "32b": "qwen", "70b": "llama"}

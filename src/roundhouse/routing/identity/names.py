@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from roundhouse.routing.identity.families import (
     CLOSED,
     FAMILIES,
+    HALVED,
     HYPHENED,
     MAKERS,
     MOVED,
@@ -201,7 +202,7 @@ def _family(words: Sequence[str]) -> str | None:
     if len(words) > 1 and words[0] == "text-embedding" and words[1] in FAMILIES:
         return words[1]
     first = words[0] if words else ""
-    if first in CLOSED:
+    if first in CLOSED and (first != "gpt" or (len(words) > 1 and words[1][:1].isdigit())):  # GPT-J is anybody's
         return first
     generation = f"{first} {words[1]}" if len(words) > 1 else first
     return generation if generation in FAMILIES else first if first in FAMILIES else None
@@ -211,7 +212,8 @@ def _of_ollama(base: str, tag: str, family: str | None) -> list[str]:
     """The words of a name in Ollama's library as everybody else would say them; none where it says too little."""
     words = [*_words(base), *([] if tag.lower() == "latest" else _words(tag))]
     sizes = [word for word in words if _SIZE.fullmatch(word)]
-    if f"{base}:{tag}".lower() in MOVED:
+    halved = words[:2] == ["qwen", "3"] and not HALVED.isdisjoint(words)
+    if f"{base}:{tag}".lower() in MOVED or (halved and {"instruct", "thinking"}.isdisjoint(words)):
         return []
     if words[:2] != ["deepseek", "r1"] or words[2:] != sizes or len(sizes) != 1:
         return words

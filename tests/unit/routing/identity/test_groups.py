@@ -152,6 +152,21 @@ someone/llama3.1:8b|Q4_K_M|8.03
 someone/mine-GGUF:Q4_K_M; hf.co/someone/mine-GGUF:Q4_K_M|Q4_K_M
 someone/mine-GGUF:Q8_0
 another/mine-GGUF:Q4_K_M
+glm4:9b|Q4_0|9.4; glm-4-9b-chat|Q4_0|9.4
+GLM-4-9B-Q4_0.gguf
+qwen3-vl:8b|Q4_K_M|8.77
+qwen3-vl-8b-instruct|Q4_K_M; qwen3-vl:8b-instruct-q4_K_M|Q4_K_M|8.77
+qwen3-vl-8b-thinking|Q4_K_M
+DeepSeek-V2-Lite-Q4_K_M.gguf
+deepseek-v2:16b|Q4_0|15.7
+DeepSeek-V2-Lite-Chat-Q4_K_M.gguf
+gpt-j-6b
+gpt-j:6b
+qwen2.5-7b-instruct-1m|Q4_K_M|7.62
+gpt-oss-safeguard:20b|MXFP4|20.9
+snowflake-arctic-embed2:568m|F16|0.567
+deepseek-v3-0324|Q4_K_M
+deepseek-v3|Q4_K_M
 mario:latest|Q4_K_M|3.21
 assistant|Q4_K_M|3.21
 llama3.1|Q4_K_M|405
