@@ -40,7 +40,9 @@ def hindrance(own: Sequence[Deployment], other: Deployment, same: Grouped) -> st
         return f"{own[0].model} is the name of different weights"
     if not other.local:
         return "it is elsewhere: only `same.together` sends requests there"
-    return "too many names go for these weights"
+    if not _is_shared(same.of[other.id]):
+        return "too many names go for these weights"
+    return f"{own[0].model} is an alias here, and says itself what it stands for"
 
 
 def also_called(same: Grouped) -> dict[str, tuple[str, ...]]:

@@ -166,12 +166,19 @@ def test_what_tells_nothing_new_is_not_grouped_again() -> None:
         ),
         ([OLLAMA], replace(STUDIO, local=False), "it is elsewhere: only `same.together` sends requests there"),
         ([OLLAMA, a_model("b/llama3.2:3b", "Q8_0")], STUDIO, "llama3.2:3b is the name of different weights"),
-        ([OLLAMA], STUDIO, "too many names go for these weights"),
+        ([OLLAMA], STUDIO, "llama3.2:3b is an alias here, and says itself what it stands for"),
     ],
 )
 def test_whoever_does_not_join_is_told_why(own: list[Deployment], other: Deployment, reason: str) -> None:
     """Although the weights are the same."""
     assert reason == hindrance(own, other, Recogniser().look([*own, other]))
+
+
+def test_too_many_names_are_told_as_the_reason() -> None:
+    """Where they are."""
+    own, other, *rest = [a_model(f"b/name-{number}", digest=DIGEST) for number in range(200)]
+    reason = hindrance([own], other, Recogniser().look([own, other, *rest]))
+    assert "too many names go for these weights" == reason
 
 
 def test_a_model_knows_its_other_names() -> None:
