@@ -32,6 +32,7 @@ from roundhouse.core.ports import Backend, BackendMaker, Jobs, Source, Transfers
 from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.core.views import Found
 from roundhouse.library.library import Library
+from roundhouse.routing.identity import Rules
 from roundhouse.routing.policy import Policy, Weights
 from roundhouse.serving.admission.gates import Gates
 from roundhouse.serving.admission.rules import GateRules
@@ -258,6 +259,7 @@ def policy_of(settings: Settings) -> Policy:
         settings.routing.max_attempts,
         auto_last=frozenset({NOISE_MODEL}),
         elsewhere=_elsewhere(settings),
+        same=Rules(settings.same.together, settings.same.apart),
     )
 
 

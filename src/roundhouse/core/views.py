@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from roundhouse.core.artifacts import LicenseState
+from roundhouse.core.desks.same import Twin
 
 Dimension = Literal["model", "backend", "day"]
 CheckStatus = Literal["ok", "warn", "fail"]
@@ -105,6 +106,8 @@ class Model:
     loaded: bool = False
     #: Ids, ``backend/model``.
     deployments: tuple[str, ...] = ()
+    #: Other names that the same weights go by.
+    same_as: tuple[str, ...] = ()
     #: The library holds its bytes.
     local: bool
     #: Cleaning up never takes it.
@@ -192,6 +195,8 @@ class ModelDetail(Model):
     #: The key that signed it; ``signature`` is what else there is to say about its signature.
     signed_by: str | None = None
     signature: str | None = None
+    #: The same weights and the same model under other names.
+    same: tuple[Twin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

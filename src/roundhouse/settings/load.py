@@ -17,8 +17,10 @@ from typing import Any, cast
 from roundhouse.core.errors import ConfigError
 from roundhouse.settings import tree
 from roundhouse.settings.gather import PREFIX, Given, from_environment, from_file, from_flags
+from roundhouse.settings.key import Key, Provenance
+from roundhouse.settings.same import SameSettings, contradictions
 from roundhouse.settings.secret import Secret
-from roundhouse.settings.tree import KEYS, Key, Provenance, Settings
+from roundhouse.settings.tree import KEYS, Settings
 
 #: The file in the home that holds what `roundhouse backends add` was told.
 ADDED = "backends.toml"
@@ -62,6 +64,7 @@ def load(
     ]
     reading = _read(given)
     _check_names(reading)
+    reading.problems += contradictions(reading.values)
     _refuse_problems(reading)
     return _build(home, file, reading, env)
 
@@ -242,6 +245,7 @@ def _build(home: Path, file: Path | None, reading: _Reading, env: Mapping[str, s
         backends=MappingProxyType({name: _backend(name, home, reading, env) for name in _names(reading)}),
         aliases=MappingProxyType(_aliases(reading)),
         routing=tree.RoutingSettings(**routing, weights=tree.WeightSettings(**section("routing.weights"))),
+        same=SameSettings(**section("same")),
         log=tree.LogSettings(**section("log")),
         config_file=file,
         provenance=MappingProxyType({key: reading.provenance[key] for key in sorted(reading.provenance, key=_place)}),

@@ -52,3 +52,17 @@ async def test_what_the_library_says_is_on_the_shelf_at_once(tmp_path: Path) -> 
     assert [(8192, library.path_of(newer))] == [(model.context, model.path) for model in shelf.models()]
     shelf.heard(ArtifactRemoved("tiny"))
     assert () == shelf.models()
+
+
+async def test_what_is_known_of_its_weights_is_on_the_shelf_too(tmp_path: Path) -> None:
+    """So that the same weights elsewhere are recognised."""
+    artifact = replace(an_artifact("tiny"), ref="hf:acme/tiny-GGUF@main:Q4_K_M", quantization="Q4_K_M", parameters=7)
+    shelf = Shelf(await a_library(tmp_path, artifact), LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()))
+    await shelf.restock()
+    traits = shelf.models()[0].traits
+    assert ("acme/tiny-GGUF", "0" * 64, "Q4_K_M", 7) == (
+        traits.repo,
+        traits.digest,
+        traits.quantization,
+        traits.parameters,
+    )

@@ -11,6 +11,7 @@ from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.memory import Tenant, need_of
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError
+from roundhouse.core.runtimes import UNTOLD, Traits
 
 _MAX_CONTEXT, _UNKNOWN_CONTEXT = 8192, 4096
 _BACKOFF_S, _MAX_BACKOFF_S = 0.5, 30.0
@@ -65,6 +66,8 @@ class LoadableModel:
     context: int | None = None
     architecture: str | None = None
     has_chat_template: bool = False
+    #: What is known of its weights: quantisation, parameters, digest and where they came from.
+    traits: Traits = UNTOLD
     #: Why it may not be loaded, in words that follow its name; ``None`` when it may.
     barred: str | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 import psutil
@@ -26,7 +27,7 @@ from roundhouse.core.inference import (
     Residency,
 )
 from roundhouse.core.ports import BackendHealth
-from roundhouse.core.runtimes import Feature, Traits
+from roundhouse.core.runtimes import Feature
 
 _FREE = Price(0.0, 0.0)
 #: Architectures that only read: they embed and do nothing else.
@@ -206,7 +207,7 @@ class LlamaCpp:
             local=True,
             barred=model.barred,
             # More would wait inside the child, where a crash takes all of them.
-            traits=Traits(slots=self._limits.parallel),
+            traits=replace(model.traits, slots=self._limits.parallel),
         )
 
     def _tell(self, model: str, loaded: bool) -> None:  # noqa: FBT001 - the event's own field

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import click
@@ -18,6 +18,7 @@ from roundhouse.cli.commands.keeping import gc, pin, tag, unpin, untag
 from roundhouse.cli.commands.migrate import migrate
 from roundhouse.cli.commands.repair import repair
 from roundhouse.cli.commands.roster import load, unload
+from roundhouse.cli.commands.same import folded, same, unfolded
 from roundhouse.cli.commands.update import rollback, short, update
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
@@ -39,7 +40,7 @@ _SORTS: Mapping[str, Callable[[Model], tuple[object, ...]]] = {
 
 #: As people meet them: look, get, keep right, keep new, sort, make room, move.
 _ORDER = (
-    *("ls", "show", "browse", "ensure", "verify", "repair", "update", "rollback"),
+    *("ls", "show", "same", "browse", "ensure", "verify", "repair", "update", "rollback"),
     *("load", "unload", "pin", "unpin", "tag", "untag", "rm", "gc", "migrate", "export", "bundle", "import"),
 )
 
@@ -74,6 +75,7 @@ for command in (
     ensure,
     migrate,
     rollback,
+    same,
     update,
 ):
     models.add_command(command)
@@ -99,10 +101,11 @@ def ls(invocation: Invocation, *, local: bool, tags: tuple[str, ...], sort: str)
     names = [model.name for model in listed]
     data = reply.data
     if isinstance(data, dict):
-        rows = {row["name"]: row for row in data["models"]}
-        data = {**data, "models": [rows[name] for name in names]}
+        by_name = {row["name"]: row for row in data["models"]}
+        data = {**data, "models": [by_name[name] for name in names]}
     now = invocation.clock.now()
-    invocation.out.result(data, [Table(_COLUMNS, [_row(model, now) for model in listed])], names)
+    rows = (folded if invocation.out.stdout_tty else unfolded)(listed)
+    invocation.out.result(data, [Table(_COLUMNS, [_row(model, also, now) for model, also in rows])], names)
     broken = [model.name for model in listed if model.quarantined]
     if broken:
         invocation.out.then("some bytes were found wrong; bring them again", f"roundhouse models repair {broken[0]}")
@@ -126,10 +129,11 @@ _COLUMNS = (
     Column("last used", drop=3),
     Column("uses", right=True, drop=6),
     Column("tags", drop=7),
+    Column("also as", drop=1),
 )
 
 
-def _row(model: Model, now: datetime) -> list[Cell | str]:
+def _row(model: Model, also: Sequence[str], now: datetime) -> list[Cell | str]:
     backends = ", ".join(deployment.partition("/")[0] for deployment in model.deployments)
     return [
         model.name,
@@ -143,6 +147,7 @@ def _row(model: Model, now: datetime) -> list[Cell | str]:
         Cell(wording.ago(model.last_used_at, now), model.last_used_at or ""),
         Cell(str(model.times_used or "-"), model.times_used),
         ", ".join([*(["pinned"] if model.pinned else []), *model.tags]),
+        ", ".join(also),
     ]
 
 
@@ -238,6 +243,7 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("last used", _used(model, now)),
         ("pinned", "yes" if model.pinned else None),
         ("tags", ", ".join(model.tags) or None),
+        ("same as", ", ".join(model.same_as) or None),
         *_disk(model.disk),
         ("served", None if model.unserved is None else Cell(model.unserved, style="warn")),
         ("bytes", Cell("in quarantine: they were found wrong", style="fail") if model.quarantined else None),
