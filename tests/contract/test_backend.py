@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse.backends.kinds.litellm import LiteLLM
+from roundhouse.backends.kinds.llama_server.backend import LlamaServer
 from roundhouse.backends.kinds.lmstudio.backend import LMStudio
 from roundhouse.backends.kinds.mlx import MLX
 from roundhouse.backends.kinds.ollama.backend import Ollama
@@ -21,7 +22,6 @@ from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp
 from roundhouse.backends.openai.compatible import OpenAICompatible
-from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import BackendError, SchemaError
 from roundhouse.core.events import Events
@@ -116,7 +116,7 @@ async def llama_server() -> AsyncIterator[Subject]:
     """llama-server's API as llama.cpp serves it, as if somebody else had started it."""
     config = ChildConfig(str(NOISE), "noise", 1024, 4, "key", os.getpid(), threads=1)
     child = await Child.start(config, ENVIRON, within_s=60)
-    backend = OpenAICompatible("llama", child.address, api_key="key", terms=Terms(keep_alive=False))
+    backend = LlamaServer("llama", child.address, api_key="key")
     yield Subject(backend, "noise", "noise", knows_names=False)
     await backend.close()
     await child.stop()
