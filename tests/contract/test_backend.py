@@ -29,6 +29,7 @@ from roundhouse.core.inference import Chunk, Deployment, Operation
 from roundhouse.core.ports import Backend
 from roundhouse.testing import litellm, mlx
 from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
+from roundhouse.testing.llama_router import FakeLlamaRouter
 from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
@@ -123,6 +124,15 @@ async def llama_server() -> AsyncIterator[Subject]:
 
 
 @pytest.fixture
+async def llama_router() -> AsyncIterator[Subject]:
+    """llama-server as a router, which its embedded form does not have."""
+    async with FakeLlamaRouter() as fake:
+        backend = LlamaServer("router", fake.url)
+        yield Subject(backend, "echo", "text-embed")
+        await backend.close()
+
+
+@pytest.fixture
 async def proxied(litellm_url: str) -> AsyncIterator[Subject]:
     """LiteLLM's proxy."""
     backend = LiteLLM("litellm", litellm_url, api_key=litellm.KEY)
@@ -151,6 +161,7 @@ async def ollama() -> AsyncIterator[Subject]:
     params=[
         "echo",
         "lmstudio",
+        "llama_router",
         "ollama",
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),

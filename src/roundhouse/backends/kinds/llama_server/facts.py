@@ -209,10 +209,11 @@ def _by_template(can: frozenset[Capability], props: Props) -> frozenset[Capabili
 
 def _quantization(ftype: str | None) -> str | None:
     match = _FTYPE.match((ftype or "").removeprefix("(guessed)").strip())
-    if match is None:
+    if match is None or not any(char.isdigit() for char in match["kind"]):
         return None
-    mix = _MIXES.get((match["mix"] or "").lower())
-    return match["kind"].upper() + (f"_{mix}" if mix else "")
+    kind, mix = match["kind"].upper(), _MIXES.get((match["mix"] or "").lower())
+    # The middle one of that kind has no letter in anybody's file names.
+    return kind if mix is None or (kind, mix) == ("Q2_K", "M") else f"{kind}_{mix}"
 
 
 def _repo(entry: Entry, path: str) -> str | None:
