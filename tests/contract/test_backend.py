@@ -17,6 +17,7 @@ from roundhouse.backends.kinds.llama_server.backend import LlamaServer
 from roundhouse.backends.kinds.lmstudio.backend import LMStudio
 from roundhouse.backends.kinds.mlx import MLX
 from roundhouse.backends.kinds.ollama.backend import Ollama
+from roundhouse.backends.kinds.vllm import VLLM
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
@@ -33,6 +34,7 @@ from roundhouse.testing.llama_router import FakeLlamaRouter
 from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
+from roundhouse.testing.vllm import FakeVLLM
 
 ROOT = Path(__file__).resolve().parents[2]
 NOISE = ROOT / "src" / "roundhouse" / "assets" / "noise.gguf"
@@ -133,6 +135,15 @@ async def llama_router() -> AsyncIterator[Subject]:
 
 
 @pytest.fixture
+async def vllm() -> AsyncIterator[Subject]:
+    """vLLM, which has one model in each process; this one does not embed."""
+    async with FakeVLLM() as fake:
+        backend = VLLM("vllm", fake.url)
+        yield Subject(backend, "echo", None)
+        await backend.close()
+
+
+@pytest.fixture
 async def proxied(litellm_url: str) -> AsyncIterator[Subject]:
     """LiteLLM's proxy."""
     backend = LiteLLM("litellm", litellm_url, api_key=litellm.KEY)
@@ -163,6 +174,7 @@ async def ollama() -> AsyncIterator[Subject]:
         "lmstudio",
         "llama_router",
         "ollama",
+        "vllm",
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),

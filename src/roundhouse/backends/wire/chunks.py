@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from roundhouse.backends.wire.failures import error_in_stream, excerpt
+from roundhouse.backends.wire.reasoning import with_both_names
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Answer, Chunk, Operation, TokenUsage
 
@@ -126,6 +127,7 @@ class ChunkReader:
         if event.object == "error" or _is_error(event.error):
             raise error_in_stream(payload)
         usage = event.usage.tokens() if event.usage is not None else None
+        payload = with_both_names(payload)
         if not event.choices:
             return Chunk(payload, usage=usage, usage_only=usage is not None)
         was_finished = self.finished
@@ -197,4 +199,4 @@ def read_answer(data: bytes, operation: Operation) -> Answer:
     if not (whole.data if operation is Operation.EMBEDDING else whole.choices):
         message = f"the answer has no {key}: {excerpt(data)}"
         raise BackendError(message)
-    return Answer(data, usage=whole.usage.tokens() if whole.usage is not None else None)
+    return Answer(with_both_names(data), usage=whole.usage.tokens() if whole.usage is not None else None)

@@ -18,7 +18,7 @@ from yarl import URL
 
 from roundhouse.backends.kinds.asking import Asking
 from roundhouse.backends.kinds.llama_server.facts import Entry, Models, Modes, Props, Told
-from roundhouse.backends.kinds.llama_server.loads import Loads
+from roundhouse.backends.kinds.loads import Loads
 from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.errors import (
     BackendError,
@@ -140,7 +140,7 @@ class LlamaServer(Asking):
 
     async def _told(self) -> list[Told]:
         """What is told of all its models. Raises NetworkError."""
-        listed, props = await asyncio.gather(self._list(), self._props_if_any(None))
+        listed, props = await self._list(), await self._props_if_any(None)
         self._is_router = props is not None and props.is_router
         self.features = _ROUTING if self._is_router else frozenset()
         self._build = (props.build_info if props else None) or ""
