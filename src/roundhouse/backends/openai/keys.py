@@ -17,7 +17,7 @@ from yarl import URL
 from roundhouse.backends.openai.connection import read
 from roundhouse.core.errors import BackendError, LimitError, RoundhouseError
 
-_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN)
 #: How long a key rests when the provider does not say.
 _REST_S = 1.0
 

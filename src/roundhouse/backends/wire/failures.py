@@ -82,6 +82,9 @@ def failure(status: int, headers: Mapping[str, str], data: bytes) -> RoundhouseE
     if status in _KEY_REFUSED or (status == HTTPStatus.BAD_REQUEST and _UNKNOWN_KEY.search(about)):
         message = f"the key is refused: {message}"
         return BackendError(message, hint="check the key of this backend in the configuration", details=details)
+    if status == HTTPStatus.PAYMENT_REQUIRED:
+        message = f"its account has no credit left: {message}"
+        return BackendError(message, hint="add credit there, or use another key", details=details)
     if status == HTTPStatus.NOT_FOUND:
         return _not_found(error, message, details)
     if status in _REQUEST_REFUSED and not _UNKNOWN_MODEL.search(about):
