@@ -141,9 +141,10 @@ class LlamaServer(Asking):
     async def _told(self) -> list[Told]:
         """What is told of all its models. Raises NetworkError."""
         listed, props = await self._list(), await self._props_if_any(None)
-        self._is_router = props is not None and props.is_router
+        if props is not None:
+            self._is_router = props.is_router
         self.features = _ROUTING if self._is_router else frozenset()
-        self._build = (props.build_info if props else None) or ""
+        self._build = (props.build_info if props else None) or self._build
         if not self._is_router:
             return [await self._one(entry, props, "") for entry in listed]
         self._running = {entry.id for entry in listed if entry.value in _RUNNING}

@@ -1,6 +1,8 @@
 """What llama-server tells, read without one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roundhouse.backends.kinds.llama_server.facts import Entry, Meta, Modalities, Modes, Props, Settings, Status, Told
 from roundhouse.core.inference import Capability, Deployment, Residency
@@ -114,3 +116,15 @@ def test_the_repository_is_told_by_where_the_weights_lie(entry: Entry, path: str
 def test_a_path_is_called_by_its_file() -> None:
     """As llama-server lists what it was started with."""
     assert ("tiny", "/m/tiny.gguf") == ((one := told(Entry("/m/tiny.gguf"))).model, one.upstream)
+
+
+COUNT = st.none() | st.integers()
+
+
+@given(COUNT, COUNT, COUNT)
+def test_no_count_is_less_than_one(tokens: int | None, slots: int | None, size: int | None) -> None:
+    """Nobody would ever get one of no slots."""
+    props = Props(default_generation_settings=Settings(tokens), total_slots=slots)
+    one = told(Entry("tiny", meta=Meta(n_ctx=tokens, n_params=size, size=size)), props)
+    counts = (one.context, one.traits.slots, one.traits.parameters, one.traits.memory)
+    assert all(count is None or count > 0 for count in counts)
