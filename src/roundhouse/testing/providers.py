@@ -84,6 +84,7 @@ DEEPSEEK = Manners(
     comment=b": keep-alive\n\n",
 )
 GROQ = Manners(card={"context_window": 131_072, "active": True, "owned_by": "x"}, usage_in="x_groq")
+MOONSHOT = Manners(card={"context_length": 262_144}, usage_in="choice")
 OPENROUTER = Manners(
     card={
         "context_length": 200_000,
@@ -133,6 +134,8 @@ class FakeProvider(Upstream):
         last = chunks[-2] if saying.with_usage else chunks[-1]
         if self.manners.usage_in == "usage":
             last["usage"] = usage
+        elif self.manners.usage_in == "choice":
+            last["choices"][0]["usage"] = usage
         elif self.manners.usage_in == "x_groq":
             last["x_groq"] = {"id": "req_1", "usage": usage}
         return [*chunks[:2], dict(self.manners.ends_with)] if self.manners.ends_with is not None else chunks

@@ -80,6 +80,8 @@ class _Choice(msgspec.Struct, gc=False):
     delta: _Delta | None = None
     text: Any = None
     finish_reason: str | None = None
+    #: Moonshot, in its last chunk; of any shape elsewhere.
+    usage: msgspec.Raw = msgspec.Raw()
 
 
 class _XGroq(msgspec.Struct, gc=False):
@@ -112,8 +114,19 @@ class _Whole(msgspec.Struct, gc=False):
 
 _event = msgspec.json.Decoder(_Event).decode
 _whole = msgspec.json.Decoder(_Whole).decode
+_usage = msgspec.json.Decoder(_Usage).decode
 _ended = msgspec.json.Decoder(_Ended).decode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _usage_inside(choices: list[_Choice] | None) -> TokenUsage | None:
+    """What was used, where only the first choice tells it."""
+    if not choices or not bytes(choices[0].usage).startswith(b"{"):
+        return None
+    try:
+        return _usage(choices[0].usage).tokens()
+    except msgspec.DecodeError:
+        return None
 
 
 def _is_error(error: msgspec.Raw) -> bool:
@@ -148,7 +161,7 @@ class ChunkReader:
         if event.object == "error" or _is_error(event.error):
             raise error_in_stream(payload)
         told = event.usage or (event.x_groq.usage if event.x_groq is not None else None)
-        usage = told.tokens() if told is not None else None
+        usage = told.tokens() if told is not None else _usage_inside(event.choices)
         payload = with_both_names(payload)
         if not event.choices:
             return Chunk(payload, usage=usage, usage_only=usage is not None)

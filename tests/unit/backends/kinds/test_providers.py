@@ -22,6 +22,7 @@ from roundhouse.testing.providers import (
     GROQ,
     MISTRAL,
     MODEL,
+    MOONSHOT,
     OPENAI,
     OPENROUTER,
     TOGETHER,
@@ -168,9 +169,10 @@ async def test_groq_tells_its_context() -> None:
         assert 131_072 == (await only(backend)).context
 
 
-async def test_groqs_usage_is_read_where_it_stands() -> None:
-    """Also in the chunk that ends the answer."""
-    async with provider("groq", GROQ) as (_, backend):
+@pytest.mark.parametrize(("kind", "manners"), [("groq", GROQ), ("moonshot", MOONSHOT), ("mistral", MISTRAL)])
+async def test_usage_is_read_where_it_stands(kind: str, manners: Manners) -> None:
+    """Also in the chunk that ends the answer, each in a place of its own."""
+    async with provider(kind, manners) as (_, backend):
         ends = [chunk for chunk in await streamed(backend) if chunk.final]
     assert [TokenUsage(3, 3)] == [chunk.usage for chunk in ends]
 
@@ -188,6 +190,21 @@ async def test_groqs_limits_say_when_to_come_again() -> None:
         with pytest.raises(LimitError) as caught:
             await backend.answer(ask_chat(), await only(backend))
     assert 7.66 == caught.value.retry_after_s
+
+
+@pytest.mark.parametrize("kind", ["fireworks", "moonshot", "sambanova"])
+async def test_many_tell_their_context_by_the_same_name(kind: str) -> None:
+    """What is really served there."""
+    async with provider(kind, MOONSHOT) as (_, backend):
+        assert 262_144 == (await only(backend)).context
+
+
+@pytest.mark.parametrize("usage", [3, "x", [], {"prompt_tokens": "many"}, None])
+async def test_a_usage_inside_a_choice_that_is_none_is_left_alone(usage: object) -> None:
+    """Nobody else has one there; it goes on as it came."""
+    ends = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": usage}]}
+    async with provider("moonshot", Manners(ends_with=ends)) as (_, backend):
+        assert [None] == [chunk.usage for chunk in await streamed(backend) if chunk.final]
 
 
 async def test_openrouter_tells_context_price_and_abilities() -> None:
