@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from roundhouse.backends.kinds.gemini import calls as gemini
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms
 from roundhouse.backends.wire.quirks import PLAIN, Prices, Quirks
@@ -78,10 +79,14 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 
+#: Where those are that have an API, and so a kind, of their own.
+_ADDRESSES: Mapping[str, str] = {"gemini": gemini.ADDRESS}
+
+
 def address_of(kind: str) -> str | None:
     """Where the provider of that name is; ``None`` for what is none."""
     preset = PRESETS.get(kind)
-    return preset.url if preset else None
+    return preset.url if preset else _ADDRESSES.get(kind)
 
 
 def made(wish: Wish, workshop: Workshop) -> OpenAICompatible:
