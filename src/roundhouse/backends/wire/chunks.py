@@ -119,12 +119,10 @@ _ended = msgspec.json.Decoder(_Ended).decode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def _usage_inside(choices: list[_Choice] | None) -> TokenUsage | None:
-    """What was used, where only the first choice tells it."""
-    if not choices or not bytes(choices[0].usage).startswith(b"{"):
-        return None
+def _usage_inside(choice: _Choice) -> TokenUsage | None:
+    """What was used, where only a choice tells it."""
     try:
-        return _usage(choices[0].usage).tokens()
+        return _usage(choice.usage).tokens() if bytes(choice.usage).startswith(b"{") else None
     except msgspec.DecodeError:
         return None
 
@@ -161,8 +159,7 @@ class ChunkReader:
         if event.object == "error" or _is_error(event.error):
             raise error_in_stream(payload)
         told = event.usage or (event.x_groq.usage if event.x_groq is not None else None)
-        usage = told.tokens() if told is not None else _usage_inside(event.choices)
-        payload = with_both_names(payload)
+        usage = told.tokens() if told is not None else None
         if not event.choices:
             return Chunk(payload, usage=usage, usage_only=usage is not None)
         was_finished = self.finished
@@ -170,6 +167,11 @@ class ChunkReader:
         if usage is not None and was_finished and not visible:
             # LiteLLM sends the usage with an empty delta where OpenAI sends no choice at all.
             return Chunk(_without_choices(payload), usage=usage, usage_only=True)
+        if final and usage is None:
+            usage = _usage_inside(event.choices[0])
+        delta = event.choices[0].delta
+        if delta is not None and delta.reasoning:
+            payload = with_both_names(payload)
         self._last = payload
         return Chunk(payload, visible=visible, final=final, usage=usage)
 
