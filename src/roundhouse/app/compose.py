@@ -19,7 +19,6 @@ from roundhouse.app.offline import OfflineBackend, OfflineSource, stays_here, th
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
 from roundhouse.backends.kinds.presets import address_of
-from roundhouse.backends.llamacpp.memory import need_of
 from roundhouse.backends.llamacpp.resident import RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.backends.openai.compatible import OpenAICompatible
@@ -133,11 +132,7 @@ def _limits(settings: Settings) -> RuntimeLimits:
 def memory_of(settings: Settings) -> Memory:
     """The embedded runtime's own rule for what it would load."""
     limits = _limits(settings)
-
-    def need(size: int, trained: int | None) -> int:
-        return need_of(size, None if trained is None else limits.context_of(trained) * limits.parallel)
-
-    return Memory(limits.memory, need)
+    return Memory(limits.memory, lambda size, trained: limits.need_of(size, trained).total)
 
 
 def hub_of(settings: Settings) -> Hub:

@@ -20,6 +20,8 @@ class ChildConfig(msgspec.Struct, frozen=True):
     mean_pooling: bool = True
     #: 0 leaves it to llama.cpp, which takes all physical cores.
     threads: int = 0
+    #: For prompts that are over, so that the next one which begins alike need not be read again.
+    prompt_cache_mib: int = 256
 
 
 class Greeting(msgspec.Struct, frozen=True):

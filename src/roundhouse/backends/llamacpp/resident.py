@@ -8,7 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from roundhouse.backends.llamacpp.child import Child
-from roundhouse.backends.llamacpp.memory import Tenant, need_of
+from roundhouse.backends.llamacpp.memory import Need, Slots, Tenant, fitting_context, need_of
+from roundhouse.backends.llamacpp.shape import Shape
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError
 
@@ -51,6 +52,32 @@ class RuntimeLimits:
         wanted = self.context or min(trained or _UNKNOWN_CONTEXT, _MAX_CONTEXT)
         return min(wanted, trained or wanted)
 
+    def need_of(self, size: int, trained: int | None, shape: Shape | None = None, context: int | None = None) -> Need:
+        """Memory for a model of *size* bytes, *trained* on so many tokens, with the usual context or this one."""
+        known = trained if shape is None else self.context_of(trained)
+        tokens = None if known is None else context or self.context_of(trained)
+        return need_of(size, shape, Slots(tokens, self.parallel))
+
+    def fit(self, model: LoadableModel) -> Fit:
+        """How *model* is loaded here: with the context that is wanted, or the largest useful one there is room for."""
+        wanted = self.context_of(model.context)
+
+        def need_at(context: int) -> Need:
+            return self.need_of(model.size, model.context, model.shape, context)
+
+        context = fitting_context(wanted, self.memory, lambda tokens: need_at(tokens).total)
+        return Fit(context, wanted, need_at(context))
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a model is loaded."""
+
+    #: Tokens of one request, and how many there would be with more memory.
+    context: int
+    wanted: int
+    need: Need
+
 
 @dataclass(frozen=True, slots=True)
 class LoadableModel:
@@ -65,6 +92,8 @@ class LoadableModel:
     context: int | None = None
     architecture: str | None = None
     has_chat_template: bool = False
+    #: How it is built, as far as its header tells.
+    shape: Shape | None = None
     #: Why it may not be loaded, in words that follow its name; ``None`` when it may.
     barred: str | None = None
 
@@ -82,8 +111,8 @@ class Resident:
 
     def __init__(self, model: LoadableModel, limits: RuntimeLimits) -> None:
         self.model = model
-        self.context = limits.context_of(model.context)
-        self.need = need_of(model.size, None if model.context is None else self.context * limits.parallel)
+        self.fit = limits.fit(model)
+        self.need = self.fit.need.total
         self.state = State.STOPPED
         #: Requests in it, and those that wait for it.
         self.serving = 0

@@ -14,7 +14,7 @@ import structlog
 
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
-from roundhouse.backends.llamacpp.memory import make_room
+from roundhouse.backends.llamacpp.memory import make_room, prompt_cache
 from roundhouse.backends.llamacpp.pulse import QUESTIONS, feel
 from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.openai.compatible import OpenAICompatible
@@ -119,7 +119,7 @@ class Residents:
         child = resident.loaded.child
         child.exited.add_done_callback(lambda _exited: self._crashed(resident, child))
         self._watch(resident, resident.loaded)
-        _log.info("model loaded", model=resident.model.name, pid=child.pid, context=resident.context)
+        _log.info("model loaded", model=resident.model.name, pid=child.pid, context=resident.fit.context)
         self._changed(resident.model.name, True)  # noqa: FBT003 - loaded
         self._rest(resident)
 
@@ -135,12 +135,13 @@ class Residents:
         config = ChildConfig(
             path=str(resident.model.path),
             model=resident.model.name,
-            context=resident.context,
+            context=resident.fit.context,
             parallel=self._limits.parallel,
             api_key=secrets.token_urlsafe(24),
             parent=os.getpid(),
             mean_pooling=not await asyncio.to_thread(_pools_by_itself, resident.model),
             threads=self._limits.threads,
+            prompt_cache_mib=max(1, prompt_cache(resident.fit.need.cache) >> 20),
         )
         child = await Child.start(config, self._environ, self._limits.load_s)
         terms = Terms(local=True, keep_alive=False, list_s=self._limits.hang_s / QUESTIONS)

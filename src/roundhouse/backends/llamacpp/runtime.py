@@ -184,7 +184,7 @@ class LlamaCpp:
             model=model.name,
             upstream=model.name,
             capabilities=_capabilities(model),
-            context=self._limits.context_of(model.context),
+            context=self._limits.fit(model).context,
             price=_FREE,
             residency=Residency.LOADED if is_loaded else Residency.COLD,
             local=True,

@@ -20,7 +20,6 @@ from roundhouse.backends.llamacpp.config import ChildConfig, Greeting
 _PR_SET_PDEATHSIG = 1
 #: Errors only: at "warning" llama.cpp has something to say about every request.
 _VERBOSITY = 1
-_CACHE_MIB = 256
 
 
 def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
@@ -37,7 +36,7 @@ def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
     params.endpoint_slots = False
     params.warmup = False
     params.verbosity = _VERBOSITY
-    params.cache_ram_mib = _CACHE_MIB
+    params.cache_ram_mib = config.prompt_cache_mib
     params.embedding = True
     if config.mean_pooling:
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
