@@ -16,6 +16,7 @@ import msgspec
 import xllamacpp
 
 from roundhouse.backends.llamacpp.config import ChildConfig, Greeting
+from roundhouse.backends.llamacpp.memory import BATCH
 
 _PR_SET_PDEATHSIG = 1
 #: Errors only: at "warning" llama.cpp has something to say about every request.
@@ -29,6 +30,8 @@ def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
     params.model_alias = {config.model}
     params.n_parallel = config.parallel
     params.n_ctx = config.context * config.parallel
+    # It pools as many tokens of each slot at a time, and dies where the batch cannot be shared out evenly.
+    params.n_batch = params.n_ubatch = BATCH // config.parallel * config.parallel
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [config.api_key]
