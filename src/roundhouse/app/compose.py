@@ -136,6 +136,7 @@ def _limits(settings: Settings) -> RuntimeLimits:
         parallel=runtime.parallel,
         context=runtime.context,
         threads=runtime.threads,
+        pinned=runtime.pinned,
     )
 
 

@@ -13,6 +13,7 @@ from roundhouse.backends.llamacpp.shape import Shape, shape_of
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event
+from roundhouse.core.runtimes import Traits
 from roundhouse.library.formats import GGUF
 from roundhouse.library.gguf import read_outline
 from roundhouse.library.library import Library
@@ -78,6 +79,7 @@ class Shelf:
             context=artifact.context,
             has_chat_template=artifact.has_chat_template,
             architecture=artifact.architecture,
+            traits=_traits(artifact),
             shape=self._shapes.get(artifact.key),
             barred=self._book.bar(artifact),
         )
@@ -89,3 +91,23 @@ def _shape_at(path: Path) -> Shape | None:
         return shape_of(read_outline(path))
     except (RoundhouseError, OSError):
         return None
+
+
+def _traits(artifact: Artifact) -> Traits:
+    """What the library knows of the weights; their digest only where they are one file."""
+    return Traits(
+        context_max=artifact.context,
+        quantization=artifact.quantization,
+        parameters=artifact.parameters,
+        family=artifact.architecture,
+        format=artifact.format,
+        size=artifact.size,
+        digest=artifact.files[0].digest if len(artifact.files) == 1 else None,
+        repo=_repo(artifact.ref),
+    )
+
+
+def _repo(ref: str) -> str | None:
+    """The hub's repository of ``hf:owner/repo[@revision][:variant]``."""
+    scheme, _, rest = ref.partition(":")
+    return rest.partition("@")[0].partition(":")[0] or None if scheme == "hf" else None

@@ -237,6 +237,10 @@ class RuntimeSettings:
     context: Annotated[
         int, Key(0, kinds.whole(0, 10_000_000), "Context per request; 0 is the model's own, up to 8192", "tokens")
     ]
+    pinned: Annotated[
+        tuple[str, ...],
+        Key([], kinds.NAMES, "Models that are in memory from the start, and stay there whoever wants the room"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from roundhouse.backends.llamacpp.memory import Need, Slots, Tenant, fitting_con
 from roundhouse.backends.llamacpp.shape import Shape
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError
+from roundhouse.core.runtimes import UNTOLD, Traits
 
 _MAX_CONTEXT, _UNKNOWN_CONTEXT = 8192, 4096
 _BACKOFF_S, _MAX_BACKOFF_S = 0.5, 30.0
@@ -46,6 +47,8 @@ class RuntimeLimits:
     hang_s: float = 20.0
     #: How long a model waits for others to finish before it gives up.
     room_s: float = 30.0
+    #: Models that are in memory from the start, stay there, and make room for nobody.
+    pinned: tuple[str, ...] = ()
 
     def context_of(self, trained: int | None) -> int:
         """Tokens of one request to a model that was *trained* on so many."""
@@ -58,14 +61,17 @@ class RuntimeLimits:
         tokens = None if known is None else context or self.context_of(trained)
         return need_of(size, shape, Slots(tokens, self.parallel))
 
-    def fit(self, model: LoadableModel) -> Fit:
-        """How *model* is loaded here: with the context that is wanted, or the largest useful one there is room for."""
+    def fit(self, model: LoadableModel, taken: int = 0) -> Fit:
+        """How *model* is loaded beside others that stay and have *taken* their room.
+
+        With the context that is wanted, or the largest useful one there is room for.
+        """
         wanted = self.context_of(model.context)
 
         def need_at(context: int) -> Need:
             return self.need_of(model.size, model.context, model.shape, context)
 
-        context = fitting_context(wanted, self.memory, lambda tokens: need_at(tokens).total)
+        context = fitting_context(wanted, self.memory - taken, lambda tokens: need_at(tokens).total)
         return Fit(context, wanted, need_at(context))
 
 
@@ -77,6 +83,14 @@ class Fit:
     context: int
     wanted: int
     need: Need
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of it."""
+        if self.context == self.wanted:
+            return ()
+        cut = f"requests have {self.context:,} tokens each instead of {self.wanted:,}"
+        return (f"{cut}: there is no memory for more (`runtime.memory`, `runtime.parallel`)",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,8 @@ class LoadableModel:
     context: int | None = None
     architecture: str | None = None
     has_chat_template: bool = False
+    #: What is known of its weights: quantisation, parameters, digest and where they came from.
+    traits: Traits = UNTOLD
     #: How it is built, as far as its header tells.
     shape: Shape | None = None
     #: Why it may not be loaded, in words that follow its name; ``None`` when it may.
@@ -109,10 +125,10 @@ class Loaded:
 class Resident:
     """One model; ``Residents`` moves it from state to state."""
 
-    def __init__(self, model: LoadableModel, limits: RuntimeLimits) -> None:
+    def __init__(self, model: LoadableModel, fit: Fit, *, pinned: bool = False) -> None:
         self.model = model
-        self.fit = limits.fit(model)
-        self.need = self.fit.need.total
+        self.fit = fit
+        self.is_pinned = pinned
         self.state = State.STOPPED
         #: Requests in it, and those that wait for it.
         self.serving = 0
@@ -125,13 +141,25 @@ class Resident:
         self.idle: asyncio.TimerHandle | None = None
         #: Crashes and failed loads since it last served a request.
         self.failures = 0
+        #: Seconds that loading took the last time.
+        self.load_s: float | None = None
         self._retry_at = 0.0
         self._trouble = ""
 
     @property
     def tenant(self) -> Tenant:
-        """The same for who makes room: one that is coming or going cannot be told to leave."""
-        return Tenant(self.need, self.serving if self.state is State.READY else 1)
+        """The same for who makes room: one that comes, goes or is pinned is not told to leave."""
+        return Tenant(self.need, self.serving if self.state is State.READY and not self.stays else max(1, self.serving))
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is in memory and leaves for nobody."""
+        return self.is_pinned and not self.is_outdated and self.state is State.READY
+
+    @property
+    def need(self) -> int:
+        """Bytes that it takes when loaded."""
+        return self.fit.need.total
 
     def stay(self) -> None:
         """Stop waiting for the end of an idle time."""

@@ -12,7 +12,8 @@ LIMITS = RuntimeLimits(memory=1000, parallel=2)
 @pytest.fixture
 def resident() -> Resident:
     """A model that was never loaded."""
-    return Resident(LoadableModel("m", Path("m.gguf"), 1000, 4096), LIMITS)
+    model = LoadableModel("m", Path("m.gguf"), 1000, 4096)
+    return Resident(model, LIMITS.fit(model))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_every_slot_has_the_whole_context() -> None:
     """The estimate counts the context once per parallel request."""
     model = LoadableModel("m", Path("m.gguf"), 1000, 4096)
     limits = RuntimeLimits(memory=10_000, parallel=2)
-    assert 1000 * 1.2 + 1000 * 2 * 4096 / 32_768 == Resident(model, limits).need
+    assert 1000 * 1.2 + 1000 * 2 * 4096 / 32_768 == Resident(model, limits.fit(model)).need
 
 
 def test_a_model_is_loaded_with_the_context_there_is_room_for() -> None:
