@@ -305,6 +305,14 @@ async def test_what_loading_took_is_told(start: Start) -> None:
     assert after.load_s > 0
 
 
+@pytest.mark.parametrize("cache_type", ["q8_0", "q4_0"])
+async def test_contexts_can_be_kept_in_fewer_bits(start: Start, cache_type: str) -> None:
+    """The model still answers, also when its heads are too small for that."""
+    model = replace(NOISE, shape=shape_of(read_outline(NOISE_FILE)))
+    runtime = start(model, limits=replace(LIMITS, cache_type=cache_type))
+    await talk(runtime)
+
+
 async def test_any_number_of_slots_can_be_loaded(start: Start) -> None:
     """Also those that do not divide llama.cpp's batch."""
     runtime = start(limits=replace(LIMITS, parallel=3))

@@ -22,7 +22,9 @@ _PROGRAM = """
 import os, sys, xllamacpp
 from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.server import parameters
-params = parameters(ChildConfig(sys.argv[1], "m", int(sys.argv[2]), int(sys.argv[3]), "k", os.getppid(), threads=1))
+path, context, parallel, kept_as = sys.argv[1:]
+config = ChildConfig(path, "m", int(context), int(parallel), "k", os.getppid(), threads=1, cache_type=kept_as)
+params = parameters(config)
 params.verbosity = 4
 server = xllamacpp.Server(params)
 sys.stdin.read()
@@ -33,9 +35,9 @@ _WORKING = re.compile(r"compute buffer size =\s+([\d.]+) MiB")
 _WIDTH, _TOKENS = 64, 64
 
 
-def told(path: Path, context: int, parallel: int) -> tuple[float, float]:
+def told(path: Path, context: int, parallel: int, cache_type: str = "f16") -> tuple[float, float]:
     """MiB that llama.cpp says it keeps tokens and states in, and that it works in."""
-    command = [sys.executable, "-c", _PROGRAM, str(path), str(context), str(parallel)]
+    command = [sys.executable, "-c", _PROGRAM, str(path), str(context), str(parallel), cache_type]
     said: list[str] = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         for line in child.stderr or ():
@@ -164,3 +166,13 @@ def test_the_cache_is_what_llama_cpp_allocates(model: Path, context: int, parall
     assert kept > 0
     assert kept == pytest.approx(need.cache / (1 << 20), abs=0.011)
     assert 0 < working <= need.buffers / (1 << 20)
+
+
+@pytest.mark.parametrize("cache_type", ["q8_0", "q4_0"])
+@pytest.mark.parametrize("make", [gemma, mamba])
+def test_fewer_bits_are_reckoned_with(tmp_path: Path, make: Callable[[Path], None], cache_type: str) -> None:
+    """Where there is something to keep in them."""
+    make(tmp_path / "m.gguf")
+    kept, _ = told(tmp_path / "m.gguf", 4096, 2, cache_type)
+    need = need_of(0, shape_of(read_outline(tmp_path / "m.gguf")), Slots(4096, 2, cache_type))
+    assert kept == pytest.approx(need.cache / (1 << 20), abs=0.021)

@@ -137,6 +137,8 @@ def _limits(settings: Settings) -> RuntimeLimits:
         context=runtime.context,
         threads=runtime.threads,
         pinned=runtime.pinned,
+        cache_type=runtime.cache_type,
+        gpu_layers=runtime.gpu_layers,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from roundhouse.backends.llamacpp.config import BATCH
 from roundhouse.backends.llamacpp.shape import Layer, Shape
 
 #: Weights with their buffers, and weights with everything, as multiples of the file.
@@ -22,8 +23,8 @@ AUTO_SHARE = 0.75
 #: Bytes of one number in the cache, in 16ths: blocks of 32 numbers have a scale.
 CACHE_TYPES = {"f16": 32, "q8_0": 17, "q4_0": 9}
 _SIXTEENTHS = 16
-#: llama.cpp works on so many tokens at a time, and rounds contexts up to a multiple of these.
-BATCH, CELLS = 512, 256
+#: llama.cpp rounds contexts up to a multiple of so many tokens.
+CELLS = 256
 #: Bytes of a float, and of one number in the mask of attention.
 _FLOAT, _MASK = 4, 2
 #: What is said of prompts that are over, for those that begin alike: as much as the slots have, up to so much.
@@ -103,8 +104,7 @@ def prompt_cache(cache: int) -> int:
 def _kept(layer: Layer, cells: int, cache_type: str) -> int:
     """Bytes that one layer keeps for one slot of *cells* tokens."""
     if layer.window is not None:
-        # It is small, and never kept in fewer bits.
-        cells, cache_type = padded(min(cells, layer.window + BATCH)), "f16"
+        cells = padded(min(cells, layer.window + BATCH))
     return cells * (layer.keys + layer.values) * CACHE_TYPES[cache_type] // _SIXTEENTHS + layer.state
 
 

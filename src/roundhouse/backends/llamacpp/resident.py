@@ -8,12 +8,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.llamacpp.gpu import Load
 from roundhouse.backends.llamacpp.memory import Need, Slots, Tenant, fitting_context, need_of
 from roundhouse.backends.llamacpp.shape import Shape
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError
 from roundhouse.core.runtimes import UNTOLD, Traits
 
+#: More than any model has.
+_ANY_LAYERS = 10_000
 _MAX_CONTEXT, _UNKNOWN_CONTEXT = 8192, 4096
 _BACKOFF_S, _MAX_BACKOFF_S = 0.5, 30.0
 
@@ -49,6 +52,10 @@ class RuntimeLimits:
     room_s: float = 30.0
     #: Models that are in memory from the start, stay there, and make room for nobody.
     pinned: tuple[str, ...] = ()
+    #: How slots keep what was said: ``f16``, ``q8_0`` or ``q4_0``.
+    cache_type: str = "f16"
+    #: Layers of each model on graphics cards; ``None`` is as many as fit.
+    gpu_layers: int | None = None
 
     def context_of(self, trained: int | None) -> int:
         """Tokens of one request to a model that was *trained* on so many."""
@@ -59,7 +66,11 @@ class RuntimeLimits:
         """Memory for a model of *size* bytes, *trained* on so many tokens, with the usual context or this one."""
         known = trained if shape is None else self.context_of(trained)
         tokens = None if known is None else context or self.context_of(trained)
-        return need_of(size, shape, Slots(tokens, self.parallel))
+        return need_of(size, shape, Slots(tokens, self.parallel, self.cache_type_of(shape)))
+
+    def cache_type_of(self, shape: Shape | None) -> str:
+        """How the slots of such a model keep what was said: as is wanted, where that can be."""
+        return self.cache_type if shape is not None and shape.in_blocks else "f16"
 
     def fit(self, model: LoadableModel, taken: int = 0) -> Fit:
         """How *model* is loaded beside others that stay and have *taken* their room.
@@ -73,6 +84,13 @@ class RuntimeLimits:
 
         context = fitting_context(wanted, self.memory - taken, lambda tokens: need_at(tokens).total)
         return Fit(context, wanted, need_at(context))
+
+    def gpu_load(self, model: LoadableModel, need: Need) -> Load | None:
+        """What putting *model* on graphics cards takes; ``None`` when nobody knows and nobody cares."""
+        if model.shape is None:
+            return None if self.gpu_layers is None else Load(_ANY_LAYERS, 0, 0, self.gpu_layers)
+        layers = sum(many for _, many in model.shape.layers)
+        return Load(layers + 1, -(-(need.weights + need.cache) // layers), need.buffers, self.gpu_layers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +159,9 @@ class Resident:
         self.idle: asyncio.TimerHandle | None = None
         #: Crashes and failed loads since it last served a request.
         self.failures = 0
-        #: Seconds that loading took the last time.
+        #: Seconds that loading took the last time, and the bytes that lie on graphics cards.
         self.load_s: float | None = None
+        self.vram: int | None = None
         self._retry_at = 0.0
         self._trouble = ""
 

@@ -14,6 +14,7 @@ import structlog
 
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
+from roundhouse.backends.llamacpp.gpu import vram_of
 from roundhouse.backends.llamacpp.memory import make_room, prompt_cache
 from roundhouse.backends.llamacpp.pulse import QUESTIONS, feel
 from roundhouse.backends.llamacpp.resident import Fit, LoadableModel, Loaded, Resident, RuntimeLimits, State
@@ -91,10 +92,9 @@ class Residents:
         finally:
             self.leave(resident, served=False)
 
-    def load_s(self, name: str) -> float | None:
-        """Seconds that loading it took the last time; ``None`` when it was never loaded."""
-        resident = self._by_name.get(name)
-        return None if resident is None else resident.load_s
+    def known(self, name: str) -> Resident | None:
+        """What was seen of it; ``None`` when nobody ever asked for it."""
+        return self._by_name.get(name)
 
     def names_loaded(self) -> list[str]:
         """Names of those that are ready, least recently used first."""
@@ -172,6 +172,7 @@ class Residents:
         loaded.child.exited.add_done_callback(lambda _exited: pulse.cancel())
 
     async def _start(self, resident: Resident) -> Loaded:
+        gpu = self._limits.gpu_load(resident.model, resident.fit.need)
         config = ChildConfig(
             path=str(resident.model.path),
             model=resident.model.name,
@@ -181,9 +182,12 @@ class Residents:
             parent=os.getpid(),
             mean_pooling=not await asyncio.to_thread(_pools_by_itself, resident.model),
             threads=self._limits.threads,
+            cache_type=self._limits.cache_type_of(resident.model.shape),
+            gpu=gpu,
             prompt_cache_mib=max(1, prompt_cache(resident.fit.need.cache) >> 20),
         )
         child = await Child.start(config, self._environ, self._limits.load_s)
+        resident.vram = vram_of(child.gpu_layers, gpu) if gpu is not None and child.gpu_layers else None
         terms = Terms(local=True, keep_alive=False, list_s=self._limits.hang_s / QUESTIONS)
         return Loaded(child, OpenAICompatible("llama.cpp", child.address, api_key=config.api_key, terms=terms))
 

@@ -220,6 +220,7 @@ class LlamaCpp:
         return before, taken
 
     def _deployment(self, model: LoadableModel, fit: Fit, *, is_loaded: bool) -> Deployment:
+        seen = self._residents.known(model.name)
         return Deployment(
             backend=self.name,
             model=model.name,
@@ -235,7 +236,8 @@ class LlamaCpp:
                 model.traits,
                 slots=self._limits.parallel,
                 memory=fit.need.total,
-                load_s=self._residents.load_s(model.name),
+                load_s=None if seen is None else seen.load_s,
+                vram=seen.vram if seen is not None and is_loaded else None,
                 warnings=fit.warnings,
             ),
         )

@@ -19,7 +19,7 @@ _PERIODS = {
 }  # fmt: skip
 #: Of so many layers one has attention and the others a state, where the file itself does not say.
 _INTERVALS = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4}
-_FLOAT = 4
+_FLOAT, _BLOCK = 4, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Shape:
     width: int
     feed: int
     vocabulary: int
+    #: Heads are made of whole blocks, which is what keeping them in fewer bits takes.
+    in_blocks: bool = True
 
 
 def shape_of(outline: GgufOutline) -> Shape | None:
@@ -110,15 +112,14 @@ def _shape(keys: _Keys, outline: GgufOutline) -> Shape:
         width=width,
         feed=max(keys.one("feed_forward_length", _FEED, 0), experts),
         vocabulary=_checked(outline.vocabulary or keys.one("vocab_size", _TOKENS, 0), _TOKENS, "vocabulary"),
+        in_blocks=all(length % _BLOCK == 0 for length in _lengths(keys, width)),
     )
 
 
 def _layers(keys: _Keys, count: int, width: int) -> Iterator[Layer]:
     heads = keys.each("attention.head_count", _HEADS, count, 0)
     shared = keys.each("attention.head_count_kv", _HEADS, count, heads)
-    own = width // max(heads) if max(heads) else 0
-    k, v = keys.one("attention.key_length", _HEAD, own), keys.one("attention.value_length", _HEAD, own)
-    k_near, v_near = keys.one("attention.key_length_swa", _HEAD, k), keys.one("attention.value_length_swa", _HEAD, v)
+    k, v, k_near, v_near = _lengths(keys, width)
     # Latent attention keeps one vector that is key and value at once.
     is_latent = keys.one("attention.key_length_mla", _HEAD, 0) > 0
     window, near = keys.one("attention.sliding_window", _TOKENS, 0), _sliding(keys, count)
@@ -133,6 +134,14 @@ def _layers(keys: _Keys, count: int, width: int) -> Iterator[Layer]:
             window=window if is_near else None,
             state=state if keeps[number] else 0,
         )
+
+
+def _lengths(keys: _Keys, width: int) -> tuple[int, int, int, int]:
+    """Numbers of a key and of a value of one head, in layers that see everything and in those with a window."""
+    heads = keys.one("attention.head_count", _HEADS, 0)
+    own = width // heads if heads else 0
+    k, v = keys.one("attention.key_length", _HEAD, own), keys.one("attention.value_length", _HEAD, own)
+    return k, v, keys.one("attention.key_length_swa", _HEAD, k), keys.one("attention.value_length_swa", _HEAD, v)
 
 
 def _sliding(keys: _Keys, count: int) -> tuple[bool, ...]:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.backends.llamacpp.gpu import layers_on
 from roundhouse.backends.llamacpp.resident import LoadableModel, Resident, RuntimeLimits, State
 from roundhouse.backends.llamacpp.shape import Layer, Shape
 from roundhouse.core.errors import BackendError
@@ -44,6 +45,21 @@ def test_a_model_that_says_how_it_is_built_is_reckoned_exactly() -> None:
     shape = Shape(((Layer(keys=512, values=512), 32),), 4096, 14_336, 32_000)
     fit = RuntimeLimits(memory=1 << 40, parallel=2).fit(LoadableModel("m", Path("m.gguf"), 1000, None, shape=shape))
     assert (4096, 2 * 4096 * 64 << 10, True) == (fit.context, fit.need.cache, fit.need.from_header)
+
+
+def test_layers_are_reckoned_with_what_they_keep() -> None:
+    """One more than there are, for what comes out at the end; without a shape only what was asked for counts."""
+    shape = Shape(((Layer(keys=512, values=512), 32),), 4096, 14_336, 32_000)
+    known = LoadableModel("m", Path("m.gguf"), 32 << 30, 4096, shape=shape)
+    unknown = LoadableModel("m", Path("m.gguf"), 32 << 30, 4096)
+    auto, seven = RuntimeLimits(memory=1 << 40), RuntimeLimits(memory=1 << 40, gpu_layers=7)
+    load = auto.gpu_load(known, auto.fit(known).need)
+    assert load is not None
+    assert (33, (1 << 30) + 4 * 4096 * 2048, None) == (load.layers, load.layer, load.wanted)
+    assert auto.gpu_load(unknown, auto.fit(unknown).need) is None
+    asked = seven.gpu_load(unknown, seven.fit(unknown).need)
+    assert asked is not None
+    assert 7 == layers_on([1], asked)
 
 
 def test_the_first_failure_is_forgiven(resident: Resident) -> None:

@@ -134,9 +134,9 @@ def test_a_cache_of_fewer_bits_is_smaller(kept_as: str, expected: float) -> None
     assert expected == need_of(0, the_shape(LLAMA_3_1_8B), Slots(8192, 1, kept_as)).cache / MIB
 
 
-def test_windows_are_never_kept_in_fewer_bits() -> None:
-    """Gemma 3: only its whole layers shrink."""
-    assert 160.0 * 17 / 32 + 174.0 == need_of(0, the_shape(GEMMA_3_4B), Slots(8192, 1, "q8_0")).cache / MIB
+def test_windows_are_kept_in_fewer_bits_too() -> None:
+    """Gemma 3: all of its layers shrink."""
+    assert (160.0 + 174.0) * 17 / 32 == need_of(0, the_shape(GEMMA_3_4B), Slots(8192, 1, "q8_0")).cache / MIB
 
 
 def test_the_pattern_of_the_file_counts() -> None:
@@ -180,3 +180,10 @@ def test_an_absurd_header_tells_no_shape(keys: Keys) -> None:
 def test_a_file_without_an_architecture_tells_no_shape() -> None:
     """There is nothing to look up."""
     assert shape_of(GgufOutline({"block_count": 4}, None)) is None
+
+
+@pytest.mark.parametrize(("length", "expected"), [(64, True), (96, True), (80, False), (16, False)])
+def test_heads_that_are_no_whole_blocks_are_known(*, length: int, expected: bool) -> None:
+    """llama.cpp does not keep them in fewer bits."""
+    keys = heads(4, 1024, 8, 8, attention__key_length=length, attention__value_length=64)
+    assert expected == the_shape(an_outline("llama", 32_000, **keys)).in_blocks
