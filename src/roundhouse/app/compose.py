@@ -29,7 +29,7 @@ from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
 from roundhouse.core.ports import Backend, BackendMaker, Jobs, Source, Transfers
 from roundhouse.core.runtimes import Wish, Workshop
-from roundhouse.core.views import Found
+from roundhouse.core.views import Found, MemoryNeed
 from roundhouse.library.library import Library
 from roundhouse.routing.policy import Policy, Weights
 from roundhouse.serving.admission.gates import Gates
@@ -75,6 +75,8 @@ class Built:
     embedded: str | None
     #: Models of the library that the embedded runtime has in memory or serves.
     in_use: Callable[[], Collection[str]]
+    #: What the embedded runtime takes for a model of that name; ``None`` when it does not serve it.
+    need_of: Callable[[str], MemoryNeed | None]
 
 
 async def build_backends(
@@ -87,9 +89,10 @@ async def build_backends(
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
     in_use: Callable[[], Collection[str]] = tuple
+    need_of: Callable[[str], MemoryNeed | None] = _no_need
     if embedded is not None:
         by_name[embedded] = runtime = _embedded(embedded, settings, shelf, workshop)
-        in_use = runtime.in_use
+        in_use, need_of = runtime.in_use, runtime.need_of
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
 
     def make(name: str, wish: BackendSettings) -> tuple[Backend, Origin]:
@@ -109,7 +112,11 @@ async def build_backends(
             await backend.close()
 
     stack.push_async_callback(close)
-    return Built(by_name, origins, neighbours, dict(settings.backends), make, embedded, in_use)
+    return Built(by_name, origins, neighbours, dict(settings.backends), make, embedded, in_use, need_of)
+
+
+def _no_need(_name: str) -> None:
+    """Take nothing: there is no embedded runtime."""
 
 
 def _embedded_name(settings: Settings) -> str | None:

@@ -28,6 +28,7 @@ from roundhouse.core.inference import (
 )
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature
+from roundhouse.core.views import MemoryNeed
 
 _FREE = Price(0.0, 0.0)
 #: Architectures that only read: they embed and do nothing else.
@@ -150,6 +151,24 @@ class LlamaCpp:
     def in_use(self) -> Sequence[str]:
         """Names of the models whose files are read now, or will be in a moment."""
         return self._residents.names_in_use()
+
+    def need_of(self, name: str) -> MemoryNeed | None:
+        """What *name* takes when it is loaded here; ``None`` when it is not in the library."""
+        model = next((model for model in self._models() if model.name == name), None)
+        if model is None:
+            return None
+        fit, limits = self._fit(model), self._limits
+        need = fit.need
+        return MemoryNeed(
+            total=need.total,
+            weights=need.weights,
+            cache=need.cache,
+            parallel=limits.parallel,
+            context=fit.context,
+            buffers=need.buffers,
+            limit=limits.memory,
+            from_header=need.from_header,
+        )
 
     async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:
         """Bring it into memory; seconds it took. Raises BackendError, CapacityError, DeadlineError, SchemaError."""
