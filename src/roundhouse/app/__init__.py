@@ -128,6 +128,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         licenses=book,
         catalog=OfflineCatalog() if settings.downloads.offline else hub,
         memory=memory_of(settings),
+        need_of=backends.need_of,
         fleet=fleet,
         origins=backends.origins,
         neighbours=backends.neighbours,

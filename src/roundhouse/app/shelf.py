@@ -9,11 +9,13 @@ from pathlib import Path
 import structlog
 
 from roundhouse.backends.llamacpp.resident import LoadableModel
+from roundhouse.backends.llamacpp.shape import Shape, shape_of
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event
 from roundhouse.core.runtimes import Traits
 from roundhouse.library.formats import GGUF
+from roundhouse.library.gguf import read_outline
 from roundhouse.library.library import Library
 from roundhouse.upkeep.admission import LicenseBook
 
@@ -26,6 +28,8 @@ class Shelf:
     def __init__(self, library: Library, book: LicenseBook) -> None:
         self._library, self._book = library, book
         self._models: Sequence[LoadableModel] = ()
+        #: How models are built, by what tells their bytes apart: each header is read once.
+        self._shapes: dict[str, Shape | None] = {}
         #: Goes up whenever something was heard: what was looked up before is no longer so.
         self._heard = 0
 
@@ -63,6 +67,8 @@ class Shelf:
             except RoundhouseError as error:
                 _log.warning("a model cannot be loaded", model=artifact.model, reason=error.message)
                 continue
+            if artifact.key not in self._shapes:
+                self._shapes[artifact.key] = _shape_at(path)
             yield self._model(artifact, path)
 
     def _model(self, artifact: Artifact, path: Path) -> LoadableModel:
@@ -74,8 +80,17 @@ class Shelf:
             has_chat_template=artifact.has_chat_template,
             architecture=artifact.architecture,
             traits=_traits(artifact),
+            shape=self._shapes.get(artifact.key),
             barred=self._book.bar(artifact),
         )
+
+
+def _shape_at(path: Path) -> Shape | None:
+    """How the model at *path* is built; ``None`` when its header does not tell. Blocks."""
+    try:
+        return shape_of(read_outline(path))
+    except (RoundhouseError, OSError):
+        return None
 
 
 def _traits(artifact: Artifact) -> Traits:

@@ -209,6 +209,19 @@ class RuntimeSettings:
     context: Annotated[
         int, Key(0, kinds.whole(0, 10_000_000), "Context per request; 0 is the model's own, up to 8192", "tokens")
     ]
+    cache_type: Annotated[
+        str,
+        Key("f16", kinds.one_of("f16", "q8_0", "q4_0"), "How contexts are kept; `q8_0` takes half as much as `f16`"),
+    ]
+    #: ``None`` is ``auto``.
+    gpu_layers: Annotated[
+        int | None,
+        Key("auto", kinds.whole_or_auto(0, 10_000), "Layers of each model on graphics cards; `auto` is what fits"),
+    ]
+    pinned: Annotated[
+        tuple[str, ...],
+        Key([], kinds.NAMES, "Models that are in memory from the start, and stay there whoever wants the room"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

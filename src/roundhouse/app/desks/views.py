@@ -33,6 +33,11 @@ from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.progress import Progress
 
 _MILLION = 1_000_000
+#: What people are shown of a deployment's traits.
+_TRAITS = (
+    *("context_max", "quantization", "parameters", "family", "format", "dimension", "slots"),
+    *("memory", "vram", "size", "digest", "repo", "load_s", "warnings"),
+)
 
 
 def price(of: Price | None) -> TokenPrice | None:
@@ -51,6 +56,7 @@ def deployment(of: Deployment) -> DeploymentView:
         price=price(of.price),
         residency=of.residency,
         local=of.local,
+        **{name: getattr(of.traits, name) for name in _TRAITS},
     )
 
 

@@ -16,6 +16,7 @@ from roundhouse.cli.commands.ensure import ensure
 from roundhouse.cli.commands.exchange import bundle, export, import_command
 from roundhouse.cli.commands.keeping import gc, pin, tag, unpin, untag
 from roundhouse.cli.commands.migrate import migrate
+from roundhouse.cli.commands.placing import memory_facts, served_by, warnings_of
 from roundhouse.cli.commands.repair import repair
 from roundhouse.cli.commands.roster import load, unload
 from roundhouse.cli.commands.same import folded, same, unfolded
@@ -176,32 +177,12 @@ def show(invocation: Invocation, name: str) -> None:
         [[file.name, Cell(wording.size(file.size), file.size), file.digest] for file in model.files],
         title="files",
     )
-    served = Table(
-        (
-            Column("deployment"),
-            Column("state"),
-            Column("context", right=True),
-            Column("can do", drop=1),
-            Column("price in/out", drop=2),
-        ),
-        [
-            [
-                one.id,
-                one.residency,
-                Cell("-" if one.context is None else f"{one.context:,}", one.context or ""),
-                ", ".join(one.capabilities),
-                "-"
-                if one.price is None
-                else f"{wording.money(one.price.input)} / {wording.money(one.price.output)} per M",
-            ]
-            for one in model.served_by
-        ],
-        title="served by",
-    )
     now = invocation.clock.now()
     facts = Table((Column(""), Column("")), _facts(model, now))
-    tables = [facts, files, served, *([_revisions(model, now)] if len(model.revisions) > 1 else [])]
+    tables = [facts, files, served_by(model), *([_revisions(model, now)] if len(model.revisions) > 1 else [])]
     invocation.out.result(reply.data, tables, [model.name])
+    for warning in warnings_of(model):
+        invocation.out.say(warning, style="warn")
 
 
 def _revisions(model: ModelDetail, now: datetime) -> Table:
@@ -245,6 +226,7 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("tags", ", ".join(model.tags) or None),
         ("same as", ", ".join(model.same_as) or None),
         *_disk(model.disk),
+        *memory_facts(model.memory),
         ("served", None if model.unserved is None else Cell(model.unserved, style="warn")),
         ("bytes", Cell("in quarantine: they were found wrong", style="fail") if model.quarantined else None),
     ]
