@@ -27,6 +27,8 @@ ADDED = "backends.toml"
 _BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 #: The kind of the embedded runtime, and its name unless a section of that kind gives it another.
 _EMBEDDED, _TAKEN = "llamacpp", "local"
+#: What a backend speaks that says nothing.
+_USUAL = "openai-compatible"
 #: Kinds whose values are not repeated: people write passwords and keys there.
 _UNSPOKEN = frozenset({"address", "name of a variable", "list of names of variables"})
 _ALIAS_NAME = re.compile(r"[^\s/][^\s]{0,199}")
@@ -75,7 +77,9 @@ def load_backend(
     """One backend as *section* wants it. Raises ConfigError, which names every problem that was found."""
     env = os.environ if environment is None else environment  # noqa: TID251 - as above
     source = Provenance("file", str(home / ADDED))
-    reading = _read([Given(f"backends.{name}.{key}", raw, source, home) for key, raw in section.items()])
+    reading = _read(
+        [Given(f"backends.{name}.{key}", raw, source, home) for key, raw in {"kind": _USUAL, **section}.items()]
+    )
     _check_names(reading)
     _refuse_problems(reading)
     return _backend(name, home, reading, env)
@@ -208,11 +212,11 @@ def _check_names(reading: _Reading) -> None:
         if not _BACKEND_NAME.fullmatch(name):
             problem = f"backends.{name}: a backend's name is made of a-z, 0-9, - and _"
             reading.problems.append((problem, "rename it"))
-        kind = reading.values.get(f"backends.{name}.kind", "openai-compatible")
+        kind = reading.values.get(f"backends.{name}.kind", _USUAL)
         if name == _TAKEN and kind != _EMBEDDED:
             problem = f"backends.{name}: the embedded llama.cpp has that name"
             reading.problems.append((problem, "choose another name"))
-        if kind == "openai-compatible" and not reading.values.get(f"backends.{name}.url"):
+        if kind == _USUAL and not reading.values.get(f"backends.{name}.url"):
             reading.problems.append((f"backends.{name} needs a url", f'add url = "http://…" to [backends.{name}]'))
     for key in reading.values:
         alias = key.removeprefix("aliases.")
