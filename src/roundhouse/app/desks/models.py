@@ -38,7 +38,7 @@ class Models:
                 revisions=views.revisions(artifact, older),
                 signed_by=seal.signed_by,
                 signature=problem or seal.notice,
-                memory=self._rooms.need_of(artifact.model),
+                memory=self._rooms.memory.of_model(artifact.model),
             )
         name = self._model_of(name, served)
         return views.detail(views.remote(name, served[name], self._rooms.marking.of(name)), None, served[name])
