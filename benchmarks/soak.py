@@ -53,7 +53,7 @@ def main() -> int:
 @contextmanager
 def _upstream() -> Iterator[str]:
     command = [sys.executable, "-m", "roundhouse.testing.upstream", "--model", "mock"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             yield json.loads(next(iter(process.stdout or ())))["address"]
         finally:
