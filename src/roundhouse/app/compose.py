@@ -23,7 +23,7 @@ from roundhouse.backends.llamacpp.resident import RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import Clock
-from roundhouse.core.desks.browse import Memory
+from roundhouse.core.desks.browse import Memory, no_need
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
@@ -90,7 +90,7 @@ async def build_backends(
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
     in_use: Callable[[], Collection[str]] = tuple
-    need_of: Callable[[str], MemoryNeed | None] = _no_need
+    need_of: Callable[[str], MemoryNeed | None] = no_need
     if embedded is not None:
         by_name[embedded] = runtime = _embedded(embedded, settings, shelf, workshop)
         in_use, need_of = runtime.in_use, runtime.need_of
@@ -114,10 +114,6 @@ async def build_backends(
 
     stack.push_async_callback(close)
     return Built(by_name, origins, neighbours, dict(settings.backends), make, embedded, in_use, need_of)
-
-
-def _no_need(_name: str) -> None:
-    """Take nothing: there is no embedded runtime."""
 
 
 def _embedded_name(settings: Settings) -> str | None:
@@ -150,10 +146,10 @@ def _limits(settings: Settings) -> RuntimeLimits:
     )
 
 
-def memory_of(settings: Settings) -> Memory:
+def memory_of(settings: Settings, of_model: Callable[[str], MemoryNeed | None] = no_need) -> Memory:
     """The embedded runtime's own rule for what it would load."""
     limits = _limits(settings)
-    return Memory(limits.memory, lambda size, trained: limits.need_of(size, trained).total)
+    return Memory(limits.memory, lambda size, trained: limits.need_of(size, trained).total, of_model)
 
 
 def hub_of(settings: Settings) -> Hub:

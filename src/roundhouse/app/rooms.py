@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,7 +14,6 @@ from roundhouse.app.neighbours import Neighbours, Origin
 from roundhouse.core.clock import Clock
 from roundhouse.core.desks.browse import Memory
 from roundhouse.core.ports import Catalog, Ledger, Transfers
-from roundhouse.core.views import MemoryNeed
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.library.marking import Marking
@@ -51,8 +50,6 @@ class Rooms:
     licenses: LicenseBook
     catalog: Catalog
     memory: Memory
-    #: What the embedded runtime takes for a model of that name; ``None`` when it does not serve it.
-    need_of: Callable[[str], MemoryNeed | None]
     fleet: Fleet
     #: By backend name.
     origins: Mapping[str, Origin]

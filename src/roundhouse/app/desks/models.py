@@ -40,7 +40,7 @@ class Models:
                 signed_by=seal.signed_by,
                 signature=problem or seal.notice,
                 same=twins(self._rooms.fleet.snapshot(), artifact.model, who),
-                memory=self._rooms.need_of(artifact.model),
+                memory=self._rooms.memory.of_model(artifact.model),
             )
         name = self._model_of(name, served)
         shown = views.detail(await self._rooms.listing.model(name, None), None, served[name])

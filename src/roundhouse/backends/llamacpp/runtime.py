@@ -69,6 +69,8 @@ class LlamaCpp:
         self._models = models
         self._limits = limits
         self._events = events
+        #: What was reckoned the last time, by what it depends on: there may be ten thousand models.
+        self._fits: dict[tuple[object, ...], Fit] = {}
         self._residents = Residents(limits, environ, self._tell, self._fit)
         events.subscribe(self._library_changed)
 
@@ -79,8 +81,15 @@ class LlamaCpp:
         for model in pinned:
             self._residents.preload(model.name, self._find)
         before, taken = self._taken(pinned)
-        fits = [(model, self._limits.fit(model, before.get(model.name, taken))) for model in self._models()]
-        return [self._deployment(model, fit, is_loaded=model.name in loaded) for model, fit in fits]
+        fits: dict[tuple[object, ...], Fit] = {}
+        deployments = []
+        for model in self._models():
+            place = before.get(model.name, taken)
+            key = (model.size, model.context, model.shape, place)
+            fits[key] = fit = self._fits.get(key) or self._limits.fit(model, place)
+            deployments.append(self._deployment(model, fit, is_loaded=model.name in loaded))
+        self._fits = fits
+        return deployments
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer, after loading the model if need be. Raises what the port says."""
