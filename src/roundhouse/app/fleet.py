@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import structlog
 
+from roundhouse.backends.wire.figures import credible
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import (
     ArtifactAdded,
@@ -135,7 +136,8 @@ class Fleet:
             _log.info("backend answers again", backend=name)
             self._events.publish(BackendRecovered(name))
         price = self._price_of(name)
-        self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in offered)
+        believed = map(credible, offered)
+        self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in believed)
 
     def _note_trouble(self, name: str, trouble: str) -> None:
         if name not in self._troubles:

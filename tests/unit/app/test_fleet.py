@@ -1,12 +1,14 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 from roundhouse.app.fleet import Fleet
 from roundhouse.core.errors import NetworkError
 from roundhouse.core.events import BackendLost, BackendRecovered, Event, Events
 from roundhouse.core.inference import Deployment
+from roundhouse.core.runtimes import Traits
 from roundhouse.health.standing import Standings
 from roundhouse.routing.policy import Policy
-from roundhouse.testing.backend import FakeBackend
+from roundhouse.testing.backend import FakeBackend, a_deployment
 
 
 class Moody(FakeBackend):
@@ -20,6 +22,18 @@ class Moody(FakeBackend):
             message = "refused"
             raise NetworkError(message)
         return await super().deployments()
+
+
+class Liar(FakeBackend):
+    """A backend that says *told* of its one model."""
+
+    def __init__(self, told: Deployment) -> None:
+        super().__init__("a")
+        self._told = told
+
+    async def deployments(self) -> Sequence[Deployment]:
+        """That."""
+        return [self._told]
 
 
 async def _no_stock() -> dict[str, str]:
@@ -37,3 +51,12 @@ async def test_a_backend_that_is_lost_and_found_is_told_of_once_each() -> None:
         await fleet.refresh()
     assert [BackendLost("a", "refused"), BackendRecovered("a")] == told
     assert ["a/tiny"] == [each.id for each in fleet.deployments()]
+
+
+async def test_figures_that_cannot_be_are_as_if_nobody_had_told_them() -> None:
+    """Whichever kind of backend told them: with no slots nobody would ever be let in."""
+    told = replace(a_deployment("a/tiny"), context=-1, traits=Traits(slots=0, parameters=7))
+    fleet = Fleet({"a": Liar(told)}, lambda _: None, {}, Policy(), Standings(lambda: 0.5), _no_stock)
+    await fleet.refresh()
+    (one,) = fleet.deployments()
+    assert (None, Traits(parameters=7)) == (one.context, one.traits)

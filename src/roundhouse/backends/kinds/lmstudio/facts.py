@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from roundhouse.backends.wire.figures import parameters, slots, tokens
 from roundhouse.core.inference import Capability, Residency
 from roundhouse.core.runtimes import UNTOLD, Traits
 
@@ -102,7 +103,7 @@ def known_v0(listed: ListV0) -> list[Known]:
 def count_of(text: str | None) -> int | None:
     """How many parameters ``7B`` or ``270M`` are; of ``8x7B``, which does not say, nothing."""
     match = _COUNT.fullmatch((text or "").strip())
-    return round(float(match[1]) * _SCALE[match[2].upper()]) if match else None
+    return parameters(float(match[1]) * _SCALE[match[2].upper()]) if match else None
 
 
 def _of_v1(model: _ModelV1) -> Known:
@@ -110,7 +111,7 @@ def _of_v1(model: _ModelV1) -> Known:
     return Known(
         key=model.key,
         capabilities=_capabilities(model.type, model.capabilities or _Can()),
-        context=first.context_length if first else None,
+        context=tokens(first.context_length) if first else None,
         residency=Residency.LOADED if first else Residency.COLD,
         traits=Traits(
             context_max=model.max_context_length,
@@ -118,7 +119,7 @@ def _of_v1(model: _ModelV1) -> Known:
             parameters=count_of(model.params_string),
             family=model.architecture,
             format=model.format,
-            slots=first.parallel if first else None,
+            slots=slots(first.parallel) if first else None,
             size=model.size_bytes,
         ),
         instances=tuple(instance.id for instance in model.loaded_instances),
@@ -130,7 +131,7 @@ def _of_v0(model: _ModelV0) -> Known:
     return Known(
         key=model.id,
         capabilities=_capabilities(model.type, _Can(vision=model.type == "vlm")),
-        context=model.loaded_context_length,
+        context=tokens(model.loaded_context_length),
         residency=residency,
         traits=Traits(
             context_max=model.max_context_length,
