@@ -48,6 +48,8 @@ class Traits:
     #: sha256 of the weights; the hub's repository that they came from.
     digest: str | None = None
     repo: str | None = None
+    #: The hub's owner from whom the weights came, where only that is told.
+    publisher: str | None = None
     #: What answers beside the weights: ``system`` (a prompt of its own), ``messages`` (examples), ``adapter``.
     extras: frozenset[str] = frozenset()
     #: Seconds that loading took when it was last seen.

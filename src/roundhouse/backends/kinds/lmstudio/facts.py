@@ -18,6 +18,7 @@ _WRITER = frozenset({Capability.CHAT, Capability.COMPLETION, Capability.TOOLS, C
 _EMBEDDER = frozenset({Capability.EMBEDDING})
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMBT])", re.IGNORECASE)
 _SCALE = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+_OWNER, _BY_HAND = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}", re.ASCII), "imported-models"
 _RESIDENCIES = {"loaded": Residency.LOADED, "not-loaded": Residency.COLD}
 
 
@@ -44,6 +45,7 @@ class _Can(msgspec.Struct):
 class _ModelV1(msgspec.Struct):
     key: str
     type: str
+    publisher: str | None = None
     loaded_instances: list[_Instance] = []
     architecture: str | None = None
     quantization: _Quantization | None = None
@@ -64,6 +66,7 @@ class _ModelV0(msgspec.Struct):
     id: str
     type: str
     state: str
+    publisher: str | None = None
     arch: str | None = None
     compatibility_type: str | None = None
     quantization: str | None = None
@@ -121,6 +124,7 @@ def _of_v1(model: _ModelV1) -> Known:
             format=model.format,
             slots=slots(first.parallel) if first else None,
             size=model.size_bytes,
+            publisher=_publisher(model.publisher),
         ),
         instances=tuple(instance.id for instance in model.loaded_instances),
     )
@@ -138,9 +142,15 @@ def _of_v0(model: _ModelV0) -> Known:
             quantization=model.quantization,
             family=model.arch,
             format=model.compatibility_type,
+            publisher=_publisher(model.publisher),
         ),
         instances=(model.id,) if residency is Residency.LOADED else (),
     )
+
+
+def _publisher(text: str | None) -> str | None:
+    """The hub's owner; of a file that somebody put there by hand, LM Studio knows none."""
+    return text if text and text != _BY_HAND and _OWNER.fullmatch(text) else None
 
 
 def _capabilities(kind: str, can: _Can) -> frozenset[Capability]:
