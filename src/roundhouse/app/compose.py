@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from urllib.parse import urlsplit
 
 from roundhouse.app.building.events import telling
 from roundhouse.app.building.licenses import build_gate
@@ -29,6 +28,7 @@ from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
 from roundhouse.core.ports import Backend, BackendMaker, Jobs, Source, Transfers
 from roundhouse.core.runtimes import Wish, Workshop
+from roundhouse.core.runtimes import place_of as where
 from roundhouse.core.views import Found, MemoryNeed
 from roundhouse.library.library import Library
 from roundhouse.routing.identity import Rules
@@ -210,7 +210,7 @@ def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
 
 def place_of(origin: Origin) -> str | None:
     """Where on this machine a backend is; ``None`` when it is elsewhere."""
-    return urlsplit(origin.url).netloc if origin.url is not None and stays_here(origin.url) else None
+    return where(origin.url) if origin.url is not None and stays_here(origin.url) else None
 
 
 def gate_rules(wish: BackendSettings) -> GateRules:

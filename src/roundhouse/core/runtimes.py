@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from roundhouse.core.clock import Clock
 
@@ -60,6 +62,20 @@ class Traits:
 
 #: Nobody told anything.
 UNTOLD = Traits()
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def place_of(url: str) -> str:
+    """Host and port of a runtime: the same however somebody wrote the address of this machine."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").removesuffix(".")
+    try:
+        is_here = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_here = host == "localhost" or host.endswith(".localhost")
+    return f"{'localhost' if is_here else host}:{parts.port or _PORTS.get(parts.scheme, 0)}"
 
 
 @dataclass(frozen=True, slots=True)

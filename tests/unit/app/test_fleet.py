@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -5,6 +6,7 @@ from roundhouse.app.fleet import Fleet
 from roundhouse.core.errors import NetworkError
 from roundhouse.core.events import BackendLost, BackendRecovered, Event, Events
 from roundhouse.core.inference import Deployment
+from roundhouse.core.ports import Backend
 from roundhouse.core.runtimes import Traits
 from roundhouse.health.standing import Standings
 from roundhouse.routing.policy import Policy
@@ -36,6 +38,20 @@ class Liar(FakeBackend):
         return [self._told]
 
 
+class Slow(FakeBackend):
+    """A backend that answers when it may."""
+
+    def __init__(self) -> None:
+        super().__init__("a")
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def deployments(self) -> Sequence[Deployment]:
+        """What it serves, at last."""
+        self.asked.set()
+        await self.may_answer.wait()
+        return await super().deployments()
+
+
 async def _no_stock() -> dict[str, str]:
     return {}
 
@@ -60,3 +76,18 @@ async def test_figures_that_cannot_be_are_as_if_nobody_had_told_them() -> None:
     await fleet.refresh()
     (one,) = fleet.deployments()
     assert (None, Traits(parameters=7)) == (one.context, one.traits)
+
+
+async def test_who_leaves_while_it_is_asked_offers_nothing() -> None:
+    """Otherwise requests would be sent to nobody."""
+    backend, backends = Slow(), dict[str, Backend]()
+    backends["a"] = backend
+    fleet = Fleet(backends, lambda _: None, {}, Policy(), Standings(lambda: 0.5), _no_stock)
+    asking = asyncio.create_task(fleet.refresh())
+    await backend.asked.wait()
+    del backends["a"]
+    await fleet.forget("a")
+    backend.may_answer.set()
+    await asking
+    await fleet.refresh(["a"])
+    assert () == fleet.deployments()
