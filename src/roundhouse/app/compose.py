@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 
 from roundhouse.app.building.events import telling
@@ -36,6 +36,7 @@ from roundhouse.routing.policy import Policy, Weights
 from roundhouse.serving.admission.gates import Gates
 from roundhouse.serving.admission.rules import GateRules
 from roundhouse.settings import BackendSettings, Settings
+from roundhouse.settings.added import added_alone
 from roundhouse.sources.bundled import NOISE_MODEL, BundledSource
 from roundhouse.sources.folder import FolderSource
 from roundhouse.sources.hub import HubSource
@@ -102,10 +103,14 @@ async def build_backends(
         backend = OfflineBackend(name, url or "") if is_away else _configured(name, wish, workshop)
         return backend, Origin(wish.kind, url, configured=True)
 
+    added = added_alone(settings)
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
-            by_name[name], origins[name] = make(name, wish)
-    neighbours = Neighbours(lambda: _found(settings), lambda each: _discovered(each, workshop), by_name, origins)
+            by_name[name], origin = make(name, wish)
+            origins[name] = replace(origin, added=name in added)
+    neighbours = Neighbours(
+        lambda: _found(settings), lambda each: _discovered(each, workshop), by_name, origins, _switched_off(settings)
+    )
     await neighbours.look_around()
 
     async def close() -> None:
@@ -169,6 +174,13 @@ async def _found(settings: Settings) -> tuple[Found, ...]:
     ports = settings.discovery
     urls = {name: getattr(ports, name) for name in ("ollama", "lmstudio", "llamacpp", "mlx", "vllm")}
     return tuple(await discover(those_here(urls) if settings.downloads.offline else urls))
+
+
+def _switched_off(settings: Settings) -> Callable[[Found], bool]:
+    """Whether somebody wrote ``enabled = false`` for a runtime that was found, by its name or its address."""
+    off = {name: wish.url for name, wish in settings.backends.items() if not wish.enabled}
+    places = {where(url) for url in off.values() if url is not None}
+    return lambda found: found.name in off or where(found.url) in places
 
 
 def _discovered(found: Found, workshop: Workshop) -> Backend:

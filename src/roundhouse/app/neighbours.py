@@ -28,6 +28,8 @@ class Origin:
     url: str | None
     #: Named in the configuration; False when it is ours or was found.
     configured: bool
+    #: Added while Roundhouse ran, and written nowhere else.
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,11 @@ class Neighbours:
         make: Callable[[Found], Backend],
         by_name: dict[str, Backend],
         origins: dict[str, Origin],
+        is_off: Callable[[Found], bool] = lambda _: False,
     ) -> None:
         self._look, self._make = look, make
+        #: Somebody switched it off, and it is not taken in.
+        self._is_off = is_off
         self._by_name, self._origins = by_name, origins
         #: Those who answered when we last looked, known to the configuration or not.
         self.found: tuple[Found, ...] = ()
@@ -67,7 +72,7 @@ class Neighbours:
                 gone[name] = self._by_name.pop(name)
                 del self._origins[name]
                 _log.info("backend gone", backend=name, instead=each.name, url=each.url)
-        fresh = [each for each in self.found if each.name not in self._by_name and not self._at(each)]
+        fresh = [each for each in self.found if self._is_new(each)]
         for each in fresh:
             self._by_name[each.name] = self._make(each)
             self._origins[each.name] = Origin(each.kind, each.url, configured=False)
@@ -80,6 +85,9 @@ class Neighbours:
             await asyncio.sleep(every_s)
             if change := await self.look_around():
                 await changed(change)
+
+    def _is_new(self, found: Found) -> bool:
+        return found.name not in self._by_name and not self._at(found) and not self._is_off(found)
 
     def _at(self, found: Found) -> list[str]:
         """The backends at that address."""

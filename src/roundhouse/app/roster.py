@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from roundhouse.app.compose import STARTERS, Built, gate_rules, kinds, place_of
 from roundhouse.app.fleet import Fleet
@@ -46,7 +47,7 @@ class Roster:
             added = await asyncio.to_thread(read_added, home)
             await asyncio.to_thread(write_added, home, {**added, name: section})
             before = self._built.by_name.get(name)
-            self._built.by_name[name], self._built.origins[name] = backend, origin
+            self._built.by_name[name], self._built.origins[name] = backend, replace(origin, added=True)
             self._built.wishes[name] = wish
             gate = self._gates.dismiss(name)
             self._gates.admit(name, gate_rules(wish), place_of(origin))

@@ -34,6 +34,8 @@ class BackendStatus:
     deployments: int
     #: The models whose weights are in memory.
     loaded: tuple[str, ...] = ()
+    #: Taken in with `roundhouse backends add`, and let go of with `rm`.
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Status:
     found: tuple[Found, ...]
     models: int
     next: NextStep
+    #: Whether runtimes are looked for on this machine.
+    looks_around: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,34 @@ async def test_a_runtime_that_is_kept_and_let_go_of_serves_on_while_it_runs(sett
         assert house.rooms.fleet.offered("ollama")
 
 
+@pytest.mark.parametrize("section", ["[backends.ollama]", '[backends.box]\nurl = "{url}"'])
+async def test_a_runtime_that_is_switched_off_is_not_taken_in_because_it_runs(settled: Path, section: str) -> None:
+    """By its name or by its address; that it is there is still told."""
+    async with FakeOllama() as fake:
+        with (settled / "roundhouse.toml").open("a") as file:
+            file.write(f"{section.format(url=fake.url)}\nenabled = false\n")
+        async with open_roundhouse(
+            load(home=settled, flags=looking(ollama=fake.url)), url="http://127.0.0.1:1"
+        ) as house:
+            found = house.rooms.neighbours.found
+            assert ({}, ["ollama"]) == (backends_of(house), [each.name for each in found])
+
+
+async def test_what_was_added_is_told_from_what_somebody_wrote(settled: Path) -> None:
+    """At once and after a restart: only the former can be removed here."""
+    for is_new in (True, False):
+        async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house:
+            if is_new:
+                await house.management.add_backend("box", {"url": "http://127.0.0.1:9"})
+            assert [True] == [each.added for each in await house.management.backends()]
+    with (settled / "roundhouse.toml").open("a") as file:
+        file.write("[backends.box]\nmax_concurrent = 3\n")
+    async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house:
+        assert [False] == [each.added for each in await house.management.backends()]
+        with pytest.raises(ConflictError):
+            await house.management.remove_backend("box")
+
+
 async def test_who_starts_in_the_place_of_another_serves_instead(settled: Path) -> None:
     """Kinds may have the same usual port; what the first one served is offered no longer."""
     async with FakeOllama() as fake, AsyncExitStack() as stack:

@@ -77,6 +77,7 @@ class Backends:
             latency_ms=health.latency_ms,
             deployments=len(offered),
             loaded=tuple(each.model for each in offered if each.residency is Residency.LOADED),
+            added=origin.added,
         )
 
 
