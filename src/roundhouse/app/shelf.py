@@ -8,11 +8,13 @@ from pathlib import Path
 
 import structlog
 
+from roundhouse.app.cards import Cards
 from roundhouse.backends.llamacpp.resident import LoadableModel
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event
 from roundhouse.library.formats import GGUF
+from roundhouse.library.formats.parts import projector_of
 from roundhouse.library.library import Library
 from roundhouse.upkeep.admission import LicenseBook
 
@@ -22,8 +24,8 @@ _log = structlog.get_logger("roundhouse.shelf")
 class Shelf:
     """The models that llama.cpp can load, as of the last time the library was looked at."""
 
-    def __init__(self, library: Library, book: LicenseBook) -> None:
-        self._library, self._book = library, book
+    def __init__(self, library: Library, book: LicenseBook, cards: Cards) -> None:
+        self._library, self._book, self._cards = library, book, cards
         self._models: Sequence[LoadableModel] = ()
         #: Goes up whenever something was heard: what was looked up before is no longer so.
         self._heard = 0
@@ -54,6 +56,7 @@ class Shelf:
         self._models = tuple(others)
 
     def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[LoadableModel]:
+        self._cards.read([artifact for artifact in artifacts if artifact.format == GGUF], self._library.blobs.path_of)
         for artifact in artifacts:
             if artifact.format != GGUF:
                 continue
@@ -65,6 +68,7 @@ class Shelf:
             yield self._model(artifact, path)
 
     def _model(self, artifact: Artifact, path: Path) -> LoadableModel:
+        projector = projector_of(artifact.files)
         return LoadableModel(
             name=artifact.model,
             path=path,
@@ -73,4 +77,6 @@ class Shelf:
             has_chat_template=artifact.has_chat_template,
             architecture=artifact.architecture,
             barred=self._book.bar(artifact),
+            abilities=self._cards.known(artifact),
+            projector=None if projector is None else self._library.path_of(artifact, projector),
         )

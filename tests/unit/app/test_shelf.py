@@ -1,25 +1,30 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from roundhouse.app.cards import Cards
 from roundhouse.app.desks import views
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
+from roundhouse.core.inference import Capability
 from roundhouse.library import Library
 from roundhouse.library.admission import LicenseRules
 from roundhouse.testing.builders import an_artifact
 from roundhouse.testing.clock import FakeClock
+from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.licenses import MemoryLicenses
 from roundhouse.testing.memory import MemoryArtifacts
 from roundhouse.upkeep.admission import LicenseBook
 
 
-async def a_library(root: Path, *artifacts: Artifact) -> Library:
+async def a_library(root: Path, *artifacts: Artifact, content: bytes = b"x") -> Library:
     """A library that holds *artifacts*."""
     registry = MemoryArtifacts()
     library = Library(root, registry, Events(), FakeClock())
     library.blobs.path_of(Digest("0" * 64)).parent.mkdir(parents=True)
-    library.blobs.path_of(Digest("0" * 64)).write_bytes(b"x")
+    library.blobs.path_of(Digest("0" * 64)).write_bytes(content)
     for artifact in artifacts:
         file = ArtifactFile(FileName("model"), 1, Digest("0" * 64))
         await registry.add(replace(artifact, files=(file,)))
@@ -30,7 +35,7 @@ async def test_only_what_llama_cpp_loads_is_on_the_shelf(tmp_path: Path) -> None
     """The others are held for backends that may come."""
     held = replace(an_artifact("held"), format="safetensors")
     book = LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock())
-    shelf = Shelf(await a_library(tmp_path, an_artifact("tiny"), held), book)
+    shelf = Shelf(await a_library(tmp_path, an_artifact("tiny"), held), book, Cards(tmp_path / "cards.json"))
     assert {"held": "safetensors"} == await shelf.restock()
     assert ["tiny"] == [model.name for model in shelf.models()]
 
@@ -45,10 +50,49 @@ def test_what_is_only_held_says_so() -> None:
 async def test_what_the_library_says_is_on_the_shelf_at_once(tmp_path: Path) -> None:
     """Whoever loads right after a switch loads the new revision."""
     library = await a_library(tmp_path, an_artifact("tiny"))
-    shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()))
+    shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()), Cards(tmp_path / "cards.json"))
     await shelf.restock()
     newer = replace(an_artifact("tiny"), context=8192)
     shelf.heard(ArtifactAdded("tiny", newer))
     assert [(8192, library.path_of(newer))] == [(model.context, model.path) for model in shelf.models()]
     shelf.heard(ArtifactRemoved("tiny"))
     assert () == shelf.models()
+
+
+async def test_what_a_header_says_is_read_once_and_outlives_the_process(tmp_path: Path) -> None:
+    """The second shelf knows the moment it hears of the model, without a look at the file."""
+    content = a_gguf(tokenizer__chat_template="{% if tools %}{{ tools }}{% endif %}")
+    library = await a_library(tmp_path, an_artifact("tiny"), content=content)
+    book = LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock())
+    await Shelf(library, book, Cards(tmp_path / "cards.json")).restock()
+    library.blobs.path_of(Digest("0" * 64)).unlink()
+    cards = Cards(tmp_path / "cards.json")
+    cards.open()
+    shelf = Shelf(library, book, cards)
+    shelf.heard(ArtifactAdded("tiny", (await library.list())[0]))
+    assert [True] == [Capability.TOOLS in model.abilities for model in shelf.models()]
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b'{"rules": 0, "abilities": {"0": ["tools"]}}', b'{"rules": 1}'])
+def test_what_was_remembered_badly_is_read_again(tmp_path: Path, damage: bytes) -> None:
+    """It is only a memory: also that of other rules."""
+    (tmp_path / "cards.json").write_bytes(damage)
+    cards = Cards(tmp_path / "cards.json")
+    cards.open()
+    assert frozenset() == cards.known(an_artifact("tiny", ArtifactFile(FileName("model"), 1, Digest("0" * 64))))
+
+
+async def test_a_projector_comes_along(tmp_path: Path) -> None:
+    """The child is told where it is, under its own name beside the weights."""
+    content = a_gguf(tokenizer__chat_template="{{ messages }}")
+    library = await a_library(tmp_path, an_artifact("tiny"), content=content)
+    artifact = (await library.list())[0]
+    eyes = a_gguf(architecture="clip", clip__has_vision_encoder=True)
+    library.blobs.path_of(Digest("1" * 64)).write_bytes(eyes)
+    artifact = replace(artifact, files=(*artifact.files, ArtifactFile(FileName("mmproj.gguf"), 1, Digest("1" * 64))))
+    await library.put_back(artifact)
+    shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()), Cards(tmp_path / "cards.json"))
+    await shelf.restock()
+    [model] = shelf.models()
+    assert (True, model.path.parent / "mmproj.gguf") == (Capability.VISION in model.abilities, model.projector)
+    assert eyes == (model.projector or Path()).read_bytes()

@@ -11,6 +11,7 @@ from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.memory import Tenant, need_of
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError
+from roundhouse.core.inference import Capability
 
 _MAX_CONTEXT, _UNKNOWN_CONTEXT = 8192, 4096
 _BACKOFF_S, _MAX_BACKOFF_S = 0.5, 30.0
@@ -67,6 +68,10 @@ class LoadableModel:
     has_chat_template: bool = False
     #: Why it may not be loaded, in words that follow its name; ``None`` when it may.
     barred: str | None = None
+    #: What its header says that it can do; empty as long as that was not read.
+    abilities: frozenset[Capability] = frozenset()
+    #: The file that lets it see, or hear.
+    projector: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
+from roundhouse.backends.llamacpp.abilities import guess
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.memory import AUTO_SHARE
 from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
@@ -18,7 +19,6 @@ from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, Ro
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import (
     Answer,
-    Capability,
     Chunk,
     Deployment,
     InferenceRequest,
@@ -29,13 +29,6 @@ from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature, Traits
 
 _FREE = Price(0.0, 0.0)
-#: Architectures that only read: they embed and do nothing else.
-_READERS = frozenset(
-    {"bert", "modern-bert", "neo-bert", "eurobert", "nomic-bert", "nomic-bert-moe", "gemma-embedding", "t5encoder"}
-    | {"jina-bert-v2", "jina-bert-v3"}
-)
-_WRITER = frozenset({Capability.COMPLETION, Capability.EMBEDDING})
-_TALKER = _WRITER | {Capability.CHAT, Capability.TOOLS, Capability.JSON_SCHEMA}
 #: How long a child whose connection broke gets to be found dead.
 _AUTOPSY_S = 1.0
 
@@ -183,7 +176,7 @@ class LlamaCpp:
             backend=self.name,
             model=model.name,
             upstream=model.name,
-            capabilities=_capabilities(model),
+            capabilities=model.abilities or guess(model.architecture, has_chat_template=model.has_chat_template),
             context=self._limits.context_of(model.context),
             price=_FREE,
             residency=Residency.LOADED if is_loaded else Residency.COLD,
@@ -199,10 +192,3 @@ class LlamaCpp:
     def _library_changed(self, event: Event) -> None:
         if isinstance(event, ArtifactAdded | ArtifactRemoved):
             self._residents.outdate(event.model)
-
-
-def _capabilities(model: LoadableModel) -> frozenset[Capability]:
-    """What a model can do; without a chat template it cannot know where a turn ends."""
-    if model.architecture in _READERS:
-        return frozenset({Capability.EMBEDDING})
-    return _TALKER if model.has_chat_template else _WRITER
