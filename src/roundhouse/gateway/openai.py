@@ -46,8 +46,14 @@ class _Message(msgspec.Struct):
     content: str | list[_Part] | None = None
 
 
+class _Schema(msgspec.Struct):
+    #: Some backends take anything else for no schema at all.
+    schema: dict[str, object] | None = None
+
+
 class _Format(msgspec.Struct):
     type: str
+    json_schema: _Schema | None = None
 
 
 class _Chat(_Asked, kw_only=True):

@@ -101,6 +101,10 @@ def test_inputs_of_every_kind(texts: object) -> None:
         ({"stream": "yes"}, "stream"),
         ({"stream_options": True}, "stream_options"),
         ({"tools": {}}, "tools"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": []}}},
+            "response_format.json_schema.schema",
+        ),
         ({"tools": [1]}, "tools[0]"),
         ({"tools": [{}] * 10_000}, "tools"),
         ({"response_format": "json"}, "response_format"),

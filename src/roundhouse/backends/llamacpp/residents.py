@@ -125,7 +125,7 @@ class Residents:
 
     def _watch(self, resident: Resident, loaded: Loaded) -> None:
         """Have its pulse felt until it is gone."""
-        work = feel(loaded.child, loaded.client, self._limits.hang_s, lambda: resident.serving > 0)
+        work = feel(loaded.child, loaded.client, self._limits.hang_s, resident.need, lambda: resident.serving > 0)
         pulse = asyncio.get_running_loop().create_task(work)
         self._pulses.add(pulse)
         pulse.add_done_callback(self._pulses.discard)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
+from roundhouse.backends.llamacpp import constraint
 from roundhouse.backends.llamacpp.abilities import guess
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.memory import AUTO_SHARE
@@ -70,6 +71,7 @@ class LlamaCpp:
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer, after loading the model if need be. Raises what the port says."""
+        constraint.check(request.body)
         resident = self._residents.enter(deployment.upstream, self._find)
         served = False
         try:
@@ -84,6 +86,7 @@ class LlamaCpp:
 
     async def stream(self, request: InferenceRequest, deployment: Deployment) -> AsyncGenerator[Chunk, None]:
         """The answer piece by piece, after loading the model if need be. Raises what the port says."""
+        constraint.check(request.body)
         resident = self._residents.enter(deployment.upstream, self._find)
         served = False
         try:
