@@ -193,7 +193,7 @@ async def _stocked(
     await library.tidy()
     cards = Cards(settings.home / "cards.json")
     await asyncio.to_thread(cards.open)
-    shelf = Shelf(library, book, cards)
+    shelf = Shelf(library, book, cards, lora=settings.runtime.lora, drafts=dict(settings.runtime.draft))
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
     events.subscribe(shelf.heard)
     return library, shelf

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from roundhouse.app.cards import Cards
+from roundhouse.backends.llamacpp.config import Adapter, Extras
 from roundhouse.backends.llamacpp.resident import LoadableModel
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
@@ -24,8 +25,20 @@ _log = structlog.get_logger("roundhouse.shelf")
 class Shelf:
     """The models that llama.cpp can load, as of the last time the library was looked at."""
 
-    def __init__(self, library: Library, book: LicenseBook, cards: Cards) -> None:
+    def __init__(
+        self,
+        library: Library,
+        book: LicenseBook,
+        cards: Cards,
+        *,
+        lora: Sequence[tuple[str, Path, float]] = (),
+        drafts: Mapping[str, str] | None = None,
+    ) -> None:
         self._library, self._book, self._cards = library, book, cards
+        #: Adapters with the names of the models that they are for; the name of the draft of each model.
+        self._lora, self._drafts = lora, drafts or {}
+        #: All that may be the draft of another, by name.
+        self._held: dict[str, Artifact] = {}
         self._models: Sequence[LoadableModel] = ()
         #: Goes up whenever something was heard: what was looked up before is no longer so.
         self._heard = 0
@@ -39,6 +52,7 @@ class Shelf:
         await self._book.refresh()
         while True:
             heard, artifacts = self._heard, await self._library.list()
+            self._held = {each.model: each for each in artifacts if each.format == GGUF}
             models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))  # noqa: B023 - awaited
             if heard == self._heard:
                 self._models = models
@@ -50,8 +64,10 @@ class Shelf:
             return
         self._heard += 1
         artifact = event.artifact if isinstance(event, ArtifactAdded) else None
+        self._held.pop(event.model, None)
         others = [model for model in self._models if model.name != event.model]
         if artifact is not None and artifact.format == GGUF:
+            self._held[event.model] = artifact
             others.append(self._model(artifact, self._library.path_of(artifact)))
         self._models = tuple(others)
 
@@ -68,15 +84,42 @@ class Shelf:
             yield self._model(artifact, path)
 
     def _model(self, artifact: Artifact, path: Path) -> LoadableModel:
-        projector = projector_of(artifact.files)
+        extras, warnings = self._extras(artifact)
         return LoadableModel(
             name=artifact.model,
             path=path,
-            size=artifact.size,
+            # A projector is among the artifact's own files.
+            size=artifact.size + sum(_size(each.path) for each in extras.adapters) + _size(extras.draft),
             context=artifact.context,
             has_chat_template=artifact.has_chat_template,
             architecture=artifact.architecture,
             barred=self._book.bar(artifact),
             abilities=self._cards.known(artifact),
-            projector=None if projector is None else self._library.path_of(artifact, projector),
+            extras=extras,
+            warnings=warnings,
         )
+
+    def _extras(self, artifact: Artifact) -> tuple[Extras, tuple[str, ...]]:
+        """What *artifact* is loaded with, and what cannot be had."""
+        projector, warnings = projector_of(artifact.files), list[str]()
+        wanted = self._drafts.get(artifact.model)
+        draft = self._held.get(wanted or "")
+        if wanted is not None and draft is None:
+            warnings.append(f"its draft {wanted} is not in the library")
+        elif draft is not None and (bar := self._book.bar(draft)) is not None:
+            warnings.append(f"its draft {wanted} is left out: {bar}")
+            draft = None
+        extras = Extras(
+            projector=None if projector is None else str(self._library.path_of(artifact, projector)),
+            adapters=tuple(Adapter(str(path), scale) for model, path, scale in self._lora if model == artifact.model),
+            draft=None if draft is None else str(self._library.path_of(draft)),
+        )
+        return extras, tuple(warnings)
+
+
+def _size(path: str | None) -> int:
+    """Bytes of the file at *path*; 0 where there is none, which whoever loads it finds out."""
+    try:
+        return 0 if path is None else Path(path).stat().st_size
+    except OSError:
+        return 0

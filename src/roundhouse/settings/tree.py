@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, get_type_hints
 
 from roundhouse.core.desks.schedule import Window
-from roundhouse.settings import kinds, rates
+from roundhouse.settings import kinds, pairs, rates
 from roundhouse.settings.kinds import Kind
 from roundhouse.settings.options import OPTIONS
 from roundhouse.settings.secret import Secret
@@ -236,6 +236,14 @@ class RuntimeSettings:
     threads: Annotated[int, Key(0, kinds.whole(0, 1024), "Threads of one loaded model; 0 is one per physical core")]
     context: Annotated[
         int, Key(0, kinds.whole(0, 10_000_000), "Context per request; 0 is the model's own, up to 8192", "tokens")
+    ]
+    lora: Annotated[
+        tuple[pairs.Adapter, ...],
+        Key([], pairs.ADAPTERS, "LoRA adapters: `MODEL=FILE` or `MODEL=FILE@SCALE`"),
+    ]
+    draft: Annotated[
+        tuple[tuple[str, str], ...],
+        Key([], pairs.DRAFTS, "Models that write ahead for larger ones: `MODEL=DRAFT`"),
     ]
 
 

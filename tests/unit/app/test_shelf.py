@@ -6,6 +6,7 @@ import pytest
 from roundhouse.app.cards import Cards
 from roundhouse.app.desks import views
 from roundhouse.app.shelf import Shelf
+from roundhouse.backends.llamacpp.config import Adapter, Extras
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Events
 from roundhouse.core.inference import Capability
@@ -94,5 +95,32 @@ async def test_a_projector_comes_along(tmp_path: Path) -> None:
     shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()), Cards(tmp_path / "cards.json"))
     await shelf.restock()
     [model] = shelf.models()
-    assert (True, model.path.parent / "mmproj.gguf") == (Capability.VISION in model.abilities, model.projector)
-    assert eyes == (model.projector or Path()).read_bytes()
+    assert (True, str(model.path.parent / "mmproj.gguf")) == (
+        Capability.VISION in model.abilities,
+        model.extras.projector,
+    )
+    assert eyes == (model.path.parent / "mmproj.gguf").read_bytes()
+
+
+async def test_a_model_gets_the_adapters_and_the_draft_that_it_is_given(tmp_path: Path) -> None:
+    """They count as what it takes; the draft is another model of the library."""
+    adapter = tmp_path / "style.gguf"
+    adapter.write_bytes(bytes(100))
+    library = await a_library(tmp_path, an_artifact("large"), an_artifact("small"))
+    book, cards = LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()), Cards(tmp_path / "cards.json")
+    lora = [("large", adapter, 0.5), ("gone", adapter, 1.0)]
+    shelf = Shelf(library, book, cards, lora=lora, drafts={"large": "small", "gone": "small"})
+    await shelf.restock()
+    large, small = shelf.models()
+    assert Extras(None, (Adapter(str(adapter), 0.5),), str(small.path)) == large.extras
+    assert (Extras(), 102, 1, ()) == (small.extras, large.size, small.size, large.warnings)
+
+
+async def test_a_draft_that_is_not_here_is_told(tmp_path: Path) -> None:
+    """The model is served without: it only takes longer."""
+    library = await a_library(tmp_path, an_artifact("large"))
+    book, cards = LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()), Cards(tmp_path / "cards.json")
+    shelf = Shelf(library, book, cards, drafts={"large": "small"})
+    await shelf.restock()
+    [large] = shelf.models()
+    assert (None, ("its draft small is not in the library",)) == (large.extras.draft, large.warnings)

@@ -5,6 +5,33 @@ from __future__ import annotations
 import msgspec
 
 
+class Adapter(msgspec.Struct, frozen=True):
+    """A LoRA adapter, and how much of it counts."""
+
+    path: str
+    scale: float = 1.0
+
+
+class Extras(msgspec.Struct, frozen=True):
+    """Files that a model is loaded with, beside its own weights."""
+
+    #: What turns pictures into what the model reads.
+    projector: str | None = None
+    adapters: tuple[Adapter, ...] = ()
+    #: The weights of a small model that writes ahead; the large one keeps what it would have said itself.
+    draft: str | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """All of them."""
+        single = [path for path in (self.projector, self.draft) if path is not None]
+        return [*single, *(adapter.path for adapter in self.adapters)]
+
+
+#: Its own weights do.
+NOTHING = Extras()
+
+
 class ChildConfig(msgspec.Struct, frozen=True):
     """What the child is told, on one line of its standard input."""
 
@@ -20,6 +47,7 @@ class ChildConfig(msgspec.Struct, frozen=True):
     mean_pooling: bool = True
     #: 0 leaves it to llama.cpp, which takes all physical cores.
     threads: int = 0
+    extras: Extras = NOTHING
 
 
 class Greeting(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.llamacpp.config import NOTHING, Extras
 from roundhouse.backends.llamacpp.memory import Tenant, need_of
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError
@@ -70,8 +71,9 @@ class LoadableModel:
     barred: str | None = None
     #: What its header says that it can do; empty as long as that was not read.
     abilities: frozenset[Capability] = frozenset()
-    #: The file that lets it see, or hear.
-    projector: Path | None = None
+    extras: Extras = NOTHING
+    #: What a person should know of it.
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

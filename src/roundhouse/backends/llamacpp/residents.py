@@ -14,6 +14,7 @@ import structlog
 
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
+from roundhouse.backends.llamacpp.extras import checked
 from roundhouse.backends.llamacpp.memory import make_room
 from roundhouse.backends.llamacpp.pulse import QUESTIONS, feel
 from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
@@ -141,6 +142,7 @@ class Residents:
             parent=os.getpid(),
             mean_pooling=not await asyncio.to_thread(_pools_by_itself, resident.model),
             threads=self._limits.threads,
+            extras=await asyncio.to_thread(checked, resident.model.name, resident.model.extras),
         )
         child = await Child.start(config, self._environ, self._limits.load_s)
         terms = Terms(local=True, keep_alive=False, list_s=self._limits.hang_s / QUESTIONS)

@@ -15,7 +15,7 @@ import sys
 import msgspec
 import xllamacpp
 
-from roundhouse.backends.llamacpp.config import ChildConfig, Greeting
+from roundhouse.backends.llamacpp.config import ChildConfig, Extras, Greeting
 
 _PR_SET_PDEATHSIG = 1
 #: Errors only: at "warning" llama.cpp has something to say about every request.
@@ -44,7 +44,23 @@ def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
     if config.threads:
         params.cpuparams.n_threads = config.threads
         params.cpuparams_batch.n_threads = config.threads
+    add(config.extras, params)
     return params
+
+
+def add(extras: Extras, params: xllamacpp.CommonParams) -> None:
+    """Load *extras* too."""
+    if extras.projector is not None:
+        params.mmproj.path = extras.projector
+    adapters = []
+    for adapter in extras.adapters:
+        info = xllamacpp.CommonAdapterLoraInfo()
+        info.path, info.scale = adapter.path, adapter.scale
+        adapters.append(info)
+    params.lora_adapters = adapters
+    if extras.draft is not None:
+        params.speculative.draft.mparams.path = extras.draft
+        params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_DRAFT_SIMPLE]
 
 
 def die_with(parent: int) -> None:
