@@ -84,12 +84,12 @@ class Shelf:
             yield self._model(artifact, path)
 
     def _model(self, artifact: Artifact, path: Path) -> LoadableModel:
-        extras, warnings = self._extras(artifact)
+        extras, size, warnings = self._extras(artifact)
         return LoadableModel(
             name=artifact.model,
             path=path,
             # A projector is among the artifact's own files.
-            size=artifact.size + sum(_size(each.path) for each in extras.adapters) + _size(extras.draft),
+            size=artifact.size + size,
             context=artifact.context,
             has_chat_template=artifact.has_chat_template,
             architecture=artifact.architecture,
@@ -99,8 +99,8 @@ class Shelf:
             warnings=warnings,
         )
 
-    def _extras(self, artifact: Artifact) -> tuple[Extras, tuple[str, ...]]:
-        """What *artifact* is loaded with, and what cannot be had."""
+    def _extras(self, artifact: Artifact) -> tuple[Extras, int, tuple[str, ...]]:
+        """What *artifact* is loaded with, bytes of it that are not its own, and what cannot be had."""
         projector, warnings = projector_of(artifact.files), list[str]()
         wanted = self._drafts.get(artifact.model)
         draft = self._held.get(wanted or "")
@@ -114,12 +114,13 @@ class Shelf:
             adapters=tuple(Adapter(str(path), scale) for model, path, scale in self._lora if model == artifact.model),
             draft=None if draft is None else str(self._library.path_of(draft)),
         )
-        return extras, tuple(warnings)
+        size = sum(_size(each.path) for each in extras.adapters) + (0 if draft is None else draft.size)
+        return extras, size, tuple(warnings)
 
 
-def _size(path: str | None) -> int:
+def _size(path: str) -> int:
     """Bytes of the file at *path*; 0 where there is none, which whoever loads it finds out."""
     try:
-        return 0 if path is None else Path(path).stat().st_size
+        return Path(path).stat().st_size
     except OSError:
         return 0

@@ -5,7 +5,8 @@ Needs the package ``gguf``, which only tests have. What it makes is as senseless
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,17 +31,35 @@ def loadable(path: Path) -> LoadableModel:
 
 def write_noise(path: Path, keys: Mapping[str, Value] | None = None) -> Path:
     """Write the bundled model to *path*, with *keys* in place of its own or beside them."""
-    reader, keys = GGUFReader(NOISE_FILE), keys or {}
-    writer = GGUFWriter(path, "llama")
+    writer = _noise_as("llama", path, keys or {})
+    _add(writer, keys or {})
+    return _close(writer, path)
+
+
+def write_reranker(path: Path) -> Path:
+    """Write the bundled model as one that scores documents: a qwen3 with two classes, of which the first is yes."""
+    writer, rng = _noise_as("qwen3", path, {}), np.random.default_rng(_SEED)
+    _add(writer, {"qwen3.pooling_type": 4})
+    writer.add_array("qwen3.classifier.output_labels", ["yes", "no"])
+    for layer in range(2):
+        for part in "qk":
+            writer.add_tensor(f"blk.{layer}.attn_{part}_norm.weight", np.ones(16, np.float32))
+    writer.add_tensor("cls.output.weight", rng.normal(0, 0.2, (2, 64)).astype(np.float32))
+    return _close(writer, path)
+
+
+def _noise_as(architecture: str, path: Path, but: Collection[str]) -> GGUFWriter:
+    """The bundled model's keys, without those of *but*, and its weights, as if it were of another *architecture*."""
+    reader, writer = GGUFReader(NOISE_FILE), GGUFWriter(path, architecture)
     for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture" or name in keys:
+        if name.startswith("GGUF.") or name == "general.architecture" or name in but:
             continue
         kind, within = field.types[0], field.types[-1] if len(field.types) > 1 else None
-        writer.add_key_value(name, field.contents(), kind, sub_type=within)
-    _add(writer, keys)
+        named = re.sub(r"^llama\.", f"{architecture}.", name)
+        writer.add_key_value(named, field.contents(), kind, sub_type=within)
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, np.array(tensor.data))
-    return _close(writer, path)
+    return writer
 
 
 def write_projector(path: Path, *, reads: int = 64) -> Path:

@@ -45,6 +45,8 @@ class ChildConfig(msgspec.Struct, frozen=True):
     parent: int
     #: False when the file itself says how to pool embeddings.
     mean_pooling: bool = True
+    #: It puts documents in order and does nothing else.
+    ranks: bool = False
     #: 0 leaves it to llama.cpp, which takes all physical cores.
     threads: int = 0
     extras: Extras = NOTHING

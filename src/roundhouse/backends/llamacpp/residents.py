@@ -21,6 +21,7 @@ from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Residen
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.errors import BackendError, CapacityError, ConflictError, RoundhouseError
+from roundhouse.core.inference import Capability
 from roundhouse.library.gguf import read_header
 
 _log = structlog.get_logger("roundhouse.llamacpp")
@@ -151,6 +152,7 @@ class Residents:
             api_key=secrets.token_urlsafe(24),
             parent=os.getpid(),
             mean_pooling=not await asyncio.to_thread(_pools_by_itself, resident.model),
+            ranks=Capability.RERANK in resident.model.abilities,
             threads=self._limits.threads,
             extras=await asyncio.to_thread(checked, resident.model.name, resident.model.extras),
         )

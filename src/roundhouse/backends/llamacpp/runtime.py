@@ -30,6 +30,9 @@ from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature, Traits
 
 _FREE = Price(0.0, 0.0)
+#: How llama.cpp refuses to embed a text that is longer than one batch, with a model that was made for chats.
+_TOO_LONG = "too large to process"
+_USE_AN_EMBEDDER = "a model that was made for embeddings reads as much as its context"
 #: How long a child whose connection broke gets to be found dead.
 _AUTOPSY_S = 1.0
 
@@ -110,6 +113,11 @@ class LlamaCpp:
             return await loaded.client.answer(request, deployment)
         except NetworkError as error:
             raise await self._autopsy(error, loaded.child, resident) from error
+        except BackendError as error:
+            # It is well, and there is no use in asking it again.
+            if _TOO_LONG in error.message:
+                raise SchemaError(error.message, hint=_USE_AN_EMBEDDER, details=error.details) from error
+            raise
 
     async def _stream_once(
         self, resident: Resident, request: InferenceRequest, deployment: Deployment

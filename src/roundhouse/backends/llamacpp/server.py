@@ -20,6 +20,8 @@ from roundhouse.backends.llamacpp.config import ChildConfig, Extras, Greeting
 _PR_SET_PDEATHSIG = 1
 #: Errors only: at "warning" llama.cpp has something to say about every request.
 _VERBOSITY = 1
+#: Tokens that are read at a time, unless more must be.
+_BATCH = 512
 _CACHE_MIB = 256
 
 
@@ -39,11 +41,16 @@ def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
     params.verbosity = _VERBOSITY
     params.cache_ram_mib = _CACHE_MIB
     params.embedding = True
-    if config.mean_pooling:
+    if config.ranks:
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+    elif config.mean_pooling:
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     if config.threads:
         params.cpuparams.n_threads = config.threads
         params.cpuparams_batch.n_threads = config.threads
+    if config.ranks or not config.mean_pooling:
+        # What is made into one vector or one score is read in one piece.
+        params.n_batch = params.n_ubatch = max(config.context, _BATCH)
     add(config.extras, params)
     return params
 

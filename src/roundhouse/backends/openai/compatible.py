@@ -26,6 +26,7 @@ from roundhouse.backends.openai.connection import (
     unreachable,
 )
 from roundhouse.backends.openai.keys import KeyRing, Way
+from roundhouse.backends.wire import rerank
 from roundhouse.backends.wire.bodies import asking_for_floats, asks_for_base64, in_base64, is_about_base64, rewrite
 from roundhouse.backends.wire.chunks import read_answer
 from roundhouse.backends.wire.listing import Listed, read_list, undeclared
@@ -39,6 +40,7 @@ _PATHS = {
     Operation.CHAT: "chat/completions",
     Operation.COMPLETION: "completions",
     Operation.EMBEDDING: "embeddings",
+    Operation.RERANK: "rerank",
 }
 #: A base address that ends like this names its API already; any other gets ``/v1``.
 _VERSIONED = re.compile(r"/(v\d\w*|openai)$")
@@ -103,6 +105,9 @@ class OpenAICompatible:
             body = rewrite(request.body, msgspec.json.encode(deployment.upstream))
             if operation is Operation.EMBEDDING:
                 return await self._embed(body, request.timeout_s)
+            if operation is Operation.RERANK:
+                question = rerank.read(body)
+                return rerank.answered(await self._ask(operation, question.body, request.timeout_s), question)
             return read_answer(await self._ask(operation, body, request.timeout_s), operation)
         except RoundhouseError as error:
             raise self._named(error) from error.__cause__

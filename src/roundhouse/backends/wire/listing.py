@@ -20,6 +20,7 @@ from roundhouse.core.inference import Capability, Residency
 _EMBEDDER = re.compile(
     r"(?i)embed|(?:^|[/_-])(?:bge|e5|gte|minilm|mxbai|arctic-em|sbert|jina-(?:clip|col))(?:[/_\-:.]|$)"
 )
+_RERANKER = re.compile(r"(?i)re-?rank")
 _PATH = re.compile(r"(?:[.~]{0,2}[/\\]|[A-Za-z]:[/\\])|.*\.gguf$")
 _WRITER = frozenset({Capability.CHAT, Capability.COMPLETION, Capability.TOOLS, Capability.JSON_SCHEMA})
 _RESIDENCIES = {
@@ -122,6 +123,8 @@ def _context(entry: _Entry) -> int | None:
 
 
 def _capabilities(entry: _Entry) -> frozenset[Capability]:
+    if entry.type is None and _RERANKER.search(entry.id):
+        return frozenset({Capability.RERANK})
     if entry.type == "embeddings" or (entry.type is None and _EMBEDDER.search(entry.id)):
         return frozenset({Capability.EMBEDDING})
     inputs = (entry.architecture.input_modalities if entry.architecture else None) or ()
