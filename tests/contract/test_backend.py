@@ -7,7 +7,7 @@ import struct
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -28,8 +28,9 @@ from roundhouse.core.events import Events
 from roundhouse.core.inference import Chunk, Deployment, Operation
 from roundhouse.core.ports import Backend
 from roundhouse.testing import litellm, mlx
-from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
+from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding, ask_rerank
 from roundhouse.testing.lmstudio import FakeLMStudio
+from roundhouse.testing.noise import loadable, write_reranker
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
 
@@ -45,6 +46,8 @@ class Subject:
     backend: Backend
     model: str
     embedder: str | None
+    #: What puts documents in order.
+    reranker: str | None = None
     #: False for a server that answers for its one model whatever is asked for.
     knows_names: bool = True
 
@@ -88,7 +91,7 @@ async def echo() -> AsyncIterator[Subject]:
     """The fake."""
     async with Upstream(api_key="secret") as upstream:
         backend = OpenAICompatible("echo", upstream.url, api_key="secret")
-        yield Subject(backend, "echo", "echo")
+        yield Subject(backend, "echo", "echo", "echo")
         await backend.close()
 
 
@@ -102,12 +105,13 @@ async def lmstudio() -> AsyncIterator[Subject]:
 
 
 @pytest.fixture
-async def llamacpp() -> AsyncIterator[Subject]:
+async def llamacpp(tmp_path: Path) -> AsyncIterator[Subject]:
     """The embedded runtime."""
     noise = LoadableModel("roundhouse/noise", NOISE, NOISE.stat().st_size, 4096, "llama", has_chat_template=True)
     limits = RuntimeLimits(memory=1 << 30, threads=1)
-    backend = LlamaCpp("local", lambda: [noise], limits=limits, events=Events(), environ=ENVIRON)
-    yield Subject(backend, "roundhouse/noise", "roundhouse/noise")
+    rank = replace(loadable(write_reranker(tmp_path / "rank.gguf")), name="rank")
+    backend = LlamaCpp("local", lambda: [noise, rank], limits=limits, events=Events(), environ=ENVIRON)
+    yield Subject(backend, "roundhouse/noise", "roundhouse/noise", "rank")
     await backend.close()
 
 
@@ -171,6 +175,14 @@ def embedding(subject: Subject) -> str:
     if subject.embedder is None:
         pytest.skip("it has no embeddings")
     return subject.embedder
+
+
+@pytest.fixture
+def ranking(subject: Subject) -> str:
+    """The model that puts documents in order."""
+    if subject.reranker is None:
+        pytest.skip("it has no reranker")
+    return subject.reranker
 
 
 def text_of(chunks: list[Chunk]) -> str:
@@ -254,6 +266,31 @@ async def test_base64_embeddings_are_the_same_numbers(subject: Subject, embeddin
     expected = json.loads(floats.data)["data"][0]["embedding"]
     raw = b64decode(json.loads(packed.data)["data"][0]["embedding"])
     assert pytest.approx(expected, abs=1e-6) == list(struct.unpack(f"<{len(expected)}f", raw))
+
+
+async def test_it_puts_documents_in_order(subject: Subject, ranking: str) -> None:
+    """Each once, the best first, and with what was read."""
+    deployment = await subject.deployment(ranking)
+    answer = await subject.backend.answer(ask_rerank("the engine turns", "fog", "the wheel", "engine"), deployment)
+    results = json.loads(answer.data)["results"]
+    scores = [result["relevance_score"] for result in results]
+    assert ({0, 1, 2}, sorted(scores, reverse=True)) == ({result["index"] for result in results}, scores)
+    assert answer.usage is not None
+    assert (True, 0) == (answer.usage.prompt > 0, answer.usage.completion)
+
+
+async def test_as_many_documents_as_wanted_come_back(subject: Subject, ranking: str) -> None:
+    """With their texts, if those are wanted, also when they came as objects."""
+    deployment = await subject.deployment(ranking)
+    request = ask_rerank("the engine turns", {"text": "fog"}, "the wheel", top_n=1, return_documents=True)
+    [best] = json.loads((await subject.backend.answer(request, deployment)).data)["results"]
+    assert {"text": ["fog", "the wheel"][best["index"]]} == best["document"]
+
+
+async def test_a_question_without_documents_is_the_clients_error(subject: Subject, ranking: str) -> None:
+    """Nobody could answer it."""
+    with pytest.raises(SchemaError):
+        await subject.backend.answer(ask(Operation.RERANK, {"query": "x"}), await subject.deployment(ranking))
 
 
 async def test_a_wrong_request_is_not_for_others_to_try(subject: Subject) -> None:

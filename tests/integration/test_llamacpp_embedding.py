@@ -56,3 +56,11 @@ async def test_a_text_too_long_for_a_chat_model_is_the_clients_error(start: Star
         await vector(runtime, LONG)
     assert "embeddings" in str(caught.value.hint)
     assert 64 == len(await vector(runtime, "steam"))
+
+
+async def test_a_vector_of_another_length_is_not_passed_on(start: Start) -> None:
+    """llama.cpp ignores the wish; a store of vectors would take the harm."""
+    runtime = start(NOISE)
+    assert 64 == len(await vector(runtime, "steam", dimensions=64))
+    with pytest.raises(SchemaError, match="64 numbers"):
+        await vector(runtime, "steam", dimensions=32)

@@ -132,6 +132,14 @@ def test_wrong_types_are_named(fields: dict[str, object], param: str) -> None:
         (Operation.EMBEDDING, {"model": "tiny", "input": [{}]}, "input[0]"),
         (Operation.EMBEDDING, {"model": "tiny", "input": ["a"] * 2049}, "input"),
         (Operation.EMBEDDING, {"model": "tiny", "input": "a", "dimensions": "many"}, "dimensions"),
+        (Operation.RERANK, {"model": "tiny", "documents": ["a"]}, "query"),
+        (Operation.RERANK, {"model": "tiny", "query": "", "documents": ["a"]}, "query"),
+        (Operation.RERANK, {"model": "tiny", "query": "a"}, "documents"),
+        (Operation.RERANK, {"model": "tiny", "query": "a", "documents": []}, "documents"),
+        (Operation.RERANK, {"model": "tiny", "query": "a", "documents": [7]}, "documents[0]"),
+        (Operation.RERANK, {"model": "tiny", "query": "a", "documents": [{}]}, "documents[0].text"),
+        (Operation.RERANK, {"model": "tiny", "query": "a", "documents": ["b"] * 10_001}, "documents"),
+        (Operation.RERANK, {"model": "tiny", "query": "a", "documents": ["b"], "top_n": 0}, "top_n"),
     ],
 )
 def test_what_each_operation_needs(operation: Operation, body: object, param: str) -> None:
