@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -96,6 +97,7 @@ class Shelf:
             barred=self._book.bar(artifact),
             abilities=self._cards.known(artifact),
             extras=extras,
+            variant=_variant(extras.adapters),
             warnings=warnings,
         )
 
@@ -114,13 +116,20 @@ class Shelf:
             adapters=tuple(Adapter(str(path), scale) for model, path, scale in self._lora if model == artifact.model),
             draft=None if draft is None else str(self._library.path_of(draft)),
         )
-        size = sum(_size(each.path) for each in extras.adapters) + (0 if draft is None else draft.size)
+        size = sum(_stamp(each.path)[0] for each in extras.adapters) + (0 if draft is None else draft.size)
         return extras, size, tuple(warnings)
 
 
-def _size(path: str) -> int:
-    """Bytes of the file at *path*; 0 where there is none, which whoever loads it finds out."""
+def _variant(adapters: Sequence[Adapter]) -> str | None:
+    """A name for *adapters* that is another one when any of them changes."""
+    stamps = [(each.path, each.scale, *_stamp(each.path)) for each in adapters]
+    return hashlib.sha256(repr(stamps).encode()).hexdigest()[:12] if stamps else None
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """Bytes and time of the file at *path*; nothing where there is none, which whoever loads it finds out."""
     try:
-        return Path(path).stat().st_size
+        found = Path(path).stat()
     except OSError:
-        return 0
+        return 0, 0
+    return found.st_size, found.st_mtime_ns

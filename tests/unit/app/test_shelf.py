@@ -114,6 +114,9 @@ async def test_a_model_gets_the_adapters_and_the_draft_that_it_is_given(tmp_path
     large, small = shelf.models()
     assert Extras(None, (Adapter(str(adapter), 0.5),), str(small.path)) == large.extras
     assert (Extras(), 102, 1, ()) == (small.extras, large.size, small.size, large.warnings)
+    adapter.write_bytes(bytes(99))
+    await shelf.restock()
+    assert (True, None) == (large.variant not in {None, shelf.models()[0].variant}, small.variant)
 
 
 async def test_a_draft_that_is_not_here_is_told(tmp_path: Path) -> None:

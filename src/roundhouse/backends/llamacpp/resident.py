@@ -72,6 +72,8 @@ class LoadableModel:
     #: What its header says that it can do; empty as long as that was not read.
     abilities: frozenset[Capability] = frozenset()
     extras: Extras = NOTHING
+    #: Names its adapters; ``None`` when it has none.
+    variant: str | None = None
     #: What a person should know of it.
     warnings: tuple[str, ...] = ()
 

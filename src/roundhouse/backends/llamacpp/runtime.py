@@ -210,7 +210,7 @@ class LlamaCpp:
             local=True,
             barred=model.barred,
             # More would wait inside the child, where a crash takes all of them.
-            traits=Traits(slots=self._limits.parallel, warnings=model.warnings),
+            traits=Traits(slots=self._limits.parallel, variant=model.variant, warnings=model.warnings),
         )
 
     def _tell(self, model: str, loaded: bool) -> None:  # noqa: FBT001 - the event's own field
