@@ -78,6 +78,16 @@ async def test_a_grammar_is_kept(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
+    ("form", "begins"), [(in_schema({"enum": ["narrow"]}), '"narrow"'), ({"type": "json_object"}, "{")]
+)
+async def test_completions_are_held_to_it_as_well(runtime: Runtime, form: dict[str, object], begins: str) -> None:
+    """llama.cpp itself would ignore the field there."""
+    request = ask(Operation.COMPLETION, {"prompt": "the", "max_tokens": 30, "response_format": form})
+    answer = await runtime.backend.answer(request, await runtime.deployment())
+    assert json.loads(answer.data)["choices"][0]["text"].startswith(begins)
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {"grammar": "root ::= ((("},

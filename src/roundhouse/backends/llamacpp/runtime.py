@@ -74,7 +74,7 @@ class LlamaCpp:
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer, after loading the model if need be. Raises what the port says."""
-        constraint.check(request.body)
+        request = constraint.fitted(request)
         resident = self._residents.enter(deployment.upstream, self._find)
         served = False
         try:
@@ -89,7 +89,7 @@ class LlamaCpp:
 
     async def stream(self, request: InferenceRequest, deployment: Deployment) -> AsyncGenerator[Chunk, None]:
         """The answer piece by piece, after loading the model if need be. Raises what the port says."""
-        constraint.check(request.body)
+        request = constraint.fitted(request)
         resident = self._residents.enter(deployment.upstream, self._find)
         served = False
         try:

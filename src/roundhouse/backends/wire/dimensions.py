@@ -33,7 +33,7 @@ def wanted(body: bytes) -> int | None:
         return None
     try:
         return msgspec.json.decode(body, type=_Asked).dimensions
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         message = f"dimensions: {error}"
         raise SchemaError(message, details={"param": "dimensions"}) from error
 
