@@ -18,6 +18,7 @@ from roundhouse.app.building.licenses import build_book
 from roundhouse.app.building.migrations import build_migrations
 from roundhouse.app.building.signing import seals_of
 from roundhouse.app.caching import build_caching
+from roundhouse.app.cards import Cards
 from roundhouse.app.compose import (
     Built,
     Ground,
@@ -205,7 +206,9 @@ async def _stocked(
     seals = seals_of(settings)
     library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep, seals=seals)
     await library.tidy()
-    shelf = Shelf(library, book)
+    cards = Cards(settings.home / "cards.json")
+    await asyncio.to_thread(cards.open)
+    shelf = Shelf(library, book, cards, lora=settings.runtime.lora, drafts=dict(settings.runtime.draft))
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
     events.subscribe(shelf.heard)
     return library, shelf

@@ -9,6 +9,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -24,6 +25,7 @@ _ALLOWED = frozenset({"PATH", "HOME", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMRO
 _ALLOWED_PREFIXES = ("LC_", "GGML_", "CUDA_", "HIP_", "ROCR_", "HSA_", "VK_", "OMP_", "PYTHONPATH")
 _LAST_LINES, _LINE_BYTES = 40, 64 << 10
 #: Time, severity and place, as llama.cpp puts before each line.
+_TELLING = re.compile(r"error|failed", re.IGNORECASE)
 _LOG_PREFIX = re.compile(r"^[\d.]+ [A-Z] (?:\w+ +)?\w+: ")
 
 
@@ -105,8 +107,10 @@ class Child:
     @property
     def last_words(self) -> str:
         """What llama.cpp said was wrong; empty when it said nothing."""
-        telling = [line for line in self._said if "error" in line.lower()]
+        telling = [line for line in self._said if _TELLING.search(line)]
         line = (telling or list(self._said) or [""])[0]
+        for path in self._config.extras.paths:
+            line = line.replace(path, Path(path).name)
         return _LOG_PREFIX.sub("", line).replace(self._config.path, self._config.model)
 
     def kill(self) -> None:
@@ -148,7 +152,10 @@ class Child:
         model = self._config.model
         reason = self.last_words or said or self.ending
         message = f"llama.cpp could not load {model}: {reason}"
-        return BackendError(message, hint=f"check its files with `roundhouse models verify {model}`")
+        hint = f"check its files with `roundhouse models verify {model}`"
+        extras = self._config.extras
+        wished = [key for key, value in (("lora", extras.adapters), ("draft", extras.draft)) if value]
+        return BackendError(message, hint=" and ".join([hint, *(f"`runtime.{key}`" for key in wished)]))
 
     async def _listen(self) -> None:
         """Keep the pipe empty and the last lines in mind."""
