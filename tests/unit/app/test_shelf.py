@@ -174,6 +174,7 @@ async def test_a_model_gets_the_adapters_and_the_draft_that_it_is_given(tmp_path
     await shelf.restock()
     large, small = shelf.models()
     assert Extras(None, (Adapter(str(adapter), 0.5),), str(small.path)) == large.extras
+    assert (frozenset({"adapter"}), frozenset()) == (large.traits.extras, small.traits.extras)
     assert (Extras(), 102, 1, ()) == (small.extras, large.size, small.size, large.warnings)
     adapter.write_bytes(bytes(99))
     await shelf.restock()
