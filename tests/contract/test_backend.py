@@ -14,7 +14,7 @@ import pytest
 
 from roundhouse.backends.kinds.litellm import LiteLLM
 from roundhouse.backends.kinds.lmstudio.backend import LMStudio
-from roundhouse.backends.kinds.mlx import MLX
+from roundhouse.backends.kinds.mlx.remote import MLX
 from roundhouse.backends.kinds.ollama.backend import Ollama
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
