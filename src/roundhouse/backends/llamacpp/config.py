@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from roundhouse.backends.children.greeting import Greeting
+
+__all__ = ["ChildConfig", "Greeting"]
+
 
 class ChildConfig(msgspec.Struct, frozen=True):
     """What the child is told, on one line of its standard input."""
@@ -20,10 +24,3 @@ class ChildConfig(msgspec.Struct, frozen=True):
     mean_pooling: bool = True
     #: 0 leaves it to llama.cpp, which takes all physical cores.
     threads: int = 0
-
-
-class Greeting(msgspec.Struct, frozen=True):
-    """What the child answers, on one line of its standard output: where it serves, or why it cannot."""
-
-    address: str | None = None
-    error: str | None = None

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 import structlog
 
+from roundhouse.backends.children.pulse import QUESTIONS, feel
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.memory import make_room
-from roundhouse.backends.llamacpp.pulse import QUESTIONS, feel
 from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms

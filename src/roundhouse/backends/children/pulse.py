@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import structlog
 
-from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.children.child import Child
 from roundhouse.core.ports import Backend
 
-_log = structlog.get_logger("roundhouse.llamacpp")
+_log = structlog.get_logger("roundhouse.children")
 
 #: Questions within the time that a child may be silent.
 QUESTIONS = 4
@@ -28,5 +28,8 @@ async def feel(child: Child, client: Backend, hang_s: float, is_needed: Callable
         if not is_needed() or (await client.health()).ok:
             answered = now()
         elif now() - answered >= hang_s and child.is_alive:
-            _log.warning("llama.cpp does not answer and is killed", pid=child.pid, silent_s=round(now() - answered, 1))
+            silent_s = round(now() - answered, 1)
+            _log.warning(
+                "a child does not answer and is killed", runtime=child.runtime, pid=child.pid, silent_s=silent_s
+            )
             child.kill()
