@@ -5,7 +5,7 @@ import json
 import os
 import struct
 from base64 import b64decode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,19 +54,8 @@ class Subject:
         return listed[model or self.model]
 
 
-def peer_python(variable: str, folder: str) -> Path:
-    """The interpreter that has a real peer installed."""
-    python = Path(ENVIRON.get(variable) or ROOT / folder / "bin" / "python")
-    if not python.exists():
-        message = f"{python} is missing: run `make peers`"
-        if ENVIRON.get("ROUNDHOUSE_REQUIRE_SERVICES") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    return python
-
-
 @pytest.fixture(scope="session")
-def litellm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def litellm_url(peer_python: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real LiteLLM proxy."""
     python = peer_python("ROUNDHOUSE_LITELLM_PYTHON", ".venv-litellm")
     with litellm.litellm_proxy(python, tmp_path_factory.mktemp("litellm"), ENVIRON) as url:
@@ -74,12 +63,9 @@ def litellm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def mlx_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mlx_url(mlx_python: Path, mlx_noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real mlx_lm.server with a tiny random model, whose folder is called ``noise``."""
-    python = peer_python("ROUNDHOUSE_MLX_PYTHON", ".venv-mlx")
-    folder = tmp_path_factory.mktemp("mlx")
-    mlx.make_noise(ROOT / "scripts" / "make_noise_mlx.py", folder / "noise")
-    with mlx.mlx_server(python, folder / "noise", folder, ENVIRON) as url:
+    with mlx.mlx_server(mlx_python, mlx_noise, tmp_path_factory.mktemp("mlx"), ENVIRON) as url:
         yield url
 
 
@@ -139,6 +125,14 @@ async def mlx_lm(mlx_url: str) -> AsyncIterator[Subject]:
 
 
 @pytest.fixture
+async def mlx_managed(mlx_python: Path, mlx_noise: Path, tmp_path: Path) -> AsyncIterator[Subject]:
+    """A mlx_lm.server that we start ourselves."""
+    house = mlx.Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise)
+    yield Subject(house.backend, "noise", None)
+    await house.backend.close()
+
+
+@pytest.fixture
 async def ollama() -> AsyncIterator[Subject]:
     """Ollama's own API, as the fake has it."""
     async with FakeOllama() as fake:
@@ -156,6 +150,7 @@ async def ollama() -> AsyncIterator[Subject]:
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),
         pytest.param("mlx_lm", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")]),
+        pytest.param("mlx_managed", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")]),
     ]
 )
 def subject(request: pytest.FixtureRequest) -> Subject:
