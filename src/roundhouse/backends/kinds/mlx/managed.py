@@ -43,8 +43,8 @@ _GIB = 1 << 30
 
 
 class _Choices(msgspec.Struct):
-    draft_model: msgspec.Raw | None = None
-    adapters: msgspec.Raw | None = None
+    draft_model: object = None
+    adapters: object = None
 
 
 class _DiedBeforeError(BackendError):
