@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,8 +33,8 @@ async def start(mlx_python: Path, tmp_path: Path) -> AsyncIterator[Start]:
     """Make a backend; its children are gone afterwards."""
     async with AsyncExitStack() as stack:
 
-        def make(**wishes: object) -> Managed:
-            managed = Managed(mlx_python, tmp_path, ENVIRON, **wishes)  # type: ignore[arg-type] - passed through
+        def make(**wishes: Any) -> Managed:
+            managed = Managed(mlx_python, tmp_path, ENVIRON, **wishes)
             stack.push_async_callback(managed.backend.close)
             return managed
 
@@ -47,9 +48,9 @@ def noise(mlx_noise: Path) -> ModelFolder:
     return described("noise", mlx_noise)
 
 
-async def talk(managed: Managed, model: str = "noise", **fields: object) -> bytes:
+async def talk(managed: Managed, model: str = "noise") -> bytes:
     """Ask *model* something and wait for the answer."""
-    answer = await managed.backend.answer(ask_chat(**fields), await managed.deployment(model))  # type: ignore[arg-type]
+    answer = await managed.backend.answer(ask_chat(), await managed.deployment(model))
     assert answer.usage is not None
     return answer.data
 
@@ -116,6 +117,17 @@ async def test_preloading_and_unloading(start: Start, mlx_noise: Path) -> None:
     assert (True, 0.0) == (all(each > 0 for each in took), again)
     assert [("noise", True), ("noise", False)] == managed.changes
     assert [] == children()
+
+
+async def test_what_is_preloaded_is_there_before_anybody_asks(start: Start, mlx_noise: Path) -> None:
+    """Once: what was unloaded since stays unloaded."""
+    managed = start(model=mlx_noise, preload=True)
+    await managed.deployment()
+    assert ("noise", True) == await managed.change()
+    await managed.backend.unload("noise")
+    assert ("noise", False) == await managed.change()
+    await managed.deployment()
+    assert [("noise", True), ("noise", False)] == managed.changes
 
 
 async def test_unloading_lets_the_running_reply_finish(start: Start, mlx_noise: Path) -> None:

@@ -153,7 +153,7 @@ def _keep(stack: AsyncExitStack, *works: Coroutine[object, object, None]) -> Non
 
 
 def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standings, events: Events) -> Fleet:
-    """All deployments, asked for again when the embedded runtime's change."""
+    """All deployments, asked for again when those of the library change."""
     fleet = Fleet(
         backends.by_name,
         prices_of(settings, backends.origins),
@@ -162,7 +162,7 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
         standings,
         shelf.restock,
     )
-    fleet.listen(events, backends.embedded)
+    fleet.listen(events, backends.loading)
     return fleet
 
 

@@ -18,6 +18,7 @@ from roundhouse.app.neighbours import Neighbours, Origin
 from roundhouse.app.offline import OfflineBackend, OfflineSource, stays_here, those_here
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
+from roundhouse.backends.kinds.mlx.managed import ManagedMLX
 from roundhouse.backends.kinds.presets import address_of
 from roundhouse.backends.llamacpp.memory import need_of
 from roundhouse.backends.llamacpp.resident import RuntimeLimits
@@ -68,7 +69,9 @@ class Built:
     neighbours: Neighbours
     #: The name of the embedded runtime; ``None`` when it is switched off.
     embedded: str | None
-    #: Models of the library that the embedded runtime has in memory or serves.
+    #: The names of all that load the library's models themselves.
+    loading: Sequence[str]
+    #: Models of the library that one of those has in memory or serves.
     in_use: Callable[[], Collection[str]]
 
 
@@ -78,13 +81,12 @@ async def build_backends(
     """Make the embedded runtime, what is configured, and what runs on this machine. Raises ConfigError."""
     embedded = _embedded_name(settings)
     # Children see a scrubbed copy of the environment: paths and devices, nothing that could be a secret.
-    workshop = Workshop(events, clock, os.environ, settings.home / "backends", settings.downloads.offline)  # noqa: TID251
+    folder, offline = settings.home / "backends", settings.downloads.offline
+    workshop = Workshop(events, clock, os.environ, folder, offline, shelf.folders)  # noqa: TID251
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
-    in_use: Callable[[], Collection[str]] = tuple
     if embedded is not None:
-        by_name[embedded] = runtime = _embedded(embedded, settings, shelf, workshop)
-        in_use = runtime.in_use
+        by_name[embedded] = _embedded(embedded, settings, shelf, workshop)
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
@@ -100,7 +102,12 @@ async def build_backends(
             await backend.close()
 
     stack.push_async_callback(close)
-    return Built(by_name, origins, neighbours, embedded, in_use)
+    ours = {name: each for name, each in by_name.items() if isinstance(each, LlamaCpp | ManagedMLX)}
+    return Built(by_name, origins, neighbours, embedded, tuple(ours), lambda: _in_use(ours.values()))
+
+
+def _in_use(runtimes: Collection[LlamaCpp | ManagedMLX]) -> Collection[str]:
+    return [model for runtime in runtimes for model in runtime.in_use()]
 
 
 def _embedded_name(settings: Settings) -> str | None:

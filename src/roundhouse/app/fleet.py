@@ -7,7 +7,7 @@ A backend that cannot be asked keeps what it last said; its breaker decides whet
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -78,15 +78,15 @@ class Fleet:
         """Why the last question to *backend* failed; ``None`` when it answered."""
         return self._troubles.get(backend)
 
-    def listen(self, events: Events, backend: str | None) -> None:
-        """Ask *backend*, if there is one, again whenever the library or its memory changed; tell of lost ones."""
+    def listen(self, events: Events, backends: Collection[str]) -> None:
+        """Ask *backends* again whenever the library or their memory changed; tell of lost ones."""
         self._events = events
-        if backend is None:
+        if not backends:
             return
 
         def stir(event: Event) -> None:
             if isinstance(event, ArtifactAdded | ArtifactRemoved | ResidencyChanged):
-                self._stirred.add(backend)
+                self._stirred.update(backends)
                 self._stir.set()
 
         events.subscribe(stir)

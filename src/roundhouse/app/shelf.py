@@ -1,4 +1,4 @@
-"""What the library holds, as the embedded runtime wants it: ready to load, at hand without waiting for the registry."""
+"""What the library holds, as runtimes here want it: ready to load, at hand without waiting for the registry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from roundhouse.backends.llamacpp.resident import LoadableModel
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event
-from roundhouse.library.formats import GGUF
+from roundhouse.core.runtimes import ModelFolder
+from roundhouse.library.formats import GGUF, MLX
 from roundhouse.library.library import Library
 from roundhouse.upkeep.admission import LicenseBook
 
@@ -20,26 +21,32 @@ _log = structlog.get_logger("roundhouse.shelf")
 
 
 class Shelf:
-    """The models that llama.cpp can load, as of the last time the library was looked at."""
+    """The models that llama.cpp and MLX can load, as of the last time the library was looked at."""
 
     def __init__(self, library: Library, book: LicenseBook) -> None:
         self._library, self._book = library, book
         self._models: Sequence[LoadableModel] = ()
+        self._folders: Sequence[ModelFolder] = ()
         #: Goes up whenever something was heard: what was looked up before is no longer so.
         self._heard = 0
 
     def models(self) -> Sequence[LoadableModel]:
-        """All of them."""
+        """All that llama.cpp can load."""
         return self._models
+
+    def folders(self) -> Sequence[ModelFolder]:
+        """All that MLX can load."""
+        return self._folders
 
     async def restock(self) -> Mapping[str, str]:
         """Look at the library again; the formats of what is not for here. Raises what the registry raises."""
         await self._book.refresh()
         while True:
             heard, artifacts = self._heard, await self._library.list()
-            models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))  # noqa: B023 - awaited
+            loadable = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))  # noqa: B023 - awaited
             if heard == self._heard:
-                self._models = models
+                self._models = tuple(self._model(*each) for each in loadable if each[0].format == GGUF)
+                self._folders = tuple(self._folder(*each) for each in loadable if each[0].format == MLX)
                 return {each.model: each.format for each in artifacts if each.format != GGUF}
 
     def heard(self, event: Event) -> None:
@@ -52,17 +59,21 @@ class Shelf:
         if artifact is not None and artifact.format == GGUF:
             others.append(self._model(artifact, self._library.path_of(artifact)))
         self._models = tuple(others)
+        folders = [folder for folder in self._folders if folder.name != event.model]
+        if artifact is not None and artifact.format == MLX:
+            folders.append(self._folder(artifact, self._library.path_of(artifact)))
+        self._folders = tuple(folders)
 
-    def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[LoadableModel]:
+    def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[tuple[Artifact, Path]]:
         for artifact in artifacts:
-            if artifact.format != GGUF:
+            if artifact.format not in {GGUF, MLX}:
                 continue
             try:
                 path = self._library.path_to_load(artifact)
             except RoundhouseError as error:
                 _log.warning("a model cannot be loaded", model=artifact.model, reason=error.message)
                 continue
-            yield self._model(artifact, path)
+            yield artifact, path
 
     def _model(self, artifact: Artifact, path: Path) -> LoadableModel:
         return LoadableModel(
@@ -72,5 +83,17 @@ class Shelf:
             context=artifact.context,
             has_chat_template=artifact.has_chat_template,
             architecture=artifact.architecture,
+            barred=self._book.bar(artifact),
+        )
+
+    def _folder(self, artifact: Artifact, path: Path) -> ModelFolder:
+        return ModelFolder(
+            name=artifact.model,
+            path=path.parent,
+            context=artifact.context,
+            has_chat_template=artifact.has_chat_template,
+            architecture=artifact.architecture,
+            quantization=artifact.quantization,
+            parameters=artifact.parameters,
             barred=self._book.bar(artifact),
         )

@@ -61,6 +61,7 @@ class Managed:
         rules: HouseRules = RULES,
         slots: int = 4,
         draft: Path | None = None,
+        preload: bool = False,
     ) -> None:
         self.folders = folders
         self.events = Events()
@@ -71,7 +72,7 @@ class Managed:
         household = Household(python, model, draft, memory=rules.memory, slots=slots)
         shelf = Shelf("mlx", household, Machine(rules.memory), lambda: self.folders)
         place = Place(python, folder / "mlx", environ, load_s=60.0, hang_s=rules.hang_s)
-        self.backend = ManagedMLX("mlx", shelf, House(place, rules), self.events)
+        self.backend = ManagedMLX("mlx", shelf, House(place, rules, preload), self.events)
 
     async def change(self, within_s: float = 30.0) -> tuple[str, bool]:
         """Wait for the next load or unload that nobody waited for yet."""

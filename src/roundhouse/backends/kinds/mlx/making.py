@@ -37,7 +37,7 @@ def made(wish: Wish, workshop: Workshop) -> MLX | ManagedMLX:
     shelf = Shelf(wish.name, household, this_machine(), workshop.mlx_folders, wish.models)
     place = Place(household.python, workshop.folder / wish.name, workshop.environ, _LOAD_S, _HANG_S, wish.idle_s)
     rules = HouseRules(shelf.memory, household.idle_s, _HANG_S)
-    return ManagedMLX(wish.name, shelf, House(place, rules), workshop.events)
+    return ManagedMLX(wish.name, shelf, House(place, rules, household.preload), workshop.events)
 
 
 def check_interpreter(name: str, python: Path, workshop: Workshop) -> None:

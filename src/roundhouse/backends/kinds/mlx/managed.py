@@ -6,7 +6,7 @@ A request may not say which draft model or which adapter is used: mlx_lm.server 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -57,6 +57,8 @@ class House:
 
     place: Place
     rules: HouseRules
+    #: Whether what is served is loaded before anybody asks.
+    preload: bool = False
 
 
 class ManagedMLX:
@@ -69,10 +71,15 @@ class ManagedMLX:
         self._shelf, self._place, self._events = shelf, house.place, events
         self._generations = Generations(house.rules, self._lease, self._tell)
         events.subscribe(self._library_changed)
-        self._letting_go: set[asyncio.Task[None]] = set()
+        self._preload = house.preload
+        self._tasks: set[asyncio.Task[object]] = set()
 
     async def deployments(self) -> Sequence[Deployment]:
         """Every model of the library that is one of MLX, or the one that is configured."""
+        if self._preload and (models := self._shelf.models()):
+            self._preload = False
+            for model in models:
+                self._spawn(self.load(model.name))
         return [self._deployment(model, share) for model, share in await self._shelf.shares()]
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
@@ -140,8 +147,8 @@ class ManagedMLX:
 
     async def close(self) -> None:
         """Stop all children."""
-        await asyncio.gather(*self._letting_go, return_exceptions=True)
         await self._generations.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _check(self, request: InferenceRequest) -> None:
         try:
@@ -255,9 +262,18 @@ class ManagedMLX:
             return
         self._shelf.forget(event.model)
         if self._generations.known(event.model) is not None:
-            task = asyncio.get_running_loop().create_task(self._generations.outdate(event.model))
-            self._letting_go.add(task)
-            task.add_done_callback(self._letting_go.discard)
+            self._spawn(self._generations.outdate(event.model))
+
+    def _spawn(self, work: Coroutine[object, object, object]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        """Forget *task*; whoever asks for the model meets the same error."""
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
 
 
 def _under_its_name(data: bytes, name: str) -> bytes:
