@@ -37,6 +37,7 @@ from roundhouse.app.fleet import Fleet
 from roundhouse.app.listing import Listing
 from roundhouse.app.offline import OfflineCatalog, check_database
 from roundhouse.app.rooms import Rooms
+from roundhouse.app.roster import Roster
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.events import Events
@@ -48,6 +49,7 @@ from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.library.marking import Marking
 from roundhouse.migration import Hall
+from roundhouse.serving.admission.gates import Gates
 from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.sources.bundled import NOISE_REF
@@ -99,9 +101,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     feed = feed_of(events, clock)
     database = await asyncio.to_thread(Database.open, settings.storage.database_url)
     stack.push_async_callback(database.close)
-    meter = Meter(ledger := SqlLedger(database), settings.home / "usage.spool")
-    await meter.start()
-    stack.push_async_callback(meter.close)
+    meter = await _metering(stack, ledger := SqlLedger(database), settings)
     artifacts = SqlArtifacts(database)  # one, because it remembers its list
     marking = await open_marking(stack, database, events)
     book = await build_book(settings, database, clock)
@@ -112,7 +112,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, events, clock, book, hub))
     figuring = open_figuring(stack, database, clock)
     record = _recording(meter, metrics, marking, figuring.history)
-    serving = _serving(backends, fleet, standings, record, settings, clock)
+    gates = gates_of(settings, backends, clock)
+    serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -130,6 +131,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet=fleet,
         origins=backends.origins,
         neighbours=backends.neighbours,
+        roster=_roster(stack, settings, backends, fleet, gates),
         serving=serving,
         answering=build_caching(stack, settings, serving, record, clock),
         ledger=ledger,
@@ -146,6 +148,14 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     return rooms, metrics
 
 
+async def _metering(stack: AsyncExitStack, ledger: SqlLedger, settings: Settings) -> Meter:
+    """The meter, with what the last run did not get to write."""
+    meter = Meter(ledger, settings.home / "usage.spool")
+    await meter.start()
+    stack.push_async_callback(meter.close)
+    return meter
+
+
 def _keep(stack: AsyncExitStack, *works: Coroutine[object, object, None]) -> None:
     """Let *works* go on while *stack* is open."""
     for work in works:
@@ -156,7 +166,7 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
     """All deployments, asked for again when those of the library change."""
     fleet = Fleet(
         backends.by_name,
-        prices_of(settings, backends.origins),
+        prices_of(backends.wishes, backends.origins),
         settings.aliases,
         policy_of(settings),
         standings,
@@ -196,16 +206,11 @@ async def _stocked(
     return library, shelf
 
 
-def _serving(
-    backends: Built,
-    fleet: Fleet,
-    standings: Standings,
-    record: Callable[[UsageRecord], None],
-    settings: Settings,
-    clock: Clock,
-) -> Serving:
-    gates = gates_of(settings, backends, clock)
-    return Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
+def _roster(stack: AsyncExitStack, settings: Settings, built: Built, fleet: Fleet, gates: Gates) -> Roster:
+    """Those who serve, to be added to and taken from."""
+    roster = Roster(settings, built, fleet, gates)
+    stack.push_async_callback(roster.close)
+    return roster
 
 
 def _recording(meter: Meter, metrics: Metrics, marking: Marking, history: History) -> Callable[[UsageRecord], None]:

@@ -78,15 +78,20 @@ class Fleet:
         """Why the last question to *backend* failed; ``None`` when it answered."""
         return self._troubles.get(backend)
 
-    def listen(self, events: Events, backends: Collection[str]) -> None:
+    async def forget(self, backend: str) -> tuple[str, ...]:
+        """Offer what *backend* serves no longer; the ids of that."""
+        gone = self._offered.pop(backend, ())
+        self._troubles.pop(backend, None)
+        await self.refresh(())
+        return tuple(each.id for each in gone)
+
+    def listen(self, events: Events, backends: Callable[[], Collection[str]]) -> None:
         """Ask *backends* again whenever the library or their memory changed; tell of lost ones."""
         self._events = events
-        if not backends:
-            return
 
         def stir(event: Event) -> None:
             if isinstance(event, ArtifactAdded | ArtifactRemoved | ResidencyChanged):
-                self._stirred.update(backends)
+                self._stirred.update(backends())
                 self._stir.set()
 
         events.subscribe(stir)
@@ -107,7 +112,7 @@ class Fleet:
             try:
                 async with asyncio.timeout(ROUND_S):
                     await self._stir.wait()
-                names: list[str] | None = sorted(self._stirred)
+                names: list[str] | None = sorted(self._stirred & self.backends.keys())
             except TimeoutError:
                 names = None
             self._stir.clear()

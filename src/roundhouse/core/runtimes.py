@@ -142,3 +142,5 @@ class Workshop:
     offline: bool = False
     #: The models of the library that MLX can load, as of now.
     mlx_folders: Callable[[], Sequence[ModelFolder]] = _no_folders
+    #: The name of this node, which other nodes of ours are told.
+    node: str = ""

@@ -25,7 +25,7 @@ class Backends:
 
     async def backends(self) -> Sequence[BackendStatus]:
         """List them with their health."""
-        return await asyncio.gather(*(self._status(name) for name in self._rooms.fleet.backends))
+        return await asyncio.gather(*(self.status_of(name) for name in self._rooms.fleet.backends))
 
     async def test_backend(self, name: str, *, prompt: bool) -> BackendTest:
         """Try one, with a short chat if *prompt*. Raises NotFoundError; a backend that fails is an answer."""
@@ -61,7 +61,8 @@ class Backends:
             return None, error.message
         return _text_of(answer.data), None
 
-    async def _status(self, name: str) -> BackendStatus:
+    async def status_of(self, name: str) -> BackendStatus:
+        """Show one with its health."""
         rooms = self._rooms
         health = await rooms.fleet.backends[name].health()
         offered = rooms.fleet.offered(name)
