@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.backends.kinds.gemini.backend import Gemini
+from roundhouse.backends.kinds.gemini.calls import Calls
 from roundhouse.backends.kinds.litellm import LiteLLM
 from roundhouse.backends.kinds.lmstudio.backend import LMStudio
 from roundhouse.backends.kinds.mlx.remote import MLX
 from roundhouse.backends.kinds.ollama.backend import Ollama
+from roundhouse.backends.kinds.roundhouse import Node
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
@@ -29,7 +32,9 @@ from roundhouse.core.inference import Chunk, Deployment, Operation
 from roundhouse.core.ports import Backend
 from roundhouse.testing import litellm, mlx
 from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
+from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.lmstudio import FakeLMStudio
+from roundhouse.testing.node import a_node
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
 
@@ -125,6 +130,18 @@ async def mlx_lm(mlx_url: str) -> AsyncIterator[Subject]:
 
 
 @pytest.fixture
+async def roundhouse(tmp_path: Path) -> AsyncIterator[Subject]:
+    """Another node of ours, which has a backend of its own."""
+    off = {"backends.local.kind": "llamacpp", "backends.local.enabled": False}
+    async with FakeOllama() as fake:
+        flags = {**off, "backends.ollama.kind": "ollama", "backends.ollama.url": fake.url}
+        async with a_node(tmp_path / "other", flags) as other:
+            backend = Node("box", other.url, node="here")
+            yield Subject(backend, "echo:latest", "embed:latest")
+            await backend.close()
+
+
+@pytest.fixture
 async def mlx_managed(mlx_python: Path, mlx_noise: Path, tmp_path: Path) -> AsyncIterator[Subject]:
     """A mlx_lm.server that we start ourselves."""
     house = mlx.Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise)
@@ -141,11 +158,22 @@ async def ollama() -> AsyncIterator[Subject]:
         await backend.close()
 
 
+@pytest.fixture
+async def gemini() -> AsyncIterator[Subject]:
+    """Google's own API, as the fake has it."""
+    async with FakeGemini(keys=["secret"]) as fake:
+        backend = Gemini(Calls("gemini", fake.url, ["secret"]), SystemClock())
+        yield Subject(backend, "gemini-2.0-flash", "gemini-embedding-001")
+        await backend.close()
+
+
 @pytest.fixture(
     params=[
         "echo",
         "lmstudio",
         "ollama",
+        pytest.param("roundhouse", marks=pytest.mark.slow),
+        "gemini",
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),

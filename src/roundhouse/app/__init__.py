@@ -29,7 +29,7 @@ from roundhouse.app.compose import (
     policy_of,
     prices_of,
 )
-from roundhouse.app.credentials import keyring_of
+from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.desks.views import shown_under
 from roundhouse.app.figuring import open_figuring
@@ -72,6 +72,8 @@ class Roundhouse:
     management: Desks
     authenticate: Callable[[Mapping[str, Any]], Principal]
     metrics: Metrics
+    #: What this node is called by other nodes.
+    node: str
 
     @property
     def settings(self) -> Settings:
@@ -91,7 +93,8 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
         rooms, metrics = await _furnish(stack, settings, url, clock or SystemClock())
         keyring = await asyncio.to_thread(keyring_of, settings.home)
         guard = Guard(keyring, bound_host=settings.server.host, public_url=settings.server.public_url)
-        yield Roundhouse(rooms, Desks(rooms), guard.of_scope, metrics)
+        node = await asyncio.to_thread(node_of, settings.home)
+        yield Roundhouse(rooms, Desks(rooms), guard.of_scope, metrics, node)
 
 
 async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: Clock) -> tuple[Rooms, Metrics]:

@@ -52,6 +52,8 @@ class Traits:
     load_s: float | None = None
     #: What a person should know: weights that lie on the CPU in part, a context that is cut.
     warnings: tuple[str, ...] = ()
+    #: Another node of ours serves it, to whom requests are passed on.
+    is_passed_on: bool = False
 
 
 #: Nobody told anything.
