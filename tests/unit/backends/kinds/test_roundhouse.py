@@ -1,5 +1,5 @@
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +62,7 @@ async def a_peer(models: bytes, status: int = 200) -> AsyncIterator[tuple[str, l
         yield str(server.make_url("")).rstrip("/"), seen
 
 
-def listing(*models: dict[str, object]) -> bytes:
+def listing(*models: Mapping[str, object]) -> bytes:
     """What the management API answers."""
     return json.dumps({"models": models}).encode()
 
