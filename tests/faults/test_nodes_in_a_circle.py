@@ -102,6 +102,7 @@ async def test_a_model_that_both_name_and_neither_has_goes_round_once(tmp_path: 
 async def test_each_serves_what_the_other_has_and_offers_nothing_back(tmp_path: Path) -> None:
     """Nor is who refused a circle called ill: the next request that is in none is tried as before."""
     async with Upstream() as upstream, two(tmp_path, left=ECHO.format(upstream.url)) as (left, right):
+        await ask("POST", f"{left}/api/v1/backends/echo/test", {"prompt": False})
         assert [["peer/echo"], ["echo/echo"]] == await offered(right, left)
         node = (tmp_path / "left" / "node").read_text().strip()
         refused = [(await chat(right, "echo", **{"x-roundhouse-hops": node}))[0] for _ in range(10)]
