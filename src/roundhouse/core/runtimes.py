@@ -48,6 +48,8 @@ class Traits:
     #: sha256 of the weights; the hub's repository that they came from.
     digest: str | None = None
     repo: str | None = None
+    #: What answers beside the weights: ``system`` (a prompt of its own), ``messages`` (examples), ``adapter``.
+    extras: frozenset[str] = frozenset()
     #: Seconds that loading took when it was last seen.
     load_s: float | None = None
     #: What a person should know: weights that lie on the CPU in part, a context that is cut.
@@ -119,9 +121,7 @@ class ModelFolder:
     #: Tokens that it was trained on.
     context: int | None = None
     has_chat_template: bool = False
-    architecture: str | None = None
-    quantization: str | None = None
-    parameters: int | None = None
+    traits: Traits = UNTOLD
     #: Why it may not be loaded, in words that follow its name; ``None`` when it may.
     barred: str | None = None
 

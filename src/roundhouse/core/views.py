@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from roundhouse.core.artifacts import LicenseState
+from roundhouse.core.desks.same import Twin
 
 Dimension = Literal["model", "backend", "day"]
 CheckStatus = Literal["ok", "warn", "fail"]
@@ -105,6 +106,8 @@ class Model:
     loaded: bool = False
     #: Ids, ``backend/model``.
     deployments: tuple[str, ...] = ()
+    #: Other names that the same weights go by.
+    same_as: tuple[str, ...] = ()
     #: The library holds its bytes.
     local: bool
     #: Cleaning up never takes it.
@@ -151,6 +154,43 @@ class DeploymentView:
     price: TokenPrice | None
     residency: str
     local: bool
+    #: What else is known of it; ``None`` is what nobody told.
+    context_max: int | None = None
+    quantization: str | None = None
+    parameters: int | None = None
+    family: str | None = None
+    format: str | None = None
+    #: Numbers in one embedding; requests at a time.
+    dimension: int | None = None
+    slots: int | None = None
+    #: Bytes in memory, of these on graphics cards, and on the disk.
+    memory: int | None = None
+    vram: int | None = None
+    size: int | None = None
+    digest: str | None = None
+    repo: str | None = None
+    #: Seconds that loading took when it was last seen.
+    load_s: float | None = None
+    #: What a person should know: a context that is cut, weights that lie on the CPU.
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """What a model takes when the embedded llama.cpp loads it, in bytes, and what it gets for that."""
+
+    total: int
+    weights: int
+    #: What its slots remember: so many requests at a time, with so many tokens each.
+    cache: int
+    parallel: int
+    context: int
+    #: Room to calculate in, prompts that are over, the program.
+    buffers: int
+    #: What all models may take together.
+    limit: int
+    #: The model's header told how it is built; otherwise this is guessed from its size.
+    from_header: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +233,13 @@ class ModelDetail(Model):
     #: What of it would execute code: one sentence each.
     code: tuple[str, ...] = ()
     disk: DiskUse | None = None
+    #: ``None`` when the embedded llama.cpp does not serve it.
+    memory: MemoryNeed | None = None
     #: The key that signed it; ``signature`` is what else there is to say about its signature.
     signed_by: str | None = None
     signature: str | None = None
+    #: The same weights and the same model under other names.
+    same: tuple[Twin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

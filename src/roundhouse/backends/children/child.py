@@ -58,7 +58,7 @@ class Child:
     """One such process, alive or dead. Made by ``begin``."""
 
     def __init__(self, program: Program, process: Process) -> None:
-        self.address = ""
+        self.address, self.gpu_layers = "", 0
         self.runtime = program.runtime
         self._program = program
         self._process = process
@@ -165,7 +165,7 @@ class Child:
             raise await self.failed_to_load("") from error
         if greeting.address is None:
             raise await self.failed_to_load(greeting.error or "")
-        self.address = greeting.address
+        self.address, self.gpu_layers = greeting.address, greeting.gpu_layers
 
     async def failed_to_load(self, said: str) -> BackendError:
         """End it, and say why it could not load its model: in its own last words, or as it *said*."""

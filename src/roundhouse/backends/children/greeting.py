@@ -10,3 +10,5 @@ class Greeting(msgspec.Struct, frozen=True):
 
     address: str | None = None
     error: str | None = None
+    #: Layers that lie on graphics cards, where the child counts them.
+    gpu_layers: int = 0

@@ -12,7 +12,8 @@ import msgspec
 
 from roundhouse.backends.kinds.mlx.budget import Weights
 from roundhouse.core.errors import BackendError, RoundhouseError
-from roundhouse.core.runtimes import ModelFolder
+from roundhouse.core.runtimes import ModelFolder, Traits
+from roundhouse.library.formats import MLX
 from roundhouse.library.formats.config import has_chat_template, read_config
 
 _CONFIG, _TOKENIZER, _TEMPLATE = "config.json", "tokenizer_config.json", "chat_template.jinja"
@@ -39,7 +40,8 @@ def described(name: str, path: Path) -> ModelFolder:
     except (RoundhouseError, OSError) as error:
         raise _unreadable(name, error) from error
     quantization = f"{config.bits}bit" if config.bits else None
-    return ModelFolder(name, path, config.context, talks, config.architecture, quantization)
+    traits = Traits(config.context, quantization, family=config.architecture, format=MLX)
+    return ModelFolder(name, path, config.context, talks, traits)
 
 
 def weights_in(name: str, *folders: Path) -> Weights:

@@ -29,7 +29,7 @@ from roundhouse.core.errors import (
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import Answer, Capability, Chunk, Deployment, InferenceRequest, Price, Residency
 from roundhouse.core.ports import BackendHealth
-from roundhouse.core.runtimes import Feature, ModelFolder, Traits
+from roundhouse.core.runtimes import Feature, ModelFolder
 
 _FREE = Price(0.0, 0.0)
 _WRITER = frozenset({Capability.COMPLETION})
@@ -240,12 +240,8 @@ class ManagedMLX:
             residency=Residency.LOADED if is_loaded else Residency.COLD,
             local=True,
             barred=model.barred,
-            traits=Traits(
-                context_max=model.context,
-                quantization=model.quantization,
-                parameters=model.parameters,
-                family=model.architecture,
-                format="mlx",
+            traits=replace(
+                model.traits,
                 # More would wait inside the child, where a crash takes all of them.
                 slots=given.slots if given else None,
                 memory=given.total if given else None,

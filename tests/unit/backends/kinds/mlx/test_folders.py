@@ -55,7 +55,7 @@ def test_a_folder_tells_what_is_in_it(tmp_path: Path) -> None:
     model = a_model(tmp_path / "qwen", model_type="qwen3", text_config=shape, quantization={"bits": 4})
     (model / "chat_template.jinja").write_text("{{ messages }}")
     found, both = described("qwen", model), weights_in("qwen", model, model)
-    assert ("qwen3", "4bit", True) == (found.architecture, found.quantization, found.has_chat_template)
+    assert ("qwen3", "4bit", True) == (found.traits.family, found.traits.quantization, found.has_chat_template)
     assert (2000, 2 * 512) == (both.size, both.per_token)
 
 
