@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from roundhouse.backends.llamacpp import pulse
+from roundhouse.backends.children import pulse
 from roundhouse.core.errors import BackendError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.testing.asking import ask, ask_chat

@@ -1,4 +1,4 @@
-"""What the library holds, as the embedded runtime wants it: ready to load, at hand without waiting for the registry."""
+"""What the library holds, as runtimes here want it: ready to load, at hand without waiting for the registry."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from roundhouse.backends.llamacpp.shape import Shape, shape_of
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event
-from roundhouse.core.runtimes import Traits
-from roundhouse.library.formats import GGUF
+from roundhouse.core.runtimes import ModelFolder, Traits
+from roundhouse.library.formats import GGUF, MLX
 from roundhouse.library.formats.parts import projector_of
 from roundhouse.library.gguf import read_outline
 from roundhouse.library.library import Library
@@ -28,7 +28,7 @@ _log = structlog.get_logger("roundhouse.shelf")
 
 
 class Shelf:
-    """The models that llama.cpp can load, as of the last time the library was looked at."""
+    """The models that llama.cpp and MLX can load, as of the last time the library was looked at."""
 
     def __init__(
         self,
@@ -45,24 +45,31 @@ class Shelf:
         #: All that may be the draft of another, by name.
         self._held: dict[str, Artifact] = {}
         self._models: Sequence[LoadableModel] = ()
+        self._folders: Sequence[ModelFolder] = ()
         #: How models are built, by what tells their bytes apart: each header is read once.
         self._shapes: dict[str, Shape | None] = {}
         #: Goes up whenever something was heard: what was looked up before is no longer so.
         self._heard = 0
 
     def models(self) -> Sequence[LoadableModel]:
-        """All of them."""
+        """All that llama.cpp can load."""
         return self._models
+
+    def folders(self) -> Sequence[ModelFolder]:
+        """All that MLX can load."""
+        return self._folders
 
     async def restock(self) -> Mapping[str, str]:
         """Look at the library again; the formats of what is not for here. Raises what the registry raises."""
         await self._book.refresh()
         while True:
             heard, artifacts = self._heard, await self._library.list()
-            self._held = {each.model: each for each in artifacts if each.format == GGUF}
-            models = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))  # noqa: B023 - awaited
+            loadable = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))  # noqa: B023 - awaited
             if heard == self._heard:
-                self._models = models
+                # A draft may come behind the model that it is for.
+                self._held = {each.model: each for each in artifacts if each.format == GGUF}
+                self._models = tuple(self._model(*each) for each in loadable if each[0].format == GGUF)
+                self._folders = tuple(self._folder(*each) for each in loadable if each[0].format == MLX)
                 return {each.model: each.format for each in artifacts if each.format != GGUF}
 
     def heard(self, event: Event) -> None:
@@ -77,24 +84,24 @@ class Shelf:
             self._held[event.model] = artifact
             others.append(self._model(artifact, self._library.path_of(artifact)))
         self._models = tuple(others)
+        folders = [folder for folder in self._folders if folder.name != event.model]
+        if artifact is not None and artifact.format == MLX:
+            folders.append(self._folder(artifact, self._library.path_of(artifact)))
+        self._folders = tuple(folders)
 
-    def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[LoadableModel]:
+    def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[tuple[Artifact, Path]]:
         self._cards.read([artifact for artifact in artifacts if artifact.format == GGUF], self._library.blobs.path_of)
-        found = list[tuple[Artifact, Path]]()
         for artifact in artifacts:
-            if artifact.format != GGUF:
+            if artifact.format not in {GGUF, MLX}:
                 continue
             try:
                 path = self._library.path_to_load(artifact)
             except RoundhouseError as error:
                 _log.warning("a model cannot be loaded", model=artifact.model, reason=error.message)
                 continue
-            if artifact.key not in self._shapes:
+            if artifact.format == GGUF and artifact.key not in self._shapes:
                 self._shapes[artifact.key] = _shape_at(path)
-            found.append((artifact, path))
-        # A draft may come behind the model that it is for.
-        for artifact, path in found:
-            yield self._model(artifact, path)
+            yield artifact, path
 
     def _model(self, artifact: Artifact, path: Path) -> LoadableModel:
         draft, warnings = self._draft(artifact)
@@ -135,6 +142,16 @@ class Shelf:
             projector=None if projector is None else str(self._library.path_of(artifact, projector)),
             adapters=tuple(Adapter(str(path), scale) for model, path, scale in self._lora if model == artifact.model),
             draft=None if draft is None else str(self._library.path_of(draft)),
+        )
+
+    def _folder(self, artifact: Artifact, path: Path) -> ModelFolder:
+        return ModelFolder(
+            name=artifact.model,
+            path=path.parent,
+            context=artifact.context,
+            has_chat_template=artifact.has_chat_template,
+            traits=_traits(artifact),
+            barred=self._book.bar(artifact),
         )
 
 

@@ -137,6 +137,8 @@ class InferenceRequest:
     #: How it stands to others that wait for the same backend.
     priority: int = NORMAL
     cache: CacheUse = CacheUse.AUTO
+    #: The nodes of ours that passed it on, the first one first.
+    hops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

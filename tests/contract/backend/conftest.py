@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from roundhouse.backends.kinds.gemini.calls import Calls
 from roundhouse.backends.kinds.litellm import LiteLLM
 from roundhouse.backends.kinds.llama_server.backend import LlamaServer
 from roundhouse.backends.kinds.lmstudio.backend import LMStudio
-from roundhouse.backends.kinds.mlx import MLX
+from roundhouse.backends.kinds.mlx.remote import MLX
 from roundhouse.backends.kinds.ollama.backend import Ollama
+from roundhouse.backends.kinds.roundhouse import Node
 from roundhouse.backends.kinds.vllm import VLLM
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
@@ -29,6 +30,7 @@ from roundhouse.testing import anthropic, litellm, mlx
 from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.llama_router import FakeLlamaRouter
 from roundhouse.testing.lmstudio import FakeLMStudio
+from roundhouse.testing.node import a_node
 from roundhouse.testing.noise import loadable, write_reranker
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.program import free_port, running
@@ -41,19 +43,8 @@ NOISE = ROOT / "src" / "roundhouse" / "assets" / "noise.gguf"
 ENVIRON = dict(os.environ)  # noqa: TID251 - handed to the real programs
 
 
-def peer_python(variable: str, folder: str) -> Path:
-    """The interpreter that has a real peer installed."""
-    python = Path(ENVIRON.get(variable) or ROOT / folder / "bin" / "python")
-    if not python.exists():
-        message = f"{python} is missing: run `make peers`"
-        if ENVIRON.get("ROUNDHOUSE_REQUIRE_SERVICES") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    return python
-
-
 @pytest.fixture(scope="session")
-def litellm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def litellm_url(peer_python: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real LiteLLM proxy."""
     python = peer_python("ROUNDHOUSE_LITELLM_PYTHON", ".venv-litellm")
     folder, port = tmp_path_factory.mktemp("litellm"), free_port()
@@ -67,12 +58,9 @@ def litellm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def mlx_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mlx_url(mlx_python: Path, mlx_noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real mlx_lm.server with a tiny random model, whose folder is called ``noise``."""
-    python = peer_python("ROUNDHOUSE_MLX_PYTHON", ".venv-mlx")
-    folder = tmp_path_factory.mktemp("mlx")
-    mlx.make_noise(ROOT / "scripts" / "make_noise_mlx.py", folder / "noise")
-    with mlx.mlx_server(python, folder / "noise", folder, ENVIRON) as url:
+    with mlx.mlx_server(mlx_python, mlx_noise, tmp_path_factory.mktemp("mlx"), ENVIRON) as url:
         yield url
 
 
@@ -151,6 +139,26 @@ async def mlx_lm(mlx_url: str) -> AsyncIterator[Subject]:
 
 
 @pytest.fixture
+async def roundhouse(tmp_path: Path) -> AsyncIterator[Subject]:
+    """Another node of ours, which has a backend of its own."""
+    off = {"backends.local.kind": "llamacpp", "backends.local.enabled": False}
+    async with FakeOllama() as fake:
+        flags = {**off, "backends.ollama.kind": "ollama", "backends.ollama.url": fake.url}
+        async with a_node(tmp_path / "other", flags) as other:
+            backend = Node("box", other.url, node="here")
+            yield Subject(backend, "echo:latest", "embed:latest")
+            await backend.close()
+
+
+@pytest.fixture
+async def mlx_managed(mlx_python: Path, mlx_noise: Path, tmp_path: Path) -> AsyncIterator[Subject]:
+    """A mlx_lm.server that we start ourselves."""
+    house = mlx.Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise)
+    yield Subject(house.backend, "noise", None)
+    await house.backend.close()
+
+
+@pytest.fixture
 async def ollama() -> AsyncIterator[Subject]:
     """Ollama's own API, as the fake has it."""
     async with FakeOllama() as fake:
@@ -198,6 +206,7 @@ async def gemini() -> AsyncIterator[Subject]:
         "lmstudio",
         "llama_router",
         "ollama",
+        pytest.param("roundhouse", marks=pytest.mark.slow),
         "gemini",
         "vllm",
         pytest.param("llamacpp", marks=pytest.mark.slow),
@@ -207,6 +216,7 @@ async def gemini() -> AsyncIterator[Subject]:
             "proxied_anthropic", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]
         ),
         pytest.param("mlx_lm", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")]),
+        pytest.param("mlx_managed", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")]),
     ]
 )
 def subject(request: pytest.FixtureRequest) -> Subject:

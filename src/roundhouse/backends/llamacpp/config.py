@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from roundhouse.backends.children.greeting import Greeting
 from roundhouse.backends.llamacpp.gpu import Load
+
+__all__ = ["BATCH", "ChildConfig", "Greeting"]
 
 #: Tokens that the child works on at a time, unless they must be read in one piece.
 BATCH = 512
@@ -63,12 +66,3 @@ class ChildConfig(msgspec.Struct, frozen=True):
     #: What putting it on graphics cards takes; ``None`` leaves that to llama.cpp.
     gpu: Load | None = None
     extras: Extras = NOTHING
-
-
-class Greeting(msgspec.Struct, frozen=True):
-    """What the child answers, on one line of its standard output: where it serves, or why it cannot."""
-
-    address: str | None = None
-    error: str | None = None
-    #: Layers that lie on graphics cards.
-    gpu_layers: int = 0

@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 import structlog
 
+from roundhouse.backends.children.pulse import QUESTIONS, feel
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.extras import checked
 from roundhouse.backends.llamacpp.gpu import vram_of
 from roundhouse.backends.llamacpp.memory import batch_of, make_room, prompt_cache
-from roundhouse.backends.llamacpp.pulse import QUESTIONS, feel
 from roundhouse.backends.llamacpp.resident import Fit, LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms

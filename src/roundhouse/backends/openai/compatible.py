@@ -177,17 +177,21 @@ class OpenAICompatible:
         try:
             model, quirks = msgspec.json.encode(deployment.upstream), self._terms.quirks
             body = rewrite(request.body, model, with_usage=True, quirks=quirks)
-            response = await self._connection.stream(self._urls[operation], body, request.timeout_s)
+            response = await self._sent(request, body)
             if response.status == HTTPStatus.OK and response.content_type != "application/json":
                 return response
             async with response:
-                read_answer(await read(response), operation)
+                read_answer(await read(response, self._terms.read_failure), operation)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._named(lost(error, request.timeout_s)) from error
         except RoundhouseError as error:
             raise self._named(error) from error.__cause__
         message = f"{self.name}: it answered in one piece although a stream was asked for"
         raise BackendError(message)
+
+    async def _sent(self, request: InferenceRequest, body: bytes) -> aiohttp.ClientResponse:
+        """The response to one POST whose answer is streamed."""
+        return await self._connection.stream(self._urls[request.profile.operation], body, request.timeout_s)
 
     async def _listed(self) -> list[Listed]:
         """What it lists; the configured names when it has no list."""

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from roundhouse.backends.kinds.asking import Asking
 from roundhouse.backends.kinds.litellm import LiteLLM
-from roundhouse.backends.kinds.mlx import MLX
+from roundhouse.backends.kinds.mlx.remote import MLX
 from roundhouse.backends.kinds.vllm import VLLM
 from roundhouse.core.inference import Capability
 from roundhouse.testing.upstream import Upstream

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import psutil
 import structlog
 
-from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.children.child import Child
 from roundhouse.core.ports import Backend
 
-_log = structlog.get_logger("roundhouse.llamacpp")
+_log = structlog.get_logger("roundhouse.children")
 
 #: Questions within the time that a child may be silent.
 QUESTIONS = 4
@@ -33,12 +33,16 @@ async def feel(child: Child, client: Backend, hang_s: float, need: int, is_neede
     while not child.exited.done():
         await asyncio.wait({child.exited}, timeout=hang_s / QUESTIONS)
         if (taken := _taken_by(child.pid)) > most and child.is_alive:
-            _log.warning("llama.cpp grows without end and is killed", pid=child.pid, mib=taken >> 20)
+            mib = taken >> 20
+            _log.warning("a child grows without end and is killed", runtime=child.runtime, pid=child.pid, mib=mib)
             child.kill()
         elif not is_needed() or (await client.health()).ok:
             answered = now()
         elif now() - answered >= hang_s and child.is_alive:
-            _log.warning("llama.cpp does not answer and is killed", pid=child.pid, silent_s=round(now() - answered, 1))
+            silent_s = round(now() - answered, 1)
+            _log.warning(
+                "a child does not answer and is killed", runtime=child.runtime, pid=child.pid, silent_s=silent_s
+            )
             child.kill()
 
 
