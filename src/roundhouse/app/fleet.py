@@ -59,6 +59,7 @@ class Fleet:
         self._offered: dict[str, tuple[Deployment, ...]] = {}
         self._troubles: dict[str, str] = {}
         self._snapshot = Snapshot.build((), aliases, policy)
+        self._told: list[Callable[[Sequence[Deployment]], None]] = []
         self._stir = asyncio.Event()
         self._stirred: set[str] = set()
 
@@ -91,6 +92,11 @@ class Fleet:
 
         events.subscribe(stir)
 
+    def tell(self, told: Callable[[Sequence[Deployment]], None]) -> None:
+        """Call *told* with all deployments, now and whenever backends were asked."""
+        self._told.append(told)
+        told(self.deployments())
+
     async def refresh(self, names: Sequence[str] | None = None) -> None:
         """Ask backends (all of them by default) what they serve, and take a new snapshot."""
         held = await self._stock()
@@ -100,6 +106,8 @@ class Fleet:
         deployments = self.deployments()
         self._snapshot = Snapshot.build(deployments, self._aliases, self._policy, held)
         self._standings.keep(deployment.id for deployment in deployments)
+        for told in self._told:
+            told(deployments)
 
     async def run(self) -> None:
         """Keep current until cancelled."""

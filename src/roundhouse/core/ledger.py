@@ -14,6 +14,14 @@ class AttemptRecord:
     #: ``ok`` or the code of the error.
     outcome: str
     duration_ms: float
+    #: Until its first visible piece; ``None`` when it was not streamed, or nothing came.
+    first_token_ms: float | None = None
+    #: Time in the queue before it.
+    queued_ms: float = 0.0
+    #: The weights were not in memory when it began.
+    cold: bool = False
+    #: Calls that were under way at the same backend when it began.
+    beside: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,15 +106,15 @@ class History:
     def _answered(self, tally: Tally, record: UsageRecord, attempt: AttemptRecord) -> None:
         calls, lasted_ms = self._of(attempt.deployment), attempt.duration_ms
         calls.latency_ms.add(lasted_ms)
-        calls.queue_ms.add(record.queued_ms)
+        calls.queue_ms.add(attempt.queued_ms)
         tally.latency.add(lasted_ms)
         tally.prompt_tokens += record.prompt_tokens
         tally.completion_tokens += record.completion_tokens
         making_s = lasted_ms / 1e3
-        if record.first_token_ms is not None and len(record.attempts) == 1:
-            calls.first_token_ms.add(record.first_token_ms)
-            tally.first_token.add(record.first_token_ms)
-            making_s = max(0.0, lasted_ms - record.first_token_ms) / 1e3
+        if attempt.first_token_ms is not None:
+            calls.first_token_ms.add(attempt.first_token_ms)
+            tally.first_token.add(attempt.first_token_ms)
+            making_s = max(0.0, lasted_ms - attempt.first_token_ms) / 1e3
         if record.completion_tokens and making_s > 0:
             tally.busy_s += making_s
             calls.tokens_per_s.add(record.completion_tokens / making_s)

@@ -118,16 +118,17 @@ class Standings(dict[str, Standing]):
         self._policy = policy or BreakerPolicy()
         #: Told when breakers open and close.
         self._events = events
-        self._backends: dict[str, Breaker] = {}
+        #: By backend, as far as they were tried.
+        self.backend_breakers: dict[str, Breaker] = {}
         self._budgets: dict[str, RetryBudget] = {}
 
     def of(self, deployment_id: str, backend: str) -> Standing:
         """The standing of one deployment, a clean one when it is new."""
         standing = self.get(deployment_id)
         if standing is None:
-            breaker = self._backends.get(backend)
+            breaker = self.backend_breakers.get(backend)
             if breaker is None:
-                breaker = self._backends[backend] = self._breaker(backend, None)
+                breaker = self.backend_breakers[backend] = self._breaker(backend, None)
             own = self._breaker(backend, deployment_id.removeprefix(f"{backend}/"))
             standing = self[deployment_id] = Standing(own, breaker)
         return standing

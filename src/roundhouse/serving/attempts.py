@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import RoundhouseError
-from roundhouse.core.inference import Answer, Deployment, InferenceRequest
+from roundhouse.core.inference import Answer, Deployment, InferenceRequest, Residency
 from roundhouse.core.ledger import AttemptRecord, UsageRecord
 from roundhouse.health.standing import Permit
 from roundhouse.routing.route import Candidate
@@ -136,7 +136,18 @@ class Flight:
             attempt.permit.succeeded(now, lasted_s * 1e3, attempt.first_token_ms)
         else:
             blame(attempt.permit, error, now, lasted_s)
-        self._attempts.append(AttemptRecord(attempt.candidate.id, outcome_of(error), lasted_s * 1e3))
+        slot, deployment = attempt.slot, attempt.candidate.deployment
+        self._attempts.append(
+            AttemptRecord(
+                attempt.candidate.id,
+                outcome_of(error),
+                lasted_s * 1e3,
+                attempt.first_token_ms,
+                slot.waited_s * 1e3,
+                deployment.residency is Residency.COLD,
+                slot.beside,
+            )
+        )
 
     def _overhead(self, now: float) -> float:
         return max(0.0, now - self.started - self._upstream_s - self._waited_s) * 1e3

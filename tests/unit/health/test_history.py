@@ -8,7 +8,7 @@ AT = datetime(2030, 1, 1, 12, 30, tzinfo=UTC)
 HOUR = int(AT.timestamp()) // 3600
 RECORD = UsageRecord(
     "r-1", AT, "me", "chat", "tiny", "tiny", "a", 10, 20, 0, 0.0, 1000.0, 200.0, 1.0,
-    stream=True, outcome="ok", attempts=(AttemptRecord("a/tiny", "ok", 1000.0),),
+    stream=True, outcome="ok", attempts=(AttemptRecord("a/tiny", "ok", 1000.0, 200.0),),
 )  # fmt: skip
 
 
