@@ -14,7 +14,7 @@ from roundhouse.core.figures import HourOf, Tally
 from roundhouse.core.ledger import AttemptRecord, UsageRecord
 
 _LAST = 1_000
-#: Deployments that are remembered; each takes 16 KB.
+#: Deployments that are remembered; each takes 20 KB.
 _MOST = 4_096
 _HOUR_S = 3600
 _FINE = frozenset({"ok", "client_closed"})
@@ -51,10 +51,11 @@ class Last:
 class Calls:
     """The last calls to one deployment."""
 
-    __slots__ = ("first_token_ms", "latency_ms", "queue_ms", "tokens_per_s")
+    __slots__ = ("first_token_ms", "latency_ms", "load_ms", "queue_ms", "tokens_per_s")
 
     def __init__(self) -> None:
         self.latency_ms, self.first_token_ms, self.queue_ms, self.tokens_per_s = Last(), Last(), Last(), Last()
+        self.load_ms = Last()
 
 
 class History:
@@ -80,6 +81,12 @@ class History:
                 tally.errors[attempt.outcome] = tally.errors.get(attempt.outcome, 0) + 1
             elif number == len(record.attempts) and attempt.outcome == "ok":
                 self._answered(tally, record, attempt)
+
+    def loaded(self, hour: int, deployment: str, load_s: float) -> None:
+        """Take what bringing its weights into memory took."""
+        backend, _, model = deployment.partition("/")
+        self._of(deployment).load_ms.add(load_s * 1e3)
+        self._tally(hour, backend, model).load.add(load_s * 1e3)
 
     def calls(self, deployment: str) -> Calls:
         """The last ones; empty for a deployment that nobody called."""
@@ -107,6 +114,7 @@ class History:
         calls, lasted_ms = self._of(attempt.deployment), attempt.duration_ms
         calls.latency_ms.add(lasted_ms)
         calls.queue_ms.add(attempt.queued_ms)
+        tally.queue.add(attempt.queued_ms)
         tally.latency.add(lasted_ms)
         tally.prompt_tokens += record.prompt_tokens
         tally.completion_tokens += record.completion_tokens

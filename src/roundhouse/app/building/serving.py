@@ -52,6 +52,7 @@ async def open_service(
     gates = gates_of(settings, backends, clock)
     metrics.readings = Readings(fleet, standings, gates, clock.monotonic)
     fleet.tell(lambda deployments: metrics.deployments.keep(each.id for each in deployments))
+    fleet.tell(figuring.look)
     serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
     return Service(serving, figuring, record)
 

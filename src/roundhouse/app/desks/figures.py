@@ -11,7 +11,7 @@ from roundhouse.core.errors import NotFoundError
 from roundhouse.core.figures import Histogram, HourOf, Tally
 from roundhouse.health.history import Calls, Last
 
-_SHARES = (0.5, 0.9, 0.99)
+_SHARES = (0.5, 0.9, 0.95, 0.99)
 
 
 class Figures:
@@ -56,6 +56,7 @@ def _view(name: str, hours: Sequence[HourOf], load_s: float | None, calls: Calls
         first_token_ms=_last(calls.first_token_ms),
         queue_ms=_last(calls.queue_ms),
         load_s=load_s,
+        load_ms=_last(calls.load_ms),
         hours=tuple(_hour(each) for each in reversed(hours)),
     )
 
@@ -71,6 +72,8 @@ def _hour(each: HourOf) -> HourFigures:
         completion_tokens=tally.completion_tokens,
         latency_ms=_spread(tally.latency),
         first_token_ms=_spread(tally.first_token),
+        queue_ms=_spread(tally.queue),
+        load_ms=_spread(tally.load),
     )
 
 

@@ -13,6 +13,7 @@ import structlog
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.figures import FiguresStore, HourOf
+from roundhouse.core.inference import Deployment
 from roundhouse.health.history import Calls, History
 from roundhouse.storage.database import Database
 from roundhouse.storage.history import SqlFigures
@@ -35,6 +36,8 @@ class Figuring:
         self._part = secrets.token_hex(8)
         self._pruned = 0
         self._turn = asyncio.Lock()
+        #: What loading took when we last looked, by deployment.
+        self._loads: dict[str, float] = {}
 
     async def run(self) -> None:
         """Write every minute."""
@@ -60,6 +63,14 @@ class Figuring:
         """The last hours, this one included. Raises what the database raises."""
         await self.flush()
         return await self._store.since(self._hour() - most + 1, backend)
+
+    def look(self, deployments: Sequence[Deployment]) -> None:
+        """See who has loaded since the last look: whoever tells of another time than before."""
+        loads = {each.id: each.traits.load_s for each in deployments if each.traits.load_s is not None}
+        for name, load_s in loads.items():
+            if self._loads.get(name) != load_s:
+                self.history.loaded(self._hour(), name, load_s)
+        self._loads = loads
 
     def calls(self, deployment: str) -> Calls:
         """The last calls to one."""

@@ -25,6 +25,8 @@ _COLUMNS = (
     Column("loaded", drop=4),
     Column("calls", right=True, drop=6),
     Column("errors", right=True, drop=7),
+    Column("tokens/s", right=True, drop=8),
+    Column("queue", right=True, drop=9),
     Column("answers in", right=True, drop=5),
     Column("address", drop=2),
     Column("detail", drop=1),
@@ -52,7 +54,11 @@ def backends() -> None:
 @backends.command(epilog=examples("roundhouse backends ls", "roundhouse backends ls --json"))
 @click.pass_obj
 def ls(invocation: Invocation) -> None:
-    """List the backends and how they are."""
+    """List the backends and how they are.
+
+    Calls and errors are of the last day; tokens per second are the busiest model's, and 19 of 20 calls waited no longer
+    than the queue's time.
+    """
     reply = invocation.client().ask(Call("GET", "/backends"), Backends)
     found = reply.view.backends
     day = _by_backend(invocation) if found else {}
@@ -87,6 +93,8 @@ def _row(one: BackendStatus, day: Sequence[DeploymentFigures]) -> list[Cell | st
         ", ".join(one.loaded) or "-",
         str(sum(each.requests for each in day)),
         str(sum(sum(each.errors.values()) for each in day)),
+        _rate(next((each.tokens_per_s for each in day if each.tokens_per_s is not None), None)),
+        wording.millis(max((each.queue_ms.p95 for each in day if each.queue_ms is not None), default=None)),
         Cell(wording.millis(one.latency_ms), "" if one.latency_ms is None else round(one.latency_ms, 1)),
         one.url or "-",
         one.detail,
@@ -101,7 +109,7 @@ def show(invocation: Invocation, name: str, *, hours: int) -> None:
     """Show what calls to one backend were like.
 
     Sums are over the hours asked for, times are of the last 1,000 calls since the start: half took no longer than the
-    first number, nine of ten no longer than the second, 99 of 100 no longer than the third.
+    first number, 19 of 20 no longer than the second, 99 of 100 no longer than the third.
     """
     call = Call("GET", path_of("/backends", name, "/figures"), query={"hours": str(hours)})
     reply = invocation.client().ask(call, Figures)
@@ -138,7 +146,7 @@ def _rate(value: float | None) -> str:
 def _spread(spread: Spread | None) -> str:
     if spread is None:
         return "-"
-    return " / ".join(wording.millis(each) for each in (spread.p50, spread.p90, spread.p99))
+    return " / ".join(wording.millis(each) for each in (spread.p50, spread.p95, spread.p99))
 
 
 @backends.command(epilog=examples("roundhouse backends test local", "roundhouse backends test cloud --prompt"))

@@ -8,10 +8,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What half, nine of ten, and 99 of 100 took at most, in milliseconds."""
+    """What half, nine of ten, 19 of 20, and 99 of 100 took at most, in milliseconds."""
 
     p50: float
     p90: float
+    p95: float
     p99: float
 
 
@@ -27,6 +28,8 @@ class HourFigures:
     completion_tokens: int
     latency_ms: Spread | None
     first_token_ms: Spread | None
+    queue_ms: Spread | None = None
+    load_ms: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class DeploymentFigures:
     queue_ms: Spread | None
     #: What loading took when it was last seen.
     load_s: float | None
+    #: Loads since the start, as far as the backend tells what they took.
+    load_ms: Spread | None = None
     #: Newest first.
     hours: Sequence[HourFigures] = ()
 
