@@ -138,6 +138,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
     _keep(stack, fleet.run(), tell_progress(feed, events, pulls.moving), backends.neighbours.run(fleet.refresh))
+    _keep(stack, service.prober.run())
     return rooms, metrics
 
 

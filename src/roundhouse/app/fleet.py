@@ -12,12 +12,11 @@ from dataclasses import replace
 
 import structlog
 
+from roundhouse.app.probing.presence import Presence
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import (
     ArtifactAdded,
     ArtifactRemoved,
-    BackendLost,
-    BackendRecovered,
     Event,
     Events,
     ResidencyChanged,
@@ -50,8 +49,8 @@ class Fleet:
     ) -> None:
         self.backends = backends
         self._stock = stock
-        #: Told of backends that are lost and found.
-        self._events = Events()
+        #: Who is away.
+        self.presence = Presence()
         self._price_of = price_of
         self._aliases = aliases
         self._policy = policy
@@ -81,7 +80,7 @@ class Fleet:
 
     def listen(self, events: Events, backend: str | None) -> None:
         """Ask *backend*, if there is one, again whenever the library or its memory changed; tell of lost ones."""
-        self._events = events
+        self.presence.events = events
         if backend is None:
             return
 
@@ -131,13 +130,12 @@ class Fleet:
             return
         if self._troubles.pop(name, None) is not None:
             _log.info("backend answers again", backend=name)
-            self._events.publish(BackendRecovered(name))
+        self.presence.note(name, "lists", None)
         price = self._price_of(name)
         self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in offered)
 
     def _note_trouble(self, name: str, trouble: str) -> None:
-        if name not in self._troubles:
-            self._events.publish(BackendLost(name, trouble))
+        self.presence.note(name, "lists", trouble)
         if self._troubles.get(name) != trouble:
             _log.warning("backend does not say what it serves", backend=name, reason=trouble)
         self._troubles[name] = trouble

@@ -126,12 +126,16 @@ class Standings(dict[str, Standing]):
         """The standing of one deployment, a clean one when it is new."""
         standing = self.get(deployment_id)
         if standing is None:
-            breaker = self.backend_breakers.get(backend)
-            if breaker is None:
-                breaker = self.backend_breakers[backend] = self._breaker(backend, None)
             own = self._breaker(backend, deployment_id.removeprefix(f"{backend}/"))
-            standing = self[deployment_id] = Standing(own, breaker)
+            standing = self[deployment_id] = Standing(own, self.breaker_of(backend))
         return standing
+
+    def breaker_of(self, backend: str) -> Breaker:
+        """The breaker of a whole backend."""
+        breaker = self.backend_breakers.get(backend)
+        if breaker is None:
+            breaker = self.backend_breakers[backend] = self._breaker(backend, None)
+        return breaker
 
     def budget(self, backend: str) -> RetryBudget:
         """What second tries the failures of *backend* may cause."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from roundhouse.app.compose import Built, gates_of
 from roundhouse.app.figuring import Figuring, open_figuring
 from roundhouse.app.figuring.readings import Readings
 from roundhouse.app.fleet import Fleet
+from roundhouse.app.offline import stays_here
+from roundhouse.app.probing import ELSEWHERE_S, HERE_S, Prober
 from roundhouse.core.clock import Clock
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.health.standing import Standings
@@ -40,6 +43,7 @@ class Service:
     figuring: Figuring
     #: What becomes of the record of a request.
     record: Callable[[UsageRecord], None]
+    prober: Prober
 
 
 async def open_service(
@@ -54,7 +58,22 @@ async def open_service(
     fleet.tell(lambda deployments: metrics.deployments.keep(each.id for each in deployments))
     fleet.tell(figuring.look)
     serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
-    return Service(serving, figuring, record)
+    prober = Prober(fleet, standings, gates, _pace(settings, backends), clock.monotonic, random.random)
+    fleet.tell(prober.look)
+    return Service(serving, figuring, record, prober)
+
+
+def _pace(settings: Settings, backends: Built) -> Callable[[str], float]:
+    """Seconds between two checks of a backend."""
+
+    def every_s(name: str) -> float:
+        wish, origin = settings.backends.get(name), backends.origins.get(name)
+        if wish is not None and wish.health_s is not None:
+            return wish.health_s
+        is_here = origin is None or origin.url is None or stays_here(origin.url)
+        return HERE_S if is_here else ELSEWHERE_S
+
+    return every_s
 
 
 def _recording(company: Company, figuring: Figuring) -> Callable[[UsageRecord], None]:

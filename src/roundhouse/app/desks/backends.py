@@ -7,14 +7,17 @@ import json
 from collections.abc import Sequence
 from uuid import uuid4
 
+from roundhouse.app.probing import PATIENCE_S, asked
 from roundhouse.app.rooms import Rooms
 from roundhouse.core.errors import NotFoundError, RoundhouseError
 from roundhouse.core.inference import Capability, Deployment, InferenceRequest, Operation, Profile, Residency
+from roundhouse.core.ports import BackendHealth
 from roundhouse.core.views import BackendStatus, BackendTest
 
 _ONE_TOKEN = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
 #: Loading a large model from a slow disk takes its time.
 _TEST_TIMEOUT_S = 120.0
+_SILENT = BackendHealth(ok=False, detail=f"no answer within {PATIENCE_S:g} s")
 
 
 class Backends:
@@ -33,7 +36,7 @@ class Backends:
         if name not in fleet.backends:
             message = f"no backend {name}"
             raise NotFoundError(message, hint="see which there are with `roundhouse backends ls`")
-        health = await fleet.backends[name].health()
+        health = await asked(fleet.backends[name]) or _SILENT
         await fleet.refresh([name])
         offered = fleet.offered(name)
         ids = tuple(each.id for each in offered)
@@ -63,7 +66,7 @@ class Backends:
 
     async def _status(self, name: str) -> BackendStatus:
         rooms = self._rooms
-        health = await rooms.fleet.backends[name].health()
+        health = await asked(rooms.fleet.backends[name]) or _SILENT
         offered = rooms.fleet.offered(name)
         origin = rooms.origins[name]
         return BackendStatus(
