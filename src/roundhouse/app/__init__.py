@@ -106,7 +106,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     fleet = _fleet(settings, backends, shelf, standings, events)
     hub = await asyncio.to_thread(hub_of, settings)
     pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, events, clock, book, hub))
-    company = Company(database, meter, metrics, marking, clock)
+    company = Company(database, meter, metrics, marking, events, clock)
     service = await open_service(stack, settings, backends, fleet, standings, company)
     rooms = Rooms(
         settings=settings,

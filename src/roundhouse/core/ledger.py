@@ -23,6 +23,11 @@ class AttemptRecord:
     #: Calls that were under way at the same backend when it began.
     beside: int = 0
 
+    @property
+    def making_s(self) -> float:
+        """Seconds that tokens were made in: after the first one, where that is known."""
+        return max(0.0, self.duration_ms - (self.first_token_ms or 0.0)) / 1e3
+
 
 @dataclass(frozen=True, slots=True)
 class UsageRecord:

@@ -118,11 +118,10 @@ class History:
         tally.latency.add(lasted_ms)
         tally.prompt_tokens += record.prompt_tokens
         tally.completion_tokens += record.completion_tokens
-        making_s = lasted_ms / 1e3
+        making_s = attempt.making_s
         if attempt.first_token_ms is not None:
             calls.first_token_ms.add(attempt.first_token_ms)
             tally.first_token.add(attempt.first_token_ms)
-            making_s = max(0.0, lasted_ms - attempt.first_token_ms) / 1e3
         if record.completion_tokens and making_s > 0:
             tally.busy_s += making_s
             calls.tokens_per_s.add(record.completion_tokens / making_s)

@@ -14,6 +14,7 @@ from roundhouse.app.fleet import Fleet
 from roundhouse.app.offline import stays_here
 from roundhouse.app.probing import ELSEWHERE_S, HERE_S, Prober
 from roundhouse.core.clock import Clock
+from roundhouse.core.events import Events
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.health.standing import Standings
 from roundhouse.library.marking import Marking
@@ -32,6 +33,7 @@ class Company:
     meter: Meter
     metrics: Metrics
     marking: Marking
+    events: Events
     clock: Clock
 
 
@@ -51,10 +53,10 @@ async def open_service(
 ) -> Service:
     """Make it; while *stack* is open, figures are written."""
     clock, metrics = company.clock, company.metrics
-    figuring = open_figuring(stack, company.database, clock)
+    figuring = await open_figuring(stack, company.database, standings, company.events, clock)
     record = _recording(company, figuring)
     gates = gates_of(settings, backends, clock)
-    metrics.readings = Readings(fleet, standings, gates, clock.monotonic)
+    metrics.readings = Readings(fleet, standings, gates, figuring.pacing, clock.monotonic)
     fleet.tell(lambda deployments: metrics.deployments.keep(each.id for each in deployments))
     fleet.tell(figuring.look)
     serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
@@ -80,7 +82,7 @@ def _recording(company: Company, figuring: Figuring) -> Callable[[UsageRecord], 
     def record(usage: UsageRecord) -> None:
         company.metrics.observe(usage)
         company.meter.record(usage)
-        figuring.history.observe(usage)
+        figuring.observe(usage)
         if usage.model is not None:
             company.marking.used(usage.model, usage.at)
 

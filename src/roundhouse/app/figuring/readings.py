@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
+from roundhouse.app.probing.presence import Presence
 from roundhouse.core.inference import Deployment
 from roundhouse.health.breaker import State
+from roundhouse.health.pacing import Pacing
 from roundhouse.health.standing import Standings
 from roundhouse.serving.admission.gates import Gates
 from roundhouse.telemetry.deployments import Reading
@@ -17,6 +19,8 @@ _BREAKER = "Breaker: 0 closed, 1 half-open, 2 open."
 
 class Deployed(Protocol):
     """What is served by whom."""
+
+    presence: Presence
 
     @property
     def backends(self) -> Mapping[str, object]:
@@ -29,8 +33,10 @@ class Deployed(Protocol):
 class Readings:
     """Looks when it is asked, and keeps nothing."""
 
-    def __init__(self, fleet: Deployed, standings: Standings, gates: Gates, now: Callable[[], float]) -> None:
-        self._fleet, self._standings, self._gates, self._now = fleet, standings, gates, now
+    def __init__(
+        self, fleet: Deployed, standings: Standings, gates: Gates, pacing: Pacing, now: Callable[[], float]
+    ) -> None:
+        self._fleet, self._standings, self._gates, self._pacing, self._now = fleet, standings, gates, pacing, now
 
     def __call__(self, named: Collection[str]) -> Iterable[Reading]:
         """Of all backends, and of the deployments *named*."""
@@ -53,6 +59,9 @@ class Readings:
         breakers = self._standings.backend_breakers
         rows = [({"backend": name}, _STATES[each.state(now)]) for name, each in breakers.items()]
         yield Reading("roundhouse_backend_breaker", _BREAKER, rows)
+        presence = self._fleet.presence
+        up = [({"backend": name}, float(presence.trouble(name) is None)) for name in self._fleet.backends]
+        yield Reading("roundhouse_backend_up", "Whether it could be asked when last it was.", up)
 
     def _of_deployments(self, deployments: Collection[Deployment]) -> Iterator[Reading]:
         now, standings = self._now(), self._standings
@@ -63,4 +72,10 @@ class Readings:
         loads = [(labels[each.id], each.traits.load_s) for each in deployments if each.traits.load_s is not None]
         yield Reading("roundhouse_deployment_breaker", _BREAKER, breakers)
         yield Reading("roundhouse_deployment_calls_in_flight", "Calls under way or waiting.", busy)
+        drifts = [(labels[each.id], self._pacing.drift(each.id)) for each in deployments]
+        known = [(label, drift) for label, drift in drifts if drift is not None and drift.kinds]
+        shares = [(label, drift.share) for label, drift in known]
+        slow = [(label, float(drift.is_slow)) for label, drift in known]
+        yield Reading("roundhouse_deployment_pace", "Speed as a share of the baseline, at most 1.", shares)
+        yield Reading("roundhouse_deployment_degraded", "1 while much slower than the baseline.", slow)
         yield Reading("roundhouse_deployment_load_seconds", "What loading took when it was last seen.", loads)
