@@ -31,6 +31,7 @@ from roundhouse.core.views import (
     Removal,
     Status,
     TransferView,
+    Trial,
     Verification,
 )
 
@@ -117,8 +118,8 @@ class BackendsDesk(Protocol):
     async def backends(self) -> Sequence[BackendStatus]:
         """List them with their health."""
 
-    async def test_backend(self, name: str, *, prompt: bool) -> BackendTest:
-        """Try one, with a one-token chat if *prompt*. Raises NotFoundError; a backend that fails is an answer."""
+    async def test_backend(self, name: str, trial: Trial) -> BackendTest:
+        """Try one. Raises NotFoundError, also for the model; a backend that fails is an answer."""
 
 
 class RoutesDesk(Protocol):

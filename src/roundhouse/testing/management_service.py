@@ -31,6 +31,7 @@ from roundhouse.core.views import (
     Removal,
     Status,
     TransferView,
+    Trial,
     Verification,
 )
 from roundhouse.testing.desks.builders import NOON, a_backend, a_model, a_request, a_route, a_transfer, an_offer
@@ -216,12 +217,16 @@ class InMemoryManagement(
         """List them with their health."""
         return tuple(self.runtimes)
 
-    async def test_backend(self, name: str, *, prompt: bool) -> BackendTest:
-        """Try one. Raises NotFoundError."""
+    async def test_backend(self, name: str, trial: Trial) -> BackendTest:
+        """Try one; whatever it is asked, it says hi. Raises NotFoundError."""
         for known in self.runtimes:
             if known.name == name:
                 served = tuple(id_ for model in self.catalog for id_ in model.deployments if id_.startswith(f"{name}/"))
-                return BackendTest(name, known.ok, known.detail, known.latency_ms, served, "hi" if prompt else None)
+                found = BackendTest(name, known.ok, known.detail, known.latency_ms, served)
+                if not trial.prompt:
+                    return found
+                said = replace(found, reply="hi", verdict="wrong", first_token_ms=40.0, tokens_per_s=25.0)
+                return replace(said, model=trial.model or "tiny", baseline=trial.baseline)
         message = f"there is no backend {name!r}"
         raise NotFoundError(message, hint="list them with `roundhouse backends ls`")
 

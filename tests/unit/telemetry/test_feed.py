@@ -13,8 +13,10 @@ from roundhouse.core.events import (
     ArtifactAdded,
     ArtifactRemoved,
     ArtifactVerified,
+    BackendDegraded,
     BackendLost,
     BackendRecovered,
+    BackendRestored,
     BreakerClosed,
     BreakerOpened,
     ResidencyChanged,
@@ -190,6 +192,18 @@ async def test_two_listeners_do_not_wait_for_each_other(feed: Feed) -> None:
             feed.publish(ArtifactAdded(f"m{number}"))
             assert [each.type for each in await told(awake, 1)] == ["model.added"]
         assert [each.type for each in await told(asleep, 1)] == ["stream.dropped"]
+
+
+async def test_what_becomes_slow_is_told(feed: Feed) -> None:
+    """And when it is over."""
+    with feed.listen(Wish(("backend",), model="m")) as heard:
+        feed.publish(BackendDegraded("a", "m", 0.4))
+        feed.publish(BackendRestored("a", "m"))
+        bodies = [json.loads(each.body) for each in (await told(heard, 3))[1:]]
+    assert [(body["type"], body["data"]) for body in bodies] == [
+        ("backend.degraded", {"backend": "a", "model": "m", "share": 0.4}),
+        ("backend.restored", {"backend": "a", "model": "m", "share": 1.0}),
+    ]
 
 
 async def test_what_becomes_of_backends_is_told(feed: Feed) -> None:

@@ -32,6 +32,11 @@ _COLUMNS = (
     Column("detail", drop=1),
 )
 
+_VERDICTS = {
+    "right": "right",
+    "wrong": "wrong: it answers, but not sensibly",
+    "unsure": "neither right nor wrong: it was cut, or said nothing",
+}
 
 _FIGURES = (
     Column("model"),
@@ -39,6 +44,7 @@ _FIGURES = (
     Column("errors", right=True),
     Column("cache hits", right=True, drop=3),
     Column("tokens/s", right=True),
+    Column("baseline", right=True, drop=5),
     Column("first token", right=True, drop=4),
     Column("whole answer", right=True),
     Column("queue", right=True, drop=2),
@@ -87,7 +93,7 @@ def _by_backend(invocation: Invocation) -> dict[str, list[DeploymentFigures]]:
 def _row(one: BackendStatus, day: Sequence[DeploymentFigures]) -> list[Cell | str]:
     return [
         one.name,
-        Cell("ok" if one.ok else "down", style="ok" if one.ok else "fail"),
+        _state(one),
         one.kind + (" (found)" if one.url and not one.configured else ""),
         str(one.deployments),
         ", ".join(one.loaded) or "-",
@@ -99,6 +105,12 @@ def _row(one: BackendStatus, day: Sequence[DeploymentFigures]) -> list[Cell | st
         one.url or "-",
         one.detail,
     ]
+
+
+def _state(one: BackendStatus) -> Cell:
+    if not one.ok:
+        return Cell("down", style="fail")
+    return Cell("slow", style="warn") if one.degraded else Cell("ok", style="ok")
 
 
 @backends.command(epilog=examples("roundhouse backends show local", "roundhouse backends show cloud --hours 168"))
@@ -120,6 +132,10 @@ def show(invocation: Invocation, name: str, *, hours: int) -> None:
         invocation.out.say(f"{name} serves no model")
         invocation.out.then("see why", f"roundhouse backends test {name}")
     for one in found:
+        if one.degraded and one.baseline is not None:
+            usual, first = one.baseline.tokens_per_s, wording.millis(one.baseline.first_token_ms)
+            words = f"{one.pace or 0:.0%} of its baseline ({usual:.1f} tokens/s, first token after {first})"
+            invocation.out.say(f"{one.deployment} is at {words}", style="warn")
         if one.errors:
             said = ", ".join(f"{kind} {count}" for kind, count in sorted(one.errors.items()))
             invocation.out.say(f"{one.deployment} failed with {said}")
@@ -132,6 +148,7 @@ def _figures(one: DeploymentFigures) -> list[Cell | str]:
         str(sum(one.errors.values())),
         str(one.cache_hits),
         _rate(one.tokens_per_s),
+        _rate(None if one.baseline is None else one.baseline.tokens_per_s),
         _spread(one.first_token_ms),
         _spread(one.latency_ms),
         _spread(one.queue_ms),
@@ -149,16 +166,28 @@ def _spread(spread: Spread | None) -> str:
     return " / ".join(wording.millis(each) for each in (spread.p50, spread.p95, spread.p99))
 
 
-@backends.command(epilog=examples("roundhouse backends test local", "roundhouse backends test cloud --prompt"))
+@backends.command(
+    epilog=examples(
+        "roundhouse backends test local",
+        "roundhouse backends test cloud --prompt",
+        "roundhouse backends test local --model qwen3:8b --baseline",
+    )
+)
 @click.argument("name", shell_complete=complete_backend)
-@click.option("--prompt", is_flag=True, help="Also ask it for one token, which may cost money.")
+@click.option("--prompt", is_flag=True, help="Also have a model count to 20, some 100 tokens, which may cost money.")
+@click.option("--model", metavar="MODEL", help="Which model; the first that can chat if not given.")
+@click.option("--baseline", is_flag=True, help="Keep how quick that was as its baseline; implies --prompt.")
 @click.pass_obj
-def test(invocation: Invocation, name: str, *, prompt: bool) -> int:
+def test(invocation: Invocation, name: str, *, prompt: bool, model: str | None, baseline: bool) -> int:
     """Try one backend.
 
-    Does it answer, and with which models? Exit 9 when it does not.
+    Does it answer, and with which models? With --prompt, does a model answer sensibly, and how quickly? The first time,
+    and with --baseline, that is kept, and calls that are much slower later are told of. Exit 9 when it does not answer.
     """
-    call = Call("POST", path_of("/backends", name, "/test"), body={"prompt": prompt}, timeout_s=PATIENT_S)
+    body = {"prompt": prompt or baseline, "baseline": baseline} | ({} if model is None else {"model": model})
+    if prompt or baseline:
+        invocation.out.say(f"asking {model or 'a model'} at {name} to count to 20", style="dim")
+    call = Call("POST", path_of("/backends", name, "/test"), body=body, timeout_s=PATIENT_S)
     reply = invocation.client().ask(call, BackendTest)
     outcome = reply.view
     facts: list[list[Cell | str]] = [
@@ -169,9 +198,26 @@ def test(invocation: Invocation, name: str, *, prompt: bool) -> int:
             Cell("answered in", style="dim"),
             Cell(wording.millis(outcome.latency_ms), round(outcome.latency_ms or 0.0, 1) or ""),
         ],
+        *_said(outcome),
     ]
-    if outcome.reply is not None:
-        facts.append([Cell("said", style="dim"), outcome.reply])
     served = Table((Column("deployments"),), [[one] for one in outcome.deployments])
     invocation.out.result(reply.data, [Table((Column(""), Column("")), facts), served], outcome.deployments)
     return 0 if outcome.ok else BackendError.exit_code
+
+
+def _said(outcome: BackendTest) -> list[list[Cell | str]]:
+    """What a model said, if one was asked."""
+    if outcome.reply is None:
+        return []
+    speed = _rate(outcome.tokens_per_s) + ("" if outcome.pace is None else f" ({outcome.pace:.0%} of its baseline)")
+    kept = "kept: later calls are compared with it" if outcome.baseline else "as it was"
+    if outcome.tokens_per_s is None:
+        kept = "as it was: it said too little to be timed"
+    return [
+        [Cell("said", style="dim"), outcome.reply],
+        [Cell("by", style="dim"), outcome.model or "-"],
+        [Cell("which is", style="dim"), _VERDICTS[outcome.verdict or "unsure"]],
+        [Cell("first token", style="dim"), wording.millis(outcome.first_token_ms)],
+        [Cell("tokens/s", style="dim"), speed],
+        [Cell("baseline", style="dim"), kept],
+    ]

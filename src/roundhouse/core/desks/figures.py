@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,18 @@ class Spread:
     p90: float
     p95: float
     p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineView:
+    """How quick a deployment is when it is well, for prompts of one length and calls side by side."""
+
+    at: datetime
+    #: ``test`` when somebody had it measured, ``calls`` when it was learned.
+    by: Literal["test", "calls"]
+    #: Of the shortest prompts, with the fewest calls at a time, that are known.
+    tokens_per_s: float
+    first_token_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,12 @@ class DeploymentFigures:
     load_s: float | None
     #: Loads since the start, as far as the backend tells what they took.
     load_ms: Spread | None = None
+    #: What its speed is compared with; ``None`` before there were enough calls.
+    baseline: BaselineView | None = None
+    #: Its speed as a share of that, at most 1; as of the last 20 calls.
+    pace: float | None = None
+    #: It is much slower than when it is well.
+    degraded: bool = False
     #: Newest first.
     hours: Sequence[HourFigures] = ()
 
