@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from roundhouse.app.compose import Built, gates_of
 from roundhouse.app.figuring import Figuring, open_figuring
 from roundhouse.app.figuring.readings import Readings
 from roundhouse.app.fleet import Fleet
+from roundhouse.app.neighbours import Origin
 from roundhouse.app.offline import stays_here
 from roundhouse.app.probing import ELSEWHERE_S, HERE_S, Prober
 from roundhouse.core.clock import Clock
@@ -60,16 +61,16 @@ async def open_service(
     fleet.tell(lambda deployments: metrics.deployments.keep(each.id for each in deployments))
     fleet.tell(figuring.look)
     serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
-    prober = Prober(fleet, standings, gates, _pace(settings, backends), clock.monotonic, random.random)
+    prober = Prober(fleet, standings, gates, pace_of(settings, backends.origins), clock.monotonic, random.random)
     fleet.tell(prober.look)
     return Service(serving, figuring, record, prober)
 
 
-def _pace(settings: Settings, backends: Built) -> Callable[[str], float]:
+def pace_of(settings: Settings, origins: Mapping[str, Origin]) -> Callable[[str], float]:
     """Seconds between two checks of a backend."""
 
     def every_s(name: str) -> float:
-        wish, origin = settings.backends.get(name), backends.origins.get(name)
+        wish, origin = settings.backends.get(name), origins.get(name)
         if wish is not None and wish.health_s is not None:
             return wish.health_s
         is_here = origin is None or origin.url is None or stays_here(origin.url)
