@@ -59,6 +59,7 @@ fuzz: .venv/test.stamp ## Mutated model files, 200,000 of each format
 bench: .venv/test.stamp .venv-litellm/stamp ## Measure the gateway, routing and downloads against their peers
 	@$(BIN)/python -m benchmarks.gateway $(ARGS)
 	@$(BIN)/python -m benchmarks.routing
+	@$(BIN)/python -m benchmarks.backends
 	@$(BIN)/python -m benchmarks.transfers
 
 docs: .venv/test.stamp ## Regenerate the reference pages

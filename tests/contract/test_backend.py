@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.backends.kinds.gemini.backend import Gemini
+from roundhouse.backends.kinds.gemini.calls import Calls
 from roundhouse.backends.kinds.litellm import LiteLLM
 from roundhouse.backends.kinds.lmstudio.backend import LMStudio
 from roundhouse.backends.kinds.mlx import MLX
@@ -29,6 +31,7 @@ from roundhouse.core.inference import Chunk, Deployment, Operation
 from roundhouse.core.ports import Backend
 from roundhouse.testing import litellm, mlx
 from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
+from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
@@ -147,11 +150,21 @@ async def ollama() -> AsyncIterator[Subject]:
         await backend.close()
 
 
+@pytest.fixture
+async def gemini() -> AsyncIterator[Subject]:
+    """Google's own API, as the fake has it."""
+    async with FakeGemini(keys=["secret"]) as fake:
+        backend = Gemini(Calls("gemini", fake.url, ["secret"]), SystemClock())
+        yield Subject(backend, "gemini-2.0-flash", "gemini-embedding-001")
+        await backend.close()
+
+
 @pytest.fixture(
     params=[
         "echo",
         "lmstudio",
         "ollama",
+        "gemini",
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),

@@ -27,6 +27,7 @@ from roundhouse.api.nouns.migrations import add_migrations
 from roundhouse.api.nouns.models import add_browse, add_models
 from roundhouse.api.nouns.repair import add_repair
 from roundhouse.api.nouns.revisions import add_revisions
+from roundhouse.api.nouns.roster import add_roster
 from roundhouse.api.nouns.route import add_route
 from roundhouse.api.nouns.status import add_status
 from roundhouse.api.nouns.transfers import add_bandwidth, add_steering, add_transfers
@@ -88,6 +89,7 @@ def _add_routes(api: FastAPI, management: Management) -> None:
     add_models(api.router, management)
     add_repair(api.router, management)
     add_keeping(api.router, management)
+    add_roster(api.router, management)
     add_browse(api.router, management)
     add_registry(api.router, management)
     add_bundles(api.router, management)

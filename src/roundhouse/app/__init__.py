@@ -36,6 +36,7 @@ from roundhouse.app.fleet import Fleet
 from roundhouse.app.listing import Listing
 from roundhouse.app.offline import OfflineCatalog, check_database
 from roundhouse.app.rooms import Rooms
+from roundhouse.app.roster import Roster
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.events import Events
@@ -45,6 +46,7 @@ from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.library.marking import Marking
 from roundhouse.migration import Hall
+from roundhouse.serving.admission.gates import Gates
 from roundhouse.settings import Settings
 from roundhouse.sources.bundled import NOISE_REF
 from roundhouse.storage.artifacts import SqlArtifacts
@@ -95,9 +97,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     feed = feed_of(events, clock)
     database = await asyncio.to_thread(Database.open, settings.storage.database_url)
     stack.push_async_callback(database.close)
-    meter = Meter(ledger := SqlLedger(database), settings.home / "usage.spool")
-    await meter.start()
-    stack.push_async_callback(meter.close)
+    meter = await _metering(stack, ledger := SqlLedger(database), settings)
     artifacts = SqlArtifacts(database)  # one, because it remembers its list
     marking = await open_marking(stack, database, events)
     book = await build_book(settings, database, clock)
@@ -125,6 +125,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet=fleet,
         origins=backends.origins,
         neighbours=backends.neighbours,
+        roster=_roster(stack, settings, backends, fleet, service.gates),
         serving=service.serving,
         answering=build_caching(stack, settings, service.serving, service.record, clock),
         ledger=ledger,
@@ -142,6 +143,14 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     return rooms, metrics
 
 
+async def _metering(stack: AsyncExitStack, ledger: SqlLedger, settings: Settings) -> Meter:
+    """The meter, with what the last run did not get to write."""
+    meter = Meter(ledger, settings.home / "usage.spool")
+    await meter.start()
+    stack.push_async_callback(meter.close)
+    return meter
+
+
 def _keep(stack: AsyncExitStack, *works: Coroutine[object, object, None]) -> None:
     """Let *works* go on while *stack* is open."""
     for work in works:
@@ -152,7 +161,7 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
     """All deployments, asked for again when the embedded runtime's change."""
     fleet = Fleet(
         backends.by_name,
-        prices_of(settings, backends.origins),
+        prices_of(backends.wishes, backends.origins),
         settings.aliases,
         policy_of(settings),
         standings,
@@ -190,6 +199,13 @@ async def _stocked(
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
     events.subscribe(shelf.heard)
     return library, shelf
+
+
+def _roster(stack: AsyncExitStack, settings: Settings, built: Built, fleet: Fleet, gates: Gates) -> Roster:
+    """Those who serve, to be added to and taken from."""
+    roster = Roster(settings, built, fleet, gates)
+    stack.push_async_callback(roster.close)
+    return roster
 
 
 async def _serve_noise(rooms: Rooms, jobs: Jobs) -> None:

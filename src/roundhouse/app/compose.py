@@ -55,6 +55,8 @@ from roundhouse.upkeep.telling import TellingTransfers
 #: The embedded runtime's name, in ids and in `backends ls`, unless the configuration gives it another.
 EMBEDDED, EMBEDDED_KIND = "local", "llamacpp"
 _DOORS = "roundhouse.backends"
+#: Kinds that start a program of their own when they have no address.
+STARTERS = frozenset({"mlx"})
 _MILLION = 1_000_000
 _FREE = Price(0.0, 0.0)
 
@@ -63,9 +65,13 @@ _FREE = Price(0.0, 0.0)
 class Built:
     """All backends, and where each came from."""
 
-    by_name: Mapping[str, Backend]
-    origins: Mapping[str, Origin]
+    by_name: dict[str, Backend]
+    origins: dict[str, Origin]
     neighbours: Neighbours
+    #: The settings of those that are configured or were added.
+    wishes: dict[str, BackendSettings]
+    #: Makes one that is added later. Raises ConfigError.
+    make: Callable[[str, BackendSettings], tuple[Backend, Origin]]
     #: The name of the embedded runtime; ``None`` when it is switched off.
     embedded: str | None
     #: Models of the library that the embedded runtime has in memory or serves.
@@ -86,12 +92,16 @@ async def build_backends(
         by_name[embedded] = runtime = _embedded(embedded, settings, shelf, workshop)
         in_use = runtime.in_use
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
+
+    def make(name: str, wish: BackendSettings) -> tuple[Backend, Origin]:
+        url = _address(wish)
+        is_away = settings.downloads.offline and url is not None and not stays_here(url)
+        backend = OfflineBackend(name, url or "") if is_away else _configured(name, wish, workshop)
+        return backend, Origin(wish.kind, url, configured=True)
+
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
-            url = _address(wish)
-            is_away = settings.downloads.offline and url is not None and not stays_here(url)
-            by_name[name] = OfflineBackend(name, url or "") if is_away else _configured(name, wish, workshop)
-            origins[name] = Origin(wish.kind, url, configured=True)
+            by_name[name], origins[name] = make(name, wish)
     neighbours = Neighbours(lambda: _found(settings), lambda each: _discovered(each, workshop), by_name, origins)
     await neighbours.look_around()
 
@@ -100,7 +110,7 @@ async def build_backends(
             await backend.close()
 
     stack.push_async_callback(close)
-    return Built(by_name, origins, neighbours, embedded, in_use)
+    return Built(by_name, origins, neighbours, dict(settings.backends), make, embedded, in_use)
 
 
 def _embedded_name(settings: Settings) -> str | None:
@@ -171,6 +181,11 @@ def _address(wish: BackendSettings) -> str | None:
     return wish.url or address_of(wish.kind)
 
 
+def kinds() -> frozenset[str]:
+    """The kinds of backends that somebody provides."""
+    return frozenset(entry_points(group=_DOORS).names)
+
+
 def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend:
     """One backend of the configuration, made by whoever registered its kind. Raises ConfigError."""
     doors = {door.name: door for door in entry_points(group=_DOORS)}
@@ -186,13 +201,18 @@ def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend
 
 def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
     """How many calls each backend gets at a time; several names for one runtime on this machine share them."""
-    rules = {name: _gate_rules(wish) for name, wish in settings.backends.items()}
-    urls = {name: origin.url for name, origin in built.origins.items() if origin.url is not None}
-    places = {name: urlsplit(url).netloc for name, url in urls.items() if stays_here(url)}
+    rules = {name: gate_rules(wish) for name, wish in settings.backends.items()}
+    places = {name: place for name, origin in built.origins.items() if (place := place_of(origin)) is not None}
     return Gates(clock.monotonic, rules, places)
 
 
-def _gate_rules(wish: BackendSettings) -> GateRules:
+def place_of(origin: Origin) -> str | None:
+    """Where on this machine a backend is; ``None`` when it is elsewhere."""
+    return urlsplit(origin.url).netloc if origin.url is not None and stays_here(origin.url) else None
+
+
+def gate_rules(wish: BackendSettings) -> GateRules:
+    """How a backend with these settings is entered."""
     return GateRules(
         max_concurrent=wish.max_concurrent or None,
         most_waiting=wish.max_queue,
@@ -212,11 +232,11 @@ def _elsewhere(settings: Settings) -> frozenset[str]:
     return frozenset([*(f"{name}/" for name in away), *(model for wish in away.values() for model in wish.models)])
 
 
-def prices_of(settings: Settings, origins: Mapping[str, Origin]) -> Callable[[str], Price | None]:
+def prices_of(wishes: Mapping[str, BackendSettings], origins: Mapping[str, Origin]) -> Callable[[str], Price | None]:
     """What the tokens of a backend cost: as configured, and nothing for what runs here; ``None`` is unknown."""
 
     def price(backend: str) -> Price | None:
-        wish, origin = settings.backends.get(backend), origins.get(backend)
+        wish, origin = wishes.get(backend), origins.get(backend)
         if wish is not None and (wish.price_in is not None or wish.price_out is not None):
             return Price((wish.price_in or 0.0) / _MILLION, (wish.price_out or 0.0) / _MILLION)
         return _FREE if origin is not None and not origin.configured else None

@@ -78,6 +78,15 @@ class Fleet:
         """Why the last question to *backend* failed; ``None`` when it answered."""
         return self._troubles.get(backend)
 
+    async def forget(self, backend: str) -> tuple[str, ...]:
+        """Offer what *backend* serves no longer; the ids of that."""
+        gone = self._offered.pop(backend, ())
+        self._troubles.pop(backend, None)
+        self.presence.forget(backend)
+        self._standings.forget(backend)
+        await self.refresh(())
+        return tuple(each.id for each in gone)
+
     def listen(self, events: Events, backend: str | None) -> None:
         """Ask *backend*, if there is one, again whenever the library or its memory changed; tell of lost ones."""
         self.presence.events = events

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from roundhouse.app.figuring import Figuring
 from roundhouse.app.fleet import Fleet
@@ -28,6 +29,9 @@ from roundhouse.upkeep.pull import Pulls
 from roundhouse.upkeep.repair import Repairs
 from roundhouse.usage.meter import Meter
 
+if TYPE_CHECKING:  # it makes backends, as the composition root does, which imports what stands on these rooms
+    from roundhouse.app.roster import Roster
+
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
@@ -50,6 +54,7 @@ class Rooms:
     #: By backend name.
     origins: Mapping[str, Origin]
     neighbours: Neighbours
+    roster: Roster
     serving: Serving
     #: The same with a memory, unless that is switched off.
     answering: Caching | Serving

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from roundhouse.core.desks.figures import DeploymentFigures
 from roundhouse.core.desks.licenses import LicenseView
 from roundhouse.core.desks.migrations import MigrationPlanView, MigrationView
+from roundhouse.core.desks.roster import InMemory
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import BackendStatus, Check, Model, PullPlan, TransferView
 
@@ -44,6 +45,13 @@ class Backends:
     """``GET /backends``."""
 
     backends: tuple[BackendStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    """``POST /models/{name}/unload``."""
+
+    unloaded: tuple[InMemory, ...]
 
 
 @dataclass(frozen=True, slots=True)

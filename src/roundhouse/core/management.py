@@ -17,6 +17,7 @@ from roundhouse.core.desks.licenses import LicensesDesk
 from roundhouse.core.desks.migrations import MigrationsDesk
 from roundhouse.core.desks.repair import RepairDesk
 from roundhouse.core.desks.revisions import RevisionsDesk
+from roundhouse.core.desks.roster import RosterDesk
 from roundhouse.core.desks.routes import Explanation, RouteQuestion
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
@@ -152,6 +153,7 @@ class Management(
     EnsureDesk,
     TransfersDesk,
     BackendsDesk,
+    RosterDesk,
     RoutesDesk,
     UsageDesk,
     LicensesDesk,

@@ -150,6 +150,11 @@ class Standings(dict[str, Standing]):
         for gone in self.keys() - kept:
             del self[gone]
 
+    def forget(self, backend: str) -> None:
+        """Forget what calls have shown of a backend that was taken away; another one may come by its name."""
+        self.backend_breakers.pop(backend, None)
+        self._budgets.pop(backend, None)
+
     def _breaker(self, backend: str, model: str | None) -> Breaker:
         events = self._events
         if events is None:

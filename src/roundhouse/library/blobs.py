@@ -13,6 +13,7 @@ from typing import Self
 
 from roundhouse.core.artifacts import Digest
 from roundhouse.core.errors import SchemaError
+from roundhouse.disk.durable import sync_folder
 
 _PREFIX = "sha256-"
 
@@ -110,15 +111,6 @@ def _digest(name: str) -> Digest | None:
         return Digest(name) if name.startswith(_PREFIX) else None
     except SchemaError:
         return None
-
-
-def sync_folder(folder: Path) -> None:
-    """Make what was renamed in *folder* survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _own_size(path: Path, names: int = 0) -> int:

@@ -21,15 +21,6 @@ _READ_BYTES = 1 << 20
 Piece = tuple[int, int, Digest]
 
 
-def hash_file(path: Path) -> Digest:
-    """The digest of a whole file. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
-    return Digest(digest.hexdigest())
-
-
 def read_fingerprint(path: Path, chunk_bytes: int) -> Fingerprint:
     """The fingerprint of a file as it is now. Raises OSError.
 

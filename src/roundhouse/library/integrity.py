@@ -15,8 +15,9 @@ from pathlib import Path
 from roundhouse.core.artifacts import ArtifactFile, Digest, FileName, Fingerprint, Stretch
 from roundhouse.core.errors import DiskError, SchemaError
 from roundhouse.core.ports import Artifacts
+from roundhouse.disk.durable import hash_file
 from roundhouse.library.blobs import Blobs
-from roundhouse.library.chunks import CHUNK_BYTES, Piece, hash_file, join_pieces, read_fingerprint, wrong_chunks
+from roundhouse.library.chunks import CHUNK_BYTES, Piece, join_pieces, read_fingerprint, wrong_chunks
 from roundhouse.library.formats import check_header
 from roundhouse.library.signing import Seal
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, Fingerprint, Plan
 from roundhouse.core.errors import ConflictError
 from roundhouse.core.ports import Artifacts
+from roundhouse.disk.durable import sync_folder
 from roundhouse.library.library import Library
 from roundhouse.migration.found import FoundFile
 from roundhouse.migration.journal import Adopted, Adopting, Journal
-from roundhouse.migration.placing import Read, Watch, bring, proven, read_whole, sync
+from roundhouse.migration.placing import Read, Watch, bring, proven, read_whole
 from roundhouse.migration.planning import Mode, Step, Task
 from roundhouse.transfers import settled
 
@@ -115,7 +116,7 @@ def _keep(library: Library, journal: Journal, held: Sequence[Artifact]) -> None:
             blob, kept = library.blobs.path_of(file.digest), journal.kept / str(file.digest)
             if library.blobs.has(file.digest) and not os.path.lexists(kept):
                 hold(blob, kept)
-    sync(journal.kept)
+    sync_folder(journal.kept)
 
 
 def hold(path: Path, other: Path) -> None:
@@ -140,4 +141,4 @@ def _land(library: Library, staged: Sequence[_Staged]) -> None:
             each.path.unlink()
         else:
             each.path.replace(blob)
-        sync(blob.parent)
+        sync_folder(blob.parent)

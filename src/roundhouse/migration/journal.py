@@ -18,7 +18,7 @@ import msgspec
 
 from roundhouse.core.artifacts import Artifact, Digest, FileName, Fingerprint, Older
 from roundhouse.core.errors import NotFoundError
-from roundhouse.migration.placing import sync
+from roundhouse.disk.durable import sync_folder
 from roundhouse.migration.planning import MigrationPlan
 
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -145,8 +145,8 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.folder / "plan.json")
-        sync(self.folder)
-        sync(self.folder.parent)
+        sync_folder(self.folder)
+        sync_folder(self.folder.parent)
 
     def header(self) -> Header:
         """What is being done. Raises NotFoundError."""
@@ -163,7 +163,7 @@ class Journal:
             file.write(_ENCODER.encode(event) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        sync(self.folder)
+        sync_folder(self.folder)
 
     def _ends_whole(self) -> bool:
         with (self.folder / "journal").open("rb") as file:

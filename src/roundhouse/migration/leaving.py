@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from roundhouse.core.artifacts import Digest
+from roundhouse.disk.durable import sync_folder
 from roundhouse.migration.adopting import Hall
 from roundhouse.migration.found import FoundFile
 from roundhouse.migration.journal import Adopted, Adopting, Event, Journal, Leaving
-from roundhouse.migration.placing import read_whole, sync
+from roundhouse.migration.placing import read_whole
 from roundhouse.migration.planning import MigrationPlan
 
 
@@ -41,7 +42,7 @@ def leave(hall: Hall, journal: Journal, plan: MigrationPlan) -> None:
             event = _leaving(journal, number, path, known)
             journal.write(event)
         path.unlink()
-        sync(path.parent)
+        sync_folder(path.parent)
 
 
 def _known(plan: MigrationPlan, events: Sequence[Event], adopted: set[str]) -> Mapping[Path, tuple[FoundFile, Digest]]:
@@ -77,7 +78,7 @@ def _leaving(journal: Journal, number: int, path: Path, known: Mapping[Path, tup
         shutil.copy2(path, copy)
         with copy.open("rb") as made:
             os.fsync(made.fileno())
-        sync(journal.kept)
+        sync_folder(journal.kept)
     return Leaving(
         path=str(path),
         digest=digest,

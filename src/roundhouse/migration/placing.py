@@ -18,6 +18,7 @@ from pathlib import Path
 
 from roundhouse.core.artifacts import Digest
 from roundhouse.core.errors import ConflictError, DiskError, VerifyError
+from roundhouse.disk.durable import sync_folder
 from roundhouse.library.chunks import CHUNK_BYTES, Piece
 from roundhouse.migration.found import FoundFile
 from roundhouse.migration.planning import Method, Mode
@@ -84,7 +85,7 @@ def bring(file: FoundFile, target: Path, method: Method, mode: Mode) -> Method:
                     raise
                 continue
             _same(file, target, way)
-            sync(target.parent)
+            sync_folder(target.parent)
             return way
     message = f"{file.path}: this file system cannot {mode} it into the library"
     raise DiskError(message, hint="choose --mode copy, or put the library on the same disk with library.path")
@@ -169,15 +170,6 @@ def proven(file: FoundFile, target: Path, watch: Watch) -> Read:
         message = f"{file.path.name} has sha256 {read.digest[:16]}…, and its store promises {file.promised[:16]}…"
         raise VerifyError(message, hint="the store is damaged: pull the model again")
     return read
-
-
-def sync(folder: Path) -> None:
-    """Make sure that the names in *folder* outlive a power cut. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Paving:

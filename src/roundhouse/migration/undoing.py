@@ -14,9 +14,9 @@ from pathlib import Path
 
 from roundhouse.core.artifacts import Artifact, Older
 from roundhouse.core.errors import NotFoundError
+from roundhouse.disk.durable import sync_folder
 from roundhouse.migration.adopting import Hall, hold
 from roundhouse.migration.journal import Adopting, Event, Journal, Leaving
-from roundhouse.migration.placing import sync
 from roundhouse.transfers import settled
 
 
@@ -67,7 +67,7 @@ def _put_back_blobs(hall: Hall, journal: Journal, held: Sequence[Artifact]) -> l
         blob, kept = hall.library.blobs.path_of(file.digest), journal.kept / str(file.digest)
         if os.path.lexists(kept) and not hall.library.blobs.has(file.digest):
             hold(kept, blob)
-            sync(blob.parent)
+            sync_folder(blob.parent)
         if not hall.library.blobs.has(file.digest):
             missing.append(str(file.name))
     return missing
@@ -106,7 +106,7 @@ def _restore(hall: Hall, journal: Journal, path: Path, event: Leaving) -> bool:
     if event.target is not None:
         path.symlink_to(event.target)
         os.utime(path, ns=(event.accessed_ns, event.modified_ns), follow_symlinks=False)
-        sync(path.parent)
+        sync_folder(path.parent)
         return True
     if event.digest is not None:
         source = hall.library.blobs.path_of(event.digest)
@@ -115,7 +115,7 @@ def _restore(hall: Hall, journal: Journal, path: Path, event: Leaving) -> bool:
     if not source.is_file():
         return False
     _give_back(source, path, event)
-    sync(path.parent)
+    sync_folder(path.parent)
     return True
 
 

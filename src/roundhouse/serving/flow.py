@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator
-from types import TracebackType
 from typing import NoReturn
 
 from roundhouse.core.errors import BackendError, RoundhouseError
@@ -12,6 +10,7 @@ from roundhouse.core.inference import Chunk, ChunkStream, Deployment, InferenceR
 from roundhouse.core.ports import Backend
 from roundhouse.serving.attempts import Attempt, Flight
 from roundhouse.serving.consumption import Tally
+from roundhouse.serving.oneway import OneWay
 
 #: Invisible chunks that are held back at most. A backend that sends more of them is working, and its client
 #: gets to see that.
@@ -43,12 +42,8 @@ async def opening(backend: Backend, request: InferenceRequest, deployment: Deplo
     raise BackendError(message)
 
 
-class Flow(AsyncGenerator[Chunk, None]):
-    """The rest of a committed stream.
-
-    A class, because an async generator that nobody ever iterated does not run its ``finally`` on ``aclose``:
-    a client that left between the commit and the first byte would leave no record, and its upstream running.
-    """
+class Flow(OneWay):
+    """The rest of a committed stream."""
 
     __slots__ = ("_attempt", "_complete", "_flight", "_held", "_over", "_rest", "_tally")
 
@@ -86,20 +81,6 @@ class Flow(AsyncGenerator[Chunk, None]):
         if not self._over:
             self._land(None if self._complete else GeneratorExit())
             await _close(self._rest)
-
-    async def asend(self, _value: None) -> Chunk:
-        """The same as ``anext``: nothing can be sent."""
-        return await self.__anext__()
-
-    async def athrow(
-        self,
-        kind: type[BaseException] | BaseException,
-        value: BaseException | object = None,
-        _trace: TracebackType | None = None,
-    ) -> Chunk:
-        """Close, and raise what was thrown."""
-        await self.aclose()
-        raise value if isinstance(value, BaseException) else kind
 
     async def _end_of_stream(self) -> NoReturn:
         """The backend has no more to say, which is only right after a finish reason."""

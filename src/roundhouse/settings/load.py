@@ -1,4 +1,4 @@
-"""Reading the settings once: defaults < file < environment < flags; every mistake at once, each with its fix.
+"""Reading the settings once: defaults < added backends < file < environment < flags; every mistake at once.
 
 Knows nothing about what the values are for.
 """
@@ -20,6 +20,8 @@ from roundhouse.settings.gather import PREFIX, Given, from_environment, from_fil
 from roundhouse.settings.secret import Secret
 from roundhouse.settings.tree import KEYS, Key, Provenance, Settings
 
+#: The file in the home that holds what `roundhouse backends add` was told.
+ADDED = "backends.toml"
 _BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 #: The kind of the embedded runtime, and its name unless a section of that kind gives it another.
 _EMBEDDED, _TAKEN = "llamacpp", "local"
@@ -53,19 +55,27 @@ def load(
     home = home_of(home, env)
     file = _file(home, config, env)
     given = [
+        *_added(home),
         *(from_file(file) if file is not None else ()),
         *from_environment(env, Path.cwd()),
         *from_flags(flags or {}, Path.cwd()),
     ]
     reading = _read(given)
     _check_names(reading)
-    if reading.problems:
-        raise ConfigError(
-            "\n".join(sentence for sentence, _ in reading.problems),
-            hint=reading.problems[0][1],
-            details={"problems": [sentence for sentence, _ in reading.problems]},
-        )
+    _refuse_problems(reading)
     return _build(home, file, reading, env)
+
+
+def load_backend(
+    name: str, section: Mapping[str, object], home: Path, environment: Mapping[str, str] | None = None
+) -> tree.BackendSettings:
+    """One backend as *section* wants it. Raises ConfigError, which names every problem that was found."""
+    env = os.environ if environment is None else environment  # noqa: TID251 - as above
+    source = Provenance("file", str(home / ADDED))
+    reading = _read([Given(f"backends.{name}.{key}", raw, source, home) for key, raw in section.items()])
+    _check_names(reading)
+    _refuse_problems(reading)
+    return _backend(name, home, reading, env)
 
 
 def home_of(home: Path | None, env: Mapping[str, str]) -> Path:
@@ -88,6 +98,24 @@ def _file(home: Path, config: Path | None, env: Mapping[str, str]) -> Path | Non
         return usual if usual.exists() else None
     except OSError:  # whoever needs the home says that it cannot be entered
         return None
+
+
+def _added(home: Path) -> Iterable[Given]:
+    """What was added while Roundhouse ran."""
+    path = home / ADDED
+    try:
+        return from_file(path) if path.exists() else ()
+    except OSError:  # whoever needs the home says that it cannot be entered
+        return ()
+
+
+def _refuse_problems(reading: _Reading) -> None:
+    if reading.problems:
+        raise ConfigError(
+            "\n".join(sentence for sentence, _ in reading.problems),
+            hint=reading.problems[0][1],
+            details={"problems": [sentence for sentence, _ in reading.problems]},
+        )
 
 
 def row_of(key: str) -> Key | None:

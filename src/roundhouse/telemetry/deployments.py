@@ -102,6 +102,8 @@ class DeploymentMetrics:
         kept = set(ids)
         for gone in self._own.keys() - kept:
             del self._own[gone]
+        for away in self._others.keys() - {each.partition("/")[0] for each in kept}:
+            del self._others[away]
 
     def render(self, readings: Iterable[Reading] = ()) -> bytes:
         """All of it as text."""

@@ -43,6 +43,7 @@ from roundhouse.testing.desks.licenses import InMemoryLicenses
 from roundhouse.testing.desks.migrations import InMemoryMigrations
 from roundhouse.testing.desks.repair import ROT, InMemoryRepairs
 from roundhouse.testing.desks.revisions import InMemoryRevisions
+from roundhouse.testing.desks.roster import InMemoryRoster
 
 __all__ = ["NOON", "InMemoryManagement", "a_backend", "a_model", "a_request", "a_route", "a_transfer", "an_offer"]
 
@@ -53,6 +54,7 @@ _RUNNING = frozenset({"queued", "resolving", "downloading", "registering"})
 class InMemoryManagement(
     InMemoryRepairs,
     InMemoryRevisions,
+    InMemoryRoster,
     ExchangeInMemory,
     InMemoryLicenses,
     InMemoryMigrations,

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,10 +15,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from roundhouse.testing.program import free_port, wait_until
+
 #: Names a running server, as a URL; then none is started.
 URL_VARIABLE = "ROUNDHOUSE_TEST_POSTGRES_URL"
-_START_TRIES = 300
-_TRY_S = 0.1
 #: Tests throw the data away, so nothing waits for the disk.
 _OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=32MB")
 
@@ -95,40 +94,28 @@ def _run(program: Path, *arguments: str) -> None:
 
 @contextmanager
 def _server(program: Path, folder: Path) -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     settings = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *_OPTIONS)
     command = [*_as_postgres(), str(program), "-D", str(folder / "data"), *(f"--{each}" for each in settings)]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd="/") as process:  # noqa: S603 - our own words
         url = f"postgresql://roundhouse@127.0.0.1:{port}/postgres"
         try:
-            _wait_until_ready(process, url, folder / "log")
+            wait_until(lambda: _connects(url), process, lambda: _trouble(folder / "log"))
             yield url
         finally:
             process.send_signal(signal.SIGINT)  # "fast": drops its clients and stops
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    for _ in range(_START_TRIES):
-        try:
-            psycopg.connect(url, connect_timeout=2).close()
-        except psycopg.OperationalError:
-            pass
-        else:
-            return
-        try:
-            process.wait(_TRY_S)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    message = f"PostgreSQL did not start:\n{log.read_text(errors='replace')}"
-    raise RuntimeError(message)
+def _trouble(log: Path) -> str:
+    return f"PostgreSQL did not start:\n{log.read_text(errors='replace')}"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _connects(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _execute(url: str, statement: sql.Composed) -> None:

@@ -9,9 +9,12 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+_TRIES = 200
+_TRY_S = 0.05
 
 
 def free_port() -> int:
@@ -54,6 +57,19 @@ def running(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def wait_until(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], trouble: Callable[[], str]) -> None:
+    """Wait for a program that takes connections when it is ready. Raises RuntimeError in the words of *trouble*."""
+    for _ in range(_TRIES):
+        if is_ready():
+            return
+        try:
+            process.wait(_TRY_S)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    raise RuntimeError(trouble())
 
 
 def _answers(url: str) -> bool:

@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from roundhouse.testing.program import free_port, wait_until
+
 #: Names a running server, as a URL; then none is started.
 URL_VARIABLE = "ROUNDHOUSE_TEST_VALKEY_URL"
 _PROGRAMS = ("valkey-server", "redis-server")
-_START_TRIES = 200
-_TRY_S = 0.05
 
 
 class ValkeyMissingError(RuntimeError):
@@ -31,36 +31,20 @@ def valkey(environ: Mapping[str, str]) -> Iterator[str]:
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
         raise ValkeyMissingError
-    port = _free_port()
+    port = free_port()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=quiet, stderr=quiet, cwd="/") as process:  # noqa: S603 - our own words
         try:
-            _wait_until_ready(process, port)
+            wait_until(lambda: _listens(port), process, lambda: "Valkey did not start")
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             process.terminate()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
-    for _ in range(_START_TRIES):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=2).close()
-        except OSError:
-            pass
-        else:
-            return
-        try:
-            process.wait(_TRY_S)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    message = "Valkey did not start"
-    raise RuntimeError(message)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    except OSError:
+        return False
+    return True

@@ -18,9 +18,10 @@ from weakref import WeakValueDictionary
 from roundhouse.core.artifacts import ArtifactFile, Digest, PlannedFile
 from roundhouse.core.errors import DiskError
 from roundhouse.core.ports import Source
+from roundhouse.disk.durable import hash_file
 from roundhouse.transfers.bandwidth import Throttle, Throttles
 from roundhouse.transfers.options import FetchOptions, Watcher
-from roundhouse.transfers.partial import READ_BYTES, Partial, remove_leftovers
+from roundhouse.transfers.partial import Partial, remove_leftovers
 from roundhouse.transfers.settling import settled
 from roundhouse.transfers.team import ChangedError, Errand, Seats, SurplusError, Team
 
@@ -136,15 +137,6 @@ def key_of(file: PlannedFile, scheme: str) -> str:
     if file.digest is not None:
         return f"sha256-{file.digest}"
     return f"{scheme}-{hashlib.sha256(file.locator.encode()).hexdigest()}"
-
-
-def hash_file(path: Path) -> Digest:
-    """The digest of a whole file. Blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(READ_BYTES):
-            digest.update(block)
-    return Digest(digest.hexdigest())
 
 
 @contextmanager

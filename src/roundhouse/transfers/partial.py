@@ -16,6 +16,7 @@ from pathlib import Path
 
 from roundhouse.core.artifacts import Digest
 from roundhouse.core.errors import VerifyError
+from roundhouse.disk.durable import sync_folder
 from roundhouse.transfers.claims import Claim
 from roundhouse.transfers.journal import Chunk, Journal, read, version
 from roundhouse.transfers.spans import Span, front, merged
@@ -64,7 +65,7 @@ class Partial:
         with ExitStack() as undone:
             undone.callback(self._claim.release)
             self._begin(undone)
-            _sync_folder(folder)
+            sync_folder(folder)
             undone.pop_all()
 
     def _begin(self, undone: ExitStack) -> None:
@@ -221,7 +222,7 @@ class Partial:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._path.replace(target)
             self.placed = True
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
             self._journal_path.unlink(missing_ok=True)
             return digest
 
@@ -268,12 +269,3 @@ def _mismatch(expected: Digest, actual: Digest) -> VerifyError:
     message = f"the bytes that arrived are not the ones that were promised: sha256 {actual}, not {expected}"
     hint = "nothing was kept; try again, and distrust the source if it happens again"
     return VerifyError(message, hint=hint, details={"expected": expected, "actual": actual})
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename or a new entry survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from roundhouse.core.artifacts import Digest, FileName, Plan, PlannedFile
 from roundhouse.core.errors import DiskError, SchemaError
+from roundhouse.disk.durable import sync_folder
 
 
 class Plans:
@@ -40,6 +41,7 @@ class Plans:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
+            sync_folder(self._folder)
         except OSError as error:
             message = f"cannot write to {self._folder}: {error.strerror or error}"
             raise DiskError(message, hint="let this user write there, or set library.path") from error

@@ -19,8 +19,9 @@ from roundhouse.core.events import Events
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.health.standing import Standings
 from roundhouse.library.marking import Marking
+from roundhouse.serving.admission.gates import Gates
 from roundhouse.serving.serve import Serving
-from roundhouse.settings import Settings
+from roundhouse.settings import BackendSettings, Settings
 from roundhouse.storage.database import Database
 from roundhouse.telemetry.metrics import Metrics
 from roundhouse.usage.meter import Meter
@@ -46,6 +47,7 @@ class Service:
     figuring: Figuring
     #: What becomes of the record of a request.
     record: Callable[[UsageRecord], None]
+    gates: Gates
     prober: Prober
 
 
@@ -61,16 +63,16 @@ async def open_service(
     fleet.tell(lambda deployments: metrics.deployments.keep(each.id for each in deployments))
     fleet.tell(figuring.look)
     serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
-    prober = Prober(fleet, standings, gates, pace_of(settings, backends.origins), clock.monotonic, random.random)
+    prober = Prober(fleet, standings, gates, pace_of(backends.wishes, backends.origins), clock.monotonic, random.random)
     fleet.tell(prober.look)
-    return Service(serving, figuring, record, prober)
+    return Service(serving, figuring, record, gates, prober)
 
 
-def pace_of(settings: Settings, origins: Mapping[str, Origin]) -> Callable[[str], float]:
+def pace_of(wishes: Mapping[str, BackendSettings], origins: Mapping[str, Origin]) -> Callable[[str], float]:
     """Seconds between two checks of a backend."""
 
     def every_s(name: str) -> float:
-        wish, origin = settings.backends.get(name), origins.get(name)
+        wish, origin = wishes.get(name), origins.get(name)
         if wish is not None and wish.health_s is not None:
             return wish.health_s
         is_here = origin is None or origin.url is None or stays_here(origin.url)

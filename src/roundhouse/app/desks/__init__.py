@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from roundhouse.app.desks.backends import Backends
 from roundhouse.app.desks.browse import BrowseDesk
 from roundhouse.app.desks.events import EventDesk
 from roundhouse.app.desks.exchange import ExchangeDesk
@@ -13,6 +12,7 @@ from roundhouse.app.desks.migrations import MigrationDesk
 from roundhouse.app.desks.models import Models
 from roundhouse.app.desks.repair import RepairDesk
 from roundhouse.app.desks.revisions import RevisionsDesk
+from roundhouse.app.desks.roster import RosterDesk
 from roundhouse.app.desks.routes import Routes
 from roundhouse.app.desks.status import StatusDesk
 from roundhouse.app.desks.transfers import TransferDesk
@@ -27,7 +27,7 @@ class Desks(
     BrowseDesk,
     ExchangeDesk,
     TransferDesk,
-    Backends,
+    RosterDesk,
     Routes,
     Usage,
     Licenses,

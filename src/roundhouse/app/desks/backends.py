@@ -25,7 +25,7 @@ class Backends:
 
     async def backends(self) -> Sequence[BackendStatus]:
         """List them with their health."""
-        return await asyncio.gather(*(self._status(name) for name in self._rooms.fleet.backends))
+        return await asyncio.gather(*(self.status_of(name) for name in self._rooms.fleet.backends))
 
     async def test_backend(self, name: str, trial: Trial) -> BackendTest:
         """Try one. Raises NotFoundError, also for the model; a backend that fails is an answer."""
@@ -70,7 +70,8 @@ class Backends:
             baseline=keeps,
         )
 
-    async def _status(self, name: str) -> BackendStatus:
+    async def status_of(self, name: str) -> BackendStatus:
+        """Show one with its health."""
         rooms = self._rooms
         health = await asked(rooms.fleet.backends[name]) or _SILENT
         offered = rooms.fleet.offered(name)

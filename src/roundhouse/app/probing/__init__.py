@@ -8,7 +8,7 @@ and that of answers is not, the breaker alone decides.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -65,6 +65,7 @@ class Prober:
         #: Those whose last checks were right: well at first, and not contradicted by an answer since.
         self._believed: set[str] = set()
         self._doubts: dict[str, int] = {}
+        self._watched: set[str] = set()
         self._more = asyncio.Event()
 
     def look(self, _deployments: Sequence[Deployment]) -> None:
@@ -73,12 +74,14 @@ class Prober:
 
     async def run(self) -> None:
         """Watch all of them until cancelled, also those that appear later."""
-        watched: set[str] = set()
         async with asyncio.TaskGroup() as group:
             while True:
                 self._more.clear()
-                for name in self._new(watched):
-                    watched.add(name)
+                for name in self._believed - self._fleet.backends.keys():
+                    self._believed.discard(name)
+                    self._doubts.pop(name, None)
+                for name in [each for each in self._fleet.backends if self._is_new(each)]:
+                    self._watched.add(name)
                     group.create_task(self._watch(name))
                 await self._more.wait()
 
@@ -98,20 +101,29 @@ class Prober:
         if self._now() - breaker.proved < self._every_s(name):
             self._doubts[name] = 0
             return
-        health = await asked(self._fleet.backends[name])
+        backend = self._fleet.backends[name]
+        health = await asked(backend)
+        if self._fleet.backends.get(name) is not backend:
+            return
         if health is not None and health.ok:
             self._believed.add(name)
             self._found_well(name, breaker)
         elif name in self._believed and (health is not None or not self._gates.of(name).in_flight):
             self._found_ill(name, breaker, "no answer" if health is None else health.detail)
 
-    def _new(self, watched: Collection[str]) -> list[str]:
-        return [name for name in self._fleet.backends if name not in watched and self._every_s(name) > 0]
+    def _is_new(self, name: str) -> bool:
+        return name not in self._watched and self._every_s(name) > 0
 
     async def _watch(self, name: str) -> None:
-        while True:
-            await asyncio.sleep(self.pause_s(name))
-            await self.check(name)
+        """Check one for as long as it is there, by whatever settings it has then."""
+        try:
+            while self._every_s(name) > 0:
+                await asyncio.sleep(self.pause_s(name))
+                if name not in self._fleet.backends:
+                    return
+                await self.check(name)
+        finally:
+            self._watched.discard(name)
 
     def _found_well(self, name: str, breaker: Breaker) -> None:
         self._doubts[name] = 0

@@ -26,6 +26,10 @@ class Presence:
         elif was_away and not troubles:
             self.events.publish(BackendRecovered(backend))
 
+    def forget(self, backend: str) -> None:
+        """Let go of one that was taken away: it is neither lost nor back."""
+        self._troubles.pop(backend, None)
+
     def trouble(self, backend: str, by: str | None = None) -> str | None:
         """What *by*, or anybody, found; ``None`` when nothing."""
         troubles = self._troubles.get(backend, {})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from roundhouse.backends.kinds.gemini import calls as gemini
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.runtimes import Wish, Workshop
@@ -36,10 +37,14 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 
+#: Where those are that have an API, and so a kind, of their own.
+_ADDRESSES: Mapping[str, str] = {"gemini": gemini.ADDRESS}
+
+
 def address_of(kind: str) -> str | None:
     """Where the provider of that name is; ``None`` for what is none."""
     preset = PRESETS.get(kind)
-    return preset.url if preset else None
+    return preset.url if preset else _ADDRESSES.get(kind)
 
 
 def made(wish: Wish, workshop: Workshop) -> OpenAICompatible:

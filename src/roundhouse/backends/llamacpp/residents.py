@@ -19,7 +19,7 @@ from roundhouse.backends.llamacpp.pulse import QUESTIONS, feel
 from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms
-from roundhouse.core.errors import BackendError, CapacityError, RoundhouseError
+from roundhouse.core.errors import BackendError, CapacityError, ConflictError, RoundhouseError
 from roundhouse.library.gguf import read_header
 
 _log = structlog.get_logger("roundhouse.llamacpp")
@@ -89,6 +89,16 @@ class Residents:
             resident.is_outdated = True
             resident.stay()
             self._rest(resident)
+
+    async def unload(self, name: str) -> None:
+        """Let go of it, if it is in memory. Raises ConflictError when it is serving or being loaded."""
+        resident = self._by_name.get(name)
+        if resident is None or resident.state is State.STOPPED:
+            return
+        if resident.serving or resident.state is State.STARTING:
+            message = f"{name} is in use"
+            raise ConflictError(message, hint="try again when its requests are answered")
+        await self._stop(resident)
 
     async def close(self) -> None:
         """Stop all of them."""

@@ -14,7 +14,7 @@ from roundhouse.backends.llamacpp.memory import AUTO_SHARE
 from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.llamacpp.residents import Residents
 from roundhouse.backends.openai.posting import UnreachableError
-from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
+from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError, SchemaError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import (
     Answer,
@@ -52,7 +52,7 @@ class _DiedBeforeError(BackendError):
 class LlamaCpp:
     """All models of the library, loaded when they are asked for."""
 
-    features: frozenset[Feature] = frozenset()
+    features = frozenset({Feature.LOAD, Feature.UNLOAD})
 
     def __init__(
         self,
@@ -144,6 +144,22 @@ class LlamaCpp:
     def in_use(self) -> Sequence[str]:
         """Names of the models whose files are read now, or will be in a moment."""
         return self._residents.names_in_use()
+
+    async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:
+        """Bring it into memory; seconds it took. Raises BackendError, CapacityError, DeadlineError, SchemaError."""
+        if context is not None or keep_s is not None:
+            message = "the embedded llama.cpp has one context and one idle time for all models"
+            raise SchemaError(message, hint="set `runtime.context` and `runtime.idle_s`")
+        resident, started = self._residents.enter(upstream, self._find), asyncio.get_running_loop().time()
+        try:
+            await self._loaded(resident, self._limits.load_s)
+        finally:
+            self._residents.leave(resident, served=False)
+        return asyncio.get_running_loop().time() - started
+
+    async def unload(self, upstream: str) -> None:
+        """Let go of it. Raises ConflictError when it is serving."""
+        await self._residents.unload(upstream)
 
     async def close(self) -> None:
         """Stop all children."""

@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from roundhouse.backends.openai.posting import STALE_WITHIN_S, Poster, UnreachableError, reason_of
-from roundhouse.backends.wire.failures import failure
+from roundhouse.backends.wire.failures import Failure, failure
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
 
 _MAX_ANSWER, _MAX_ERROR, _MAX_TIMEOUTS = 512 << 20, 64 << 10, 64
@@ -41,6 +41,8 @@ class Terms:
     key_prefix: str = "Bearer "
     #: Sent with every request.
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: Reads an answer that is no success.
+    read_failure: Failure = failure
 
 
 class Connection:
@@ -79,7 +81,7 @@ class Connection:
         """
         reply = await self._poster.post(path, body, timeout_s)
         if reply.status != HTTPStatus.OK:
-            raise failure(reply.status, reply.headers, reply.body[:_MAX_ERROR])
+            raise self._terms.read_failure(reply.status, reply.headers, reply.body[:_MAX_ERROR])
         return reply.body
 
     async def stream(self, url: URL, body: bytes, timeout_s: float) -> aiohttp.ClientResponse:
@@ -186,7 +188,7 @@ async def read_to_end(response: aiohttp.ClientResponse) -> None:
         return  # the answer is complete; the connection just will not be kept
 
 
-async def read(response: aiohttp.ClientResponse) -> bytes:
+async def read(response: aiohttp.ClientResponse, read_failure: Failure = failure) -> bytes:
     """The whole body of a response that is a success.
 
     Raises:
@@ -194,7 +196,7 @@ async def read(response: aiohttp.ClientResponse) -> bytes:
 
     """
     if response.status != HTTPStatus.OK:
-        raise await _failure(response)
+        raise await _failure(response, read_failure)
     if response.content_length is not None and response.content_length <= _MAX_ANSWER:
         return await response.read()
     body = bytearray()
@@ -206,11 +208,11 @@ async def read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-async def _failure(response: aiohttp.ClientResponse) -> RoundhouseError:
+async def _failure(response: aiohttp.ClientResponse, read_failure: Failure) -> RoundhouseError:
     """The error that a response stands for; of a long body, its beginning is enough."""
     body = bytearray()
     async for piece in response.content.iter_any():
         body += piece
         if len(body) > _MAX_ERROR:
             break
-    return failure(response.status, response.headers, bytes(body))
+    return read_failure(response.status, response.headers, bytes(body))

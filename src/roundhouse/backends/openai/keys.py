@@ -6,7 +6,7 @@ Knows nothing about dialects. Each key has connections of its own, because the k
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -15,9 +15,17 @@ import aiohttp
 from yarl import URL
 
 from roundhouse.backends.openai.connection import read
-from roundhouse.core.errors import BackendError, LimitError, RoundhouseError
+from roundhouse.backends.wire.failures import Failure, KeyRefusedError, failure
+from roundhouse.core.errors import LimitError, RoundhouseError
 
-_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+#: Statuses with which a key may be meant: some say with 400 that they do not know it, some with 402 that it is empty.
+_ABOUT_KEYS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.PAYMENT_REQUIRED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
 #: How long a key rests when the provider does not say.
 _REST_S = 1.0
 
@@ -48,12 +56,16 @@ class _Key:
 class KeyRing:
     """The ways to one backend, one for each key."""
 
-    def __init__(self, ways: Sequence[Way]) -> None:
+    def __init__(self, ways: Sequence[Way], read_failure: Failure = failure) -> None:
         self._keys = [_Key(way) for way in ways]
+        self._read_failure = read_failure
 
     async def get(self, url: URL) -> aiohttp.ClientResponse:
-        """Ask for something small, with the key that is used now. To be released by the caller."""
-        return await self._usable()[0].way.get(url)
+        """Ask for something small, also with keys that rest: what limits answers does not limit that.
+
+        To be released by the caller. Raises RoundhouseError.
+        """
+        return await self._first(lambda way: way.get(url), sorted(self._accepted(), key=lambda key: key.rests_until))
 
     async def whole(self, path: bytes, body: bytes, timeout_s: float) -> bytes:
         """The body of an answer that is a success. Raises RoundhouseError."""
@@ -61,52 +73,55 @@ class KeyRing:
         for key in self._usable():
             try:
                 return await key.way.whole(path, body, timeout_s)
-            except (LimitError, BackendError) as error:
+            except (LimitError, KeyRefusedError) as error:
                 failed = self._noted(key, error)
         raise failed or self._resting()
 
     async def stream(self, url: URL, body: bytes, timeout_s: float) -> aiohttp.ClientResponse:
         """The response to a streamed request. To be released by the caller. Raises RoundhouseError."""
-        failed: RoundhouseError | None = None
-        for key in self._usable():
-            response = await key.way.stream(url, body, timeout_s)
-            if response.status != HTTPStatus.TOO_MANY_REQUESTS and response.status not in _REFUSED:
-                return response
-            try:
-                async with response:
-                    await read(response)
-            except (LimitError, BackendError) as error:
-                failed = self._noted(key, error)
-        raise failed or self._resting()
+        return await self._first(lambda way: way.stream(url, body, timeout_s), self._usable())
 
     async def close(self) -> None:
         """Let go of all sockets."""
         for key in self._keys:
             await key.way.close()
 
-    def _usable(self) -> list[_Key]:
-        """The keys to try, the one in use first; all of them when all were refused: somebody may have paid.
+    async def _first(
+        self, ask: Callable[[Way], Awaitable[aiohttp.ClientResponse]], keys: Sequence[_Key]
+    ) -> aiohttp.ClientResponse:
+        """The first response that none of *keys* is to blame for."""
+        failed: RoundhouseError | None = None
+        for key in keys:
+            response = await ask(key.way)
+            if response.status not in _ABOUT_KEYS:
+                return response
+            try:
+                async with response:
+                    await read(response, self._read_failure)
+            except (LimitError, KeyRefusedError) as error:
+                failed = self._noted(key, error)
+        raise failed or self._resting()
 
-        Raises LimitError when all that are not refused rest.
-        """
-        accepted = [key for key in self._keys if not key.refused] or self._keys
+    def _accepted(self) -> list[_Key]:
+        """The keys that were not refused; all of them when all were: somebody may have paid."""
+        return [key for key in self._keys if not key.refused] or self._keys
+
+    def _usable(self) -> list[_Key]:
+        """The keys to try, the one in use first. Raises LimitError when all that are not refused rest."""
         now = asyncio.get_running_loop().time()
-        usable = [key for key in accepted if key.rests_until <= now]
+        usable = [key for key in self._accepted() if key.rests_until <= now]
         if not usable:
             raise self._resting()
         return usable
 
     def _noted(self, key: _Key, error: RoundhouseError) -> RoundhouseError:
-        """The same error, if another key may do better; else raises it."""
+        """The same error, after which another key may do better."""
         if isinstance(error, LimitError):
             key.rests_until = asyncio.get_running_loop().time() + (error.retry_after_s or _REST_S)
-            return error
-        if error.details.get("status") not in _REFUSED:
-            raise error
-        key.refused = True
+        else:
+            key.refused = True
         return error
 
     def _resting(self) -> LimitError:
-        accepted = [key for key in self._keys if not key.refused] or self._keys
-        soonest = min(key.rests_until for key in accepted) - asyncio.get_running_loop().time()
+        soonest = min(key.rests_until for key in self._accepted()) - asyncio.get_running_loop().time()
         return LimitError("all its keys have reached their limits", retry_after_s=max(0.0, soonest))

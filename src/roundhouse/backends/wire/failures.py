@@ -7,7 +7,7 @@ wrong everywhere; yes when this backend is out of order, out of credit, or does 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
@@ -27,7 +27,7 @@ _EXCERPT = 400
 _FAILURES = range(400, 600)
 _KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REQUEST_REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
-_SECRET = re.compile(r"\b(?:(?:sk|rh|hf|gsk|xai|pk)[-_]|AIza)[A-Za-z0-9_\-*.]{8,}")
+_SECRET = re.compile(r"\b(?:(?:sk|rh|hf|gsk|xai|pk)[-_]|AIza)[A-Za-z0-9_\-*.]{8,}|(?<=[?&]key=)[^&\s\"']+")
 #: How backends say that they do not know a model, when the status alone does not.
 _UNKNOWN_MODEL = re.compile(
     r"model_not_found|invalid model name|model\b.{0,120}\b(not found|does not exist|unknown)", re.IGNORECASE | re.DOTALL
@@ -35,6 +35,16 @@ _UNKNOWN_MODEL = re.compile(
 
 #: How LiteLLM and Google say that they do not know a key: with 400.
 _UNKNOWN_KEY = re.compile(r"no_db_connection|api.key not valid|invalid.api.key", re.IGNORECASE)
+
+
+#: Makes an error of ours of a status that is no success, its headers and its body.
+Failure = Callable[[int, Mapping[str, str], bytes], RoundhouseError]
+
+
+class KeyRefusedError(BackendError):
+    """The backend refuses the key."""
+
+    hint = "check the key of this backend in the configuration"
 
 
 class _Error(msgspec.Struct):
@@ -74,7 +84,7 @@ def failure(status: int, headers: Mapping[str, str], data: bytes) -> RoundhouseE
     about = f"{error.type} {error.code} {message}"
     if status in _KEY_REFUSED or (status == HTTPStatus.BAD_REQUEST and _UNKNOWN_KEY.search(about)):
         message = f"the key is refused: {message}"
-        return BackendError(message, hint="check the key of this backend in the configuration", details=details)
+        return KeyRefusedError(message, details=details)
     if status == HTTPStatus.NOT_FOUND:
         return _not_found(error, message, details)
     if status in _REQUEST_REFUSED and not _UNKNOWN_MODEL.search(about):

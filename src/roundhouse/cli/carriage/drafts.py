@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from roundhouse.cli.carriage.cargo import BLOCK
 from roundhouse.core.errors import DiskError, NetworkError
+from roundhouse.disk.durable import sync_folder
 
 _CUT_HINT = "find out whether its bytes are still right with `roundhouse models verify`"
 
@@ -50,7 +51,7 @@ def _draft(target: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         message = f"cannot write {target}: {error.strerror or error}"
         raise DiskError(message) from error
@@ -63,11 +64,3 @@ def _check_room(target: Path, total: int) -> None:
     if total > free:
         message = f"{total:,} bytes are needed, {free:,} are free where {target.name} is to be"
         raise DiskError(message, hint=f"free {total - free:,} bytes, or write to another disk")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

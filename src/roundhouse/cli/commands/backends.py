@@ -9,6 +9,7 @@ import click
 from roundhouse.cli import wording
 from roundhouse.cli.answers import Backends, Figures
 from roundhouse.cli.client import PATIENT_S, Call, path_of
+from roundhouse.cli.commands.roster import add, rm
 from roundhouse.cli.completion import complete_backend
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
@@ -54,7 +55,11 @@ _FIGURES = (
 
 @click.group(cls=Group)
 def backends() -> None:
-    """List and try what serves the models."""
+    """List, add, remove and try what serves the models."""
+
+
+backends.add_command(add)
+backends.add_command(rm)
 
 
 @backends.command(epilog=examples("roundhouse backends ls", "roundhouse backends ls --json"))
@@ -74,8 +79,8 @@ def ls(invocation: Invocation) -> None:
     if down is not None:
         invocation.out.then("look closer", f"roundhouse backends test {down}")
     if not found:
-        invocation.out.say("no backends: add one to roundhouse.toml")
-        invocation.out.then("see how", "roundhouse config show --example")
+        invocation.out.say("no backends")
+        invocation.out.then("add one", "roundhouse backends add --help")
 
 
 def _by_backend(invocation: Invocation) -> dict[str, list[DeploymentFigures]]:

@@ -17,6 +17,7 @@ from roundhouse.cli.commands.exchange import bundle, export, import_command
 from roundhouse.cli.commands.keeping import gc, pin, tag, unpin, untag
 from roundhouse.cli.commands.migrate import migrate
 from roundhouse.cli.commands.repair import repair
+from roundhouse.cli.commands.roster import load, unload
 from roundhouse.cli.commands.update import rollback, short, update
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
@@ -39,7 +40,7 @@ _SORTS: Mapping[str, Callable[[Model], tuple[object, ...]]] = {
 #: As people meet them: look, get, keep right, keep new, sort, make room, move.
 _ORDER = (
     *("ls", "show", "browse", "ensure", "verify", "repair", "update", "rollback"),
-    *("pin", "unpin", "tag", "untag", "rm", "gc", "migrate", "export", "bundle", "import"),
+    *("load", "unload", "pin", "unpin", "tag", "untag", "rm", "gc", "migrate", "export", "bundle", "import"),
 )
 
 
@@ -54,11 +55,13 @@ class _Models(Group):
 
 @click.group(cls=_Models)
 def models() -> None:
-    """List, show, find, remove, verify, repair, update, tag, move and clean up models."""
+    """List, show, find, load, remove, verify, repair, update, tag, move and clean up models."""
 
 
 for command in (
     browse,
+    load,
+    unload,
     pin,
     unpin,
     tag,

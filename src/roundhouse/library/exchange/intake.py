@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from roundhouse.core.artifacts import Digest
 from roundhouse.core.errors import DiskError, VerifyError
+from roundhouse.disk.durable import sync_folder
 from roundhouse.library.blobs import Blobs
 
 
@@ -43,7 +44,7 @@ class Intake:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 self._path(digest).replace(place)
             if self._kept:
-                _sync_folder(self._blobs.path_of(self._kept[0]).parent)
+                sync_folder(self._blobs.path_of(self._kept[0]).parent)
 
     def clear(self) -> None:
         """Leave nothing behind."""
@@ -92,11 +93,3 @@ def disk_errors() -> Iterator[None]:
         message = f"the disk refused: {error.strerror or error}"
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         raise DiskError(message, hint="free some space and import again" if full else None) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from roundhouse.core.artifacts import Digest, Fingerprint, Stretch
-from roundhouse.library.blobs import sync_folder
-from roundhouse.library.chunks import hash_file
+from roundhouse.disk.durable import hash_file, sync_folder
 
 _COPY_BYTES = 1 << 20
 

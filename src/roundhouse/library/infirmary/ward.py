@@ -17,8 +17,9 @@ from pathlib import Path
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, Fingerprint, Stretch
 from roundhouse.core.errors import ConflictError, NotFoundError
 from roundhouse.core.ports import Artifacts
-from roundhouse.library.blobs import Blobs, Sighting, sync_folder
-from roundhouse.library.chunks import hash_file, read_stretch, wrong_chunks
+from roundhouse.disk.durable import hash_file, sync_folder
+from roundhouse.library.blobs import Blobs, Sighting
+from roundhouse.library.chunks import read_stretch, wrong_chunks
 from roundhouse.library.folders import Folders
 from roundhouse.library.infirmary.draft import Draft
 from roundhouse.library.integrity import Integrity, disk_errors

@@ -88,6 +88,8 @@ class Gate:
         #: Seconds that a call takes, on average.
         self._call_s: float | None = None
         self._again: asyncio.TimerHandle | None = None
+        #: Made for whoever waits for the last one to leave.
+        self._empty: asyncio.Event | None = None
 
     @property
     def limit(self) -> float:
@@ -147,6 +149,18 @@ class Gate:
             self._limit.succeeded(inside, now)
         if self._waiting:
             self._advance()
+        elif self._empty is not None:
+            self._tell_if_empty()
+
+    async def emptied(self) -> None:
+        """Until nobody is inside, and nobody waits."""
+        self._empty = self._empty or asyncio.Event()
+        self._tell_if_empty()
+        await self._empty.wait()
+
+    def _tell_if_empty(self) -> None:
+        if self._empty is not None and not self._waiting and not self.in_flight:
+            self._empty.set()
 
     def _enter(self, model: str, now: float, waited_s: float) -> Slot:
         self.in_flight += 1
@@ -184,6 +198,7 @@ class Gate:
             self._waiting.remove(waiter)
             # It may have been the one for whom the others were kept out.
             self._advance()
+            self._tell_if_empty()
 
     def _advance(self) -> None:
         """Take in as many as may enter."""

@@ -22,15 +22,27 @@ class Gates:
         places: Mapping[str, str] | None = None,
     ) -> None:
         self._now = now
-        self._rules = rules or {}
+        self._rules = dict(rules or {})
         #: Where each backend is, when several may be at the same place; the first name's rules hold for all of them.
-        self._places = places or {}
+        self._places = dict(places or {})
         self._by_name: dict[str, Gate] = {}
 
     def of(self, backend: str) -> Gate:
         """The gate of one backend."""
         gate = self._by_name.get(backend)
         return self._made(backend) if gate is None else gate
+
+    def admit(self, backend: str, rules: GateRules, place: str | None) -> None:
+        """Take in a backend that came later, with its rules."""
+        self._rules[backend] = rules
+        if place is not None:
+            self._places[backend] = place
+
+    def dismiss(self, backend: str) -> Gate | None:
+        """Forget one, and return its gate, which those who are inside still leave."""
+        self._rules.pop(backend, None)
+        self._places.pop(backend, None)
+        return self._by_name.pop(backend, None)
 
     def _made(self, backend: str) -> Gate:
         place = self._places.get(backend)

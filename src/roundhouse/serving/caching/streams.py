@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from types import TracebackType
+from collections.abc import Callable, Sequence
 
 from roundhouse.core.inference import Chunk, InferenceRequest
 from roundhouse.serving.caching.flights import Flight
+from roundhouse.serving.oneway import OneWay
 
 
-class _Stream(AsyncGenerator[Chunk, None]):
-    """What both have. Classes, because a generator that nobody iterated does not run its ``finally``."""
-
-    async def asend(self, _value: None) -> Chunk:
-        """The same as ``anext``: nothing can be sent."""
-        return await self.__anext__()
-
-    async def athrow(
-        self,
-        kind: type[BaseException] | BaseException,
-        value: BaseException | object = None,
-        _trace: TracebackType | None = None,
-    ) -> Chunk:
-        """Close, and raise what was thrown."""
-        await self.aclose()
-        raise value if isinstance(value, BaseException) else kind
-
-
-class Replay(_Stream):
+class Replay(OneWay):
     """A stream that is all there."""
 
     def __init__(self, pieces: Sequence[Chunk], *, wants_usage: bool) -> None:
@@ -44,7 +26,7 @@ class Replay(_Stream):
         self._rest = iter(())
 
 
-class Shared(_Stream):
+class Shared(OneWay):
     """One reader's place in a stream on its way; the reader has joined it, and leaves it at the end."""
 
     def __init__(

@@ -28,4 +28,4 @@ def test_each_backend_is_asked_at_its_own_pace(name: str, seconds: float, tmp_pa
         for name, url in (("here", HERE), ("cloud", AWAY), ("wished", HERE), ("never", AWAY))
     }
     origins |= {"local": Origin("llamacpp", None, configured=False), "found": Origin("ollama", HERE, configured=False)}
-    assert seconds == pace_of(load(home=tmp_path, flags=flags), origins)(name)
+    assert seconds == pace_of(load(home=tmp_path, flags=flags).backends, origins)(name)

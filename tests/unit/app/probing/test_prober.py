@@ -8,7 +8,7 @@ from roundhouse.app.probing import Prober, asked
 from roundhouse.app.probing.presence import Presence
 from roundhouse.core.events import BackendLost, BackendRecovered, Event
 from roundhouse.core.inference import Capability, Deployment, Operation, Profile
-from roundhouse.core.ports import Backend, BackendHealth
+from roundhouse.core.ports import BackendHealth
 from roundhouse.health.standing import Standings
 from roundhouse.routing.choose import choose
 from roundhouse.routing.snapshot import Snapshot
@@ -44,7 +44,7 @@ class House:
     def __init__(self) -> None:
         self.now = 1000.0
         self.a, self.b = Patient("a"), Patient("b")
-        self.backends: Mapping[str, Backend] = {"a": self.a, "b": self.b}
+        self.backends: Mapping[str, Patient] = {"a": self.a, "b": self.b}
         self.presence = Presence()
         self.told: list[Event] = []
         self.presence.events.subscribe(self.told.append)
@@ -176,9 +176,39 @@ async def test_one_that_hangs_delays_nobody(house: House) -> None:
 
 
 async def test_zero_is_never(house: House) -> None:
-    """Nobody is asked."""
+    """Nobody is asked, until somebody wishes otherwise."""
     house.every_s = 0.0
-    assert [] == house.prober._new(())
+    watching = asyncio.create_task(house.prober.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert 0 == house.a.asked + house.b.asked
+    house.every_s = 1e-6
+    house.prober.look(())
+    async with asyncio.timeout(10):
+        await house.a.answered.wait()
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching
+
+
+async def test_one_that_is_taken_away_is_watched_no_longer(house: House) -> None:
+    """Also while it is being asked; and another one by its name begins anew."""
+    house.every_s = 1e-6
+    watching = asyncio.create_task(house.prober.run())
+    async with asyncio.timeout(10):
+        await house.a.answered.wait()
+        house.backends = {"b": house.b}
+        house.prober.look(())
+        house.b.answered.clear()
+        await house.b.answered.wait()  # a turn of `b`, and `a` would have had one
+    asked, house.backends = house.a.asked, {"a": Patient("a"), "b": house.b}
+    house.prober.look(())
+    async with asyncio.timeout(10):
+        await house.backends["a"].answered.wait()
+    assert (asked, []) == (house.a.asked, house.told)
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching
 
 
 async def test_a_kind_that_breaks_its_word_is_ill() -> None:

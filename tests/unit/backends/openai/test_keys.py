@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from roundhouse.backends.openai.compatible import OpenAICompatible
-from roundhouse.core.errors import BackendError, LimitError
+from roundhouse.core.errors import BackendError, LimitError, SchemaError
 from roundhouse.core.inference import Deployment
 from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.upstream import Fault, Planned, Upstream
@@ -15,6 +15,7 @@ from roundhouse.testing.upstream import Fault, Planned, Upstream
 ECHO = Deployment("cloud", "echo", "echo", frozenset())
 LIMITED = Planned(Fault.STATUS, 429, (("Retry-After", "30"),))
 REFUSED = Planned(Fault.STATUS, 401)
+UNKNOWN = Planned(Fault.STATUS, 400, body=b'{"error":{"message":"API key not valid. Please pass a valid API key."}}')
 
 
 @asynccontextmanager
@@ -32,7 +33,7 @@ def used(upstream: Upstream) -> list[str]:
     return [seen.headers["Authorization"].removeprefix("Bearer ") for seen in upstream.seen]
 
 
-@pytest.mark.parametrize("fault", [LIMITED, REFUSED, Planned(Fault.STATUS, 403)])
+@pytest.mark.parametrize("fault", [LIMITED, REFUSED, UNKNOWN, Planned(Fault.STATUS, 403)])
 async def test_the_next_key_answers_when_one_may_not(fault: Planned) -> None:
     """And goes on answering: the first rests, or is not used again."""
     async with cloud(fault) as (upstream, backend):
@@ -42,13 +43,30 @@ async def test_the_next_key_answers_when_one_may_not(fault: Planned) -> None:
     assert Counter({Fault.STATUS: 1}) == upstream.fired
 
 
-@pytest.mark.parametrize("fault", [LIMITED, REFUSED])
+@pytest.mark.parametrize("fault", [LIMITED, REFUSED, UNKNOWN])
 async def test_streams_change_keys_too(fault: Planned) -> None:
     """Before the first byte nothing is lost."""
     async with cloud(fault) as (upstream, backend):
         chunks = [chunk async for chunk in backend.stream(ask_chat(stream=True), ECHO)]
     assert any(chunk.final for chunk in chunks)
     assert ["first", "second"] == used(upstream)
+
+
+async def test_a_wrong_request_is_not_the_keys() -> None:
+    """Most of what is refused with 400 would be with any key."""
+    async with cloud(Planned(Fault.STATUS, 400, body=b'{"error":{"message":"n is too large"}}')) as (upstream, backend):
+        with pytest.raises(SchemaError, match="n is too large"):
+            [chunk async for chunk in backend.stream(ask_chat(stream=True), ECHO)]
+        assert (await backend.answer(ask_chat(), ECHO)).data
+    assert ["first", "first"] == used(upstream)
+
+
+async def test_the_list_is_asked_with_a_key_that_works() -> None:
+    """It comes first, so it finds out which key is refused."""
+    async with Upstream(api_key="second") as upstream:
+        backend = OpenAICompatible("cloud", upstream.url, api_key=("first", "second"))
+        assert ["echo"] == [each.model for each in await backend.deployments()]
+        await backend.close()
 
 
 async def test_when_all_rest_nobody_is_asked() -> None:
@@ -59,6 +77,14 @@ async def test_when_all_rest_nobody_is_asked() -> None:
                 await backend.answer(ask_chat(), ECHO)
     assert 2 == len(upstream.seen)
     assert caught.value.retry_after_s == pytest.approx(30, abs=5)
+
+
+async def test_a_backend_whose_keys_rest_is_well() -> None:
+    """Who has asked too much has not found it ill."""
+    async with cloud(LIMITED, LIMITED) as (_, backend):
+        with pytest.raises(LimitError):
+            await backend.answer(ask_chat(), ECHO)
+        assert (await backend.health()).ok
 
 
 async def test_a_failure_is_not_the_keys() -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from roundhouse.backends.wire.failures import excerpt, failure, retry_after
+from roundhouse.backends.wire.failures import KeyRefusedError, excerpt, failure, retry_after
 from roundhouse.core.errors import (
     BackendError,
     LimitError,
@@ -23,11 +23,11 @@ def body(message: str, **fields: object) -> bytes:
     [
         (400, body("bad"), SchemaError, False),
         (400, body("Invalid model name passed in model=x"), BackendError, True),
-        (400, body("No connected db.", type="no_db_connection"), BackendError, True),
-        (400, body("API key not valid. Please pass a valid API key."), BackendError, True),
-        (401, body("bad key"), BackendError, True),
+        (400, body("No connected db.", type="no_db_connection"), KeyRefusedError, True),
+        (400, body("API key not valid. Please pass a valid API key."), KeyRefusedError, True),
+        (401, body("bad key"), KeyRefusedError, True),
         (402, body("no credit"), BackendError, True),
-        (403, body("not yours"), BackendError, True),
+        (403, body("not yours"), KeyRefusedError, True),
         (404, body("The model `x` does not exist", code="model_not_found"), BackendError, True),
         (404, body("File abc was not there"), NotFoundError, False),
         (404, b"Not Found", BackendError, True),
@@ -98,6 +98,12 @@ def test_the_wait_is_read_in_every_form(headers: dict[str, str], expected: float
 def test_a_message_carries_no_key() -> None:
     """Servers like to repeat the key that they refuse."""
     assert "sk-abcdef123456" not in failure(401, {}, body("Incorrect key: sk-abcdef123456789")).message
+
+
+def test_a_key_in_an_address_is_hidden() -> None:
+    """Google's programs put theirs there."""
+    told = failure(500, {}, body("GET https://h/v1beta/models?alt=sse&key=AQ.abc-1 failed")).message
+    assert "GET https://h/v1beta/models?alt=sse&key=… failed" == told
 
 
 def test_an_excerpt_is_short_and_of_one_line() -> None:

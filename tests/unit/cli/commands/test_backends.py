@@ -18,9 +18,9 @@ def test_ls_says_who_is_down_and_what_to_do(run: Run, server: FakeServer) -> Non
 
 
 def test_an_empty_ls_shows_how_to_add_one(run: Run, server: FakeServer) -> None:
-    """No backends: where an example is."""
+    """No backends: the command that adds one."""
     server.management.runtimes = []
-    assert "roundhouse config show --example" in run("backends", "ls").err
+    assert "roundhouse backends add --help" in run("backends", "ls").err
 
 
 def test_test_lists_what_it_serves(run: Run, server: FakeServer) -> None:

@@ -1,0 +1,107 @@
+"""Backends that come and go while a whole house runs."""
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from roundhouse.app import open_roundhouse
+from roundhouse.core.errors import ConflictError, RoundhouseError, SchemaError
+from roundhouse.core.inference import Operation
+from roundhouse.settings import load
+from roundhouse.testing.asking import ask, ask_chat
+from roundhouse.testing.upstream import Upstream
+
+FLAGS = {"discovery.enabled": False, "downloads.offline": True, "runtime.memory": "64MiB"}
+
+
+@pytest.fixture
+def settled(home: Path) -> Path:
+    """A home that a house can be opened in."""
+    (home / "run").mkdir()
+    (home / "roundhouse.toml").write_text('[backends.local]\nkind = "llamacpp"\nenabled = false\n')
+    return home
+
+
+async def test_one_that_was_added_serves_at_once_and_after_a_restart(settled: Path) -> None:
+    """Both without a word in roundhouse.toml."""
+    async with Upstream() as upstream:
+        for is_new in (True, False):
+            async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house:
+                if is_new:
+                    added = await house.management.add_backend("box", {"url": upstream.url})
+                    assert (True, 1) == (added.ok, min(1, added.deployments))
+                taken, answer = await house.rooms.serving.answer(ask_chat())
+                assert (b"engine" in answer.data, "box") == (True, taken.deployment.backend)
+
+
+async def test_what_it_is_answering_when_it_is_removed_is_answered(settled: Path) -> None:
+    """To the end; the next request finds nobody."""
+    async with (
+        Upstream() as upstream,
+        open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house,
+    ):
+        await house.management.add_backend("box", {"url": upstream.url})
+        _, stream = await house.rooms.serving.stream(ask_chat(stream=True))
+        async with aclosing(stream):
+            first = await anext(stream)
+            await house.management.remove_backend("box")
+            rest = [chunk async for chunk in stream]
+        assert (True, True) == (bool(first.data), rest[-1].final or rest[-1].usage_only)
+        with pytest.raises(RoundhouseError):
+            await house.rooms.serving.answer(ask(Operation.CHAT, {"messages": []}))
+
+
+async def test_its_connections_are_closed_when_the_last_answer_is_there(settled: Path) -> None:
+    """Not before."""
+    async with (
+        Upstream() as upstream,
+        open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house,
+    ):
+        await house.management.add_backend("box", {"url": upstream.url})
+        backend = house.rooms.fleet.backends["box"]
+        closed = asyncio.Event()
+        close = backend.close
+
+        async def told() -> None:
+            await close()
+            closed.set()
+
+        backend.close = told  # type: ignore[method-assign] # to hear of it
+        _, stream = await house.rooms.serving.stream(ask_chat(stream=True))
+        await house.management.remove_backend("box")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not closed.is_set()
+        await stream.aclose()
+        async with asyncio.timeout(5):
+            await closed.wait()
+
+
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [
+        ("mlx", {}),
+        ("box", {}),
+        ("box", {"kind": "nothing", "url": "http://127.0.0.1:9"}),
+        ("local", {"url": "http://127.0.0.1:9"}),
+        ("box", {"kind": "llamacpp"}),
+    ],
+)
+async def test_a_wrong_one_is_refused_and_leaves_nothing(settled: Path, name: str, section: dict[str, object]) -> None:
+    """No file, no backend: a program is started by nobody from outside."""
+    async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house:
+        with pytest.raises((SchemaError, ConflictError)):
+            await house.management.add_backend(name, section)
+        assert (False, {}) == ((settled / "backends.toml").exists(), dict(house.rooms.fleet.backends))
+
+
+async def test_what_roundhouse_toml_also_wants_is_not_removed(settled: Path) -> None:
+    """It would be back at the next start."""
+    (settled / "backends.toml").write_text('[backends.box]\nurl = "http://127.0.0.1:9"\n')
+    with (settled / "roundhouse.toml").open("a") as file:
+        file.write("[backends.box]\nmax_concurrent = 3\n")
+    async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house:
+        with pytest.raises(ConflictError, match=r"roundhouse\.toml"):
+            await house.management.remove_backend("box")
