@@ -21,69 +21,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import uvloop
 from aiohttp import web
-from benchmarks.canned import Tape, played, recorded
+from benchmarks.adapters import KINDS, Added, adapter, deployment_of, made, report
 from benchmarks.contestants import ANSWER, BODY, MODELS, Contestant, free_port, running
 from benchmarks.gateway import LUA, RESULTS, machine, table
-from yarl import URL
 
 from roundhouse.app import open_roundhouse
-from roundhouse.backends.openai.posting import Poster
-from roundhouse.core.clock import SystemClock
-from roundhouse.core.events import Events
-from roundhouse.core.inference import Deployment, InferenceRequest
-from roundhouse.core.ports import Backend
-from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.settings import load
 from roundhouse.sources.bundled import NOISE_MODEL
 from roundhouse.testing.asking import ask_chat, ask_embedding
-from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.ollama import FakeOllama
-from roundhouse.testing.upstream import Upstream
-
-#: Each kind: its fake, and the model to ask for.
-KINDS: dict[str, tuple[Callable[[], AbstractAsyncContextManager[Any]], str]] = {
-    "openai-compatible": (Upstream, "echo"),
-    "lmstudio": (FakeLMStudio, "echo"),
-    "ollama": (FakeOllama, "echo:latest"),
-}
-_BLOCK, _BLOCKS, _WARM, _WORDS = 50, 20, 50, 100
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Medians in milliseconds, taken in turn."""
-
-    through: float
-    by_hand: float
-
-    @property
-    def adds(self) -> float:
-        """What the adapter adds."""
-        return self.through - self.by_hand
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """One adapter beside the same bytes by hand."""
-
-    kind: str
-    #: Until the whole answer is there.
-    whole: Pair
-    #: Until a stream of one word is.
-    stream: Pair
-    #: What each further piece adds, in microseconds.
-    piece_us: float
 
 
 def main() -> int:
@@ -97,7 +53,7 @@ def main() -> int:
         folder.chmod(0o755)
         good, bad, failed = _failures(folder, options.rounds, options.seconds)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            adapters = [runner.run(_adapter(kind, folder / kind)) for kind in KINDS]
+            adapters = [runner.run(adapter(kind, folder / kind)) for kind in KINDS]
             single, batched = runner.run(_batching())
             rate = runner.run(_queue())
     report = _report(options, (good, bad, failed), adapters, (single, batched), rate)
@@ -177,104 +133,6 @@ def _wrk(url: str, folder: Path, seconds: int) -> tuple[int, float, int]:
     return said["requests"], said["us"] / 1e6, said["errors"]
 
 
-async def _adapter(kind: str, folder: Path) -> Added:
-    """One kind, whole and streamed."""
-    whole = await _beside(kind, folder / "whole", ask_chat("word " * _WORDS, max_tokens=_WORDS))
-    short = await _beside(kind, folder / "short", ask_chat("word", stream=True))
-    long = await _beside(kind, folder / "long", ask_chat("word " * _WORDS, stream=True, max_tokens=_WORDS))
-    return Added(kind, whole, short, (long.adds - short.adds) / _WORDS * 1e3)
-
-
-async def _beside(kind: str, folder: Path, request: InferenceRequest) -> Pair:
-    """An answer through the adapter and by hand."""
-    fake, model = KINDS[kind]
-    async with fake() as upstream, recorded(_root(upstream.url)) as (url, tape), _made(kind, url) as backend:
-        await _ask(backend, await _deployment(backend, model), request)
-    with played(tape, folder) as url:
-        await _answers(url, tape)
-        async with _made(kind, url) as backend:
-            deployment = await _deployment(backend, model)
-
-            async def through() -> None:
-                await _ask(backend, deployment, request)
-
-            async with _by_hand(url, tape, stream=request.stream) as by_hand:
-                return await _in_turn(through, by_hand)
-
-
-def _root(url: str) -> str:
-    return url.removesuffix("/v1")
-
-
-@asynccontextmanager
-async def _made(kind: str, url: str) -> AsyncIterator[Backend]:
-    (door,) = entry_points(group="roundhouse.backends", name=kind)
-    workshop = Workshop(Events(), SystemClock(), {}, Path(tempfile.gettempdir()))
-    backend: Backend = door.load()(Wish(kind, kind, url, ("sk-none",)), workshop)
-    try:
-        yield backend
-    finally:
-        await backend.close()
-
-
-async def _deployment(backend: Backend, model: str) -> Deployment:
-    return next(each for each in await backend.deployments() if each.model == model)
-
-
-async def _ask(backend: Backend, deployment: Deployment, request: InferenceRequest) -> None:
-    if not request.stream:
-        await backend.answer(request, deployment)
-        return
-    async with aclosing(backend.stream(request, deployment)) as chunks:  # type: ignore[type-var] # a generator
-        async for _ in chunks:
-            pass
-
-
-async def _answers(url: str, tape: Tape) -> None:
-    """Wait until nginx does."""
-    async with aiohttp.ClientSession() as session:
-        for _ in range(200):
-            try:
-                async with session.get(url + tape.last):
-                    return
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def _by_hand(url: str, tape: Tape, *, stream: bool) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """The recorded body, posted with the same clients that the adapters use, and the answer read."""
-    said, headers = tape.by_path[tape.last], {"Content-Type": "application/json"}
-    poster = Poster(URL(url), headers, keep_alive=True, connect_s=5)
-    async with aiohttp.ClientSession(headers=headers) as session:
-
-        async def whole() -> None:
-            await poster.post(tape.last.encode(), said.asked, 60)
-
-        async def streamed() -> None:
-            async with session.post(url + tape.last, data=said.asked) as response:
-                async for _ in response.content.iter_any():
-                    pass
-
-        yield streamed if stream else whole
-    poster.close()
-
-
-async def _in_turn(one: Callable[[], Awaitable[None]], other: Callable[[], Awaitable[None]]) -> Pair:
-    """Medians of both, taken in turn so that a slow moment of the machine hits both."""
-    took: tuple[list[float], list[float]] = ([], [])
-    for _ in range(_WARM):
-        await one()
-        await other()
-    for _ in range(_BLOCKS):
-        for act, times in zip((one, other), took, strict=True):
-            for _ in range(_BLOCK):
-                begun = time.perf_counter()
-                await act()
-                times.append((time.perf_counter() - begun) * 1e3)
-    return Pair(statistics.median(took[0]), statistics.median(took[1]))
-
-
 class _Slow(FakeOllama):
     """One that takes its time for each call, and serves one after the other."""
 
@@ -300,8 +158,8 @@ async def _batching(count: int = 512, at_once: int = 64) -> tuple[float, float]:
                     await response.read()
 
             single = await _rate(by_hand, count, at_once)
-        async with _made("ollama", fake.url) as backend:
-            deployment = await _deployment(backend, "embed:latest")
+        async with made("ollama", fake.url) as backend:
+            deployment = await deployment_of(backend, "embed:latest")
 
             async def through(number: int) -> None:
                 await backend.answer(ask_embedding(f"other text {number}"), deployment)
@@ -335,10 +193,6 @@ async def _rate(act: Callable[[int], Awaitable[None]], count: int, at_once: int)
     begun = time.perf_counter()
     await asyncio.gather(*[one(number) for number in range(count)])
     return count / (time.perf_counter() - begun)
-
-
-def _cells(pair: Pair) -> list[str]:
-    return [f"{value:.3f}" for value in (pair.through, pair.by_hand, pair.adds)]
 
 
 def _report(
@@ -378,20 +232,7 @@ def _report(
                 [["nothing fails", f"{good:,.0f}", "0 %"], ["one call in ten fails", f"{bad:,.0f}", f"{wrong:.2%}"]],
             ),
             "",
-            "## Adapters",
-            "",
-            f"A chat of {_WORDS} words and its answer, one at a time, against the fake's own bytes given by nginx;",
-            "beside the same bytes posted and read by the same client. Medians of 1,000, milliseconds. The stream is",
-            f"of one word; what each further piece takes is told from one of {_WORDS}.",
-            "",
-            *table(
-                ["kind", "whole", "by hand", "adds", "stream", "by hand", "adds", "each piece"],
-                [
-                    [each.kind, *_cells(each.whole), *_cells(each.stream), f"{each.piece_us:.0f} µs"]
-                    for each in adapters
-                ],
-            ),
-            "",
+            *report(adapters),
             "## Batches and queues",
             "",
             "512 single embeddings, 64 at a time, against a fake Ollama that takes 4 ms for each call and 0.1 ms for",
