@@ -97,8 +97,10 @@ class Breaker:
 
     def open_s(self, now: float) -> float:
         """Seconds until a call may pass: 0 if it may now, infinity while a probe is on its way, or it is held."""
-        if self.held:
-            return math.inf
+        return math.inf if self.held else self.shut_s(now)
+
+    def shut_s(self, now: float) -> float:
+        """Do the same by its own calls alone, whoever holds it."""
         if not self._openings:
             return 0.0
         if now < self._open_until:

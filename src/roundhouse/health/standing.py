@@ -57,8 +57,14 @@ class Permit:
         self._standing.cool(now, retry_after_s)
 
     def is_void(self, now: float) -> bool:
-        """Whether a breaker has opened since it was given: for those that waited with it."""
-        return self._ticket == self._backend_ticket == FREE and self._standing.open_s(now) > 0.0
+        """Whether a breaker has opened since it was given: for those that waited with it.
+
+        One that is held does not turn them away: a check may be wrong, and whoever waits for a child that is being
+        started again has nowhere else to go.
+        """
+        standing = self._standing
+        shut_s = max(standing.breaker.shut_s(now), standing.backend_breaker.shut_s(now))
+        return self._ticket == self._backend_ticket == FREE and shut_s > 0.0
 
     def released(self) -> None:
         """It ended and proved nothing about the deployment."""
