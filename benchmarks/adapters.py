@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from roundhouse.core.events import Events
 from roundhouse.core.inference import Deployment, InferenceRequest
 from roundhouse.core.ports import Backend
 from roundhouse.core.runtimes import Wish, Workshop
+from roundhouse.testing.anthropic import FakeAnthropic
+from roundhouse.testing.anthropic_shapes import NEWER
 from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.lmstudio import FakeLMStudio
@@ -38,6 +41,7 @@ KINDS: dict[str, tuple[Callable[[], AbstractAsyncContextManager[Any]], str]] = {
     "openai-compatible": (Upstream, "echo"),
     "lmstudio": (FakeLMStudio, "echo"),
     "ollama": (FakeOllama, "echo:latest"),
+    "anthropic": (partial(FakeAnthropic, NEWER, key="sk-none"), NEWER.name),
     "gemini": (FakeGemini, "gemini-2.0-flash"),
 }
 _BLOCK, _BLOCKS, _WARM, _WORDS = 50, 20, 50, 100

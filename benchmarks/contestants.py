@@ -190,15 +190,15 @@ def _npm_install() -> bool:
 
 
 @contextmanager
-def running(contestant: Contestant, folder: Path) -> Iterator[Running]:
-    """Start a contestant and wait until it answers a chat; stop it and its children afterwards."""
+def running(contestant: Contestant, folder: Path, reply: bytes = b"this is a mock answer") -> Iterator[Running]:
+    """Start a contestant and wait until it answers a chat with *reply* in it; stop it and its children afterwards."""
     environment = {**os.environ, **contestant.environment}  # noqa: TID251 - children get ours
     log = folder / f"{contestant.name.split()[0]}.log"
     with log.open("wb") as sink:
         started = time.perf_counter()
         process = psutil.Popen(contestant.command, env=environment, stdout=sink, stderr=sink, cwd=folder)
         try:
-            while not answers(contestant):
+            while not answers(contestant, reply):
                 if process.poll() is not None or time.perf_counter() - started > 180:
                     sys.exit(f"{contestant.name} did not start:\n{log.read_text(errors='replace')[-4000:]}")
                 time.sleep(0.01)
@@ -207,13 +207,13 @@ def running(contestant: Contestant, folder: Path) -> Iterator[Running]:
             _stop(process)
 
 
-def answers(contestant: Contestant) -> bool:
+def answers(contestant: Contestant, reply: bytes = b"this is a mock answer") -> bool:
     """Whether a chat through it gives the upstream's answer."""
     headers = {"content-type": "application/json", **contestant.headers}
     request = urllib.request.Request(f"{contestant.url}/v1/chat/completions", BODY.encode(), headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
-            return b"this is a mock answer" in response.read()
+            return reply in response.read()
     except (urllib.error.URLError, OSError):
         return False
 

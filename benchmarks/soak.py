@@ -41,7 +41,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="roundhouse-soak-") as name, ExitStack() as stack:
         upstream = stack.enter_context(_upstream())
-        house = stack.enter_context(running(_house(Path(name), upstream), Path(name)))
+        house = stack.enter_context(running(_house(Path(name), upstream), Path(name), b"xxx"))
         sizes, outcomes, left = asyncio.run(_soak(house, options.seconds, options.rate))
     report, growth = _report(options, sizes, outcomes, left)
     print(report)
@@ -53,7 +53,7 @@ def main() -> int:
 @contextmanager
 def _upstream() -> Iterator[str]:
     command = [sys.executable, "-m", "roundhouse.testing.upstream", "--model", "mock"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             yield json.loads(next(iter(process.stdout or ())))["address"]
         finally:
@@ -64,7 +64,8 @@ def _house(folder: Path, upstream: str) -> Contestant:
     home, port = folder / "home", free_port()
     home.mkdir()
     # A cache that is full before we begin to measure: one that fills is no leak, and would hide one.
-    text = f'[discovery]\nenabled = false\n[cache]\nmax_bytes = "2MiB"\n[runtime]\nthreads = 1\n[backends.mock]\nurl = "{upstream}"\n'
+    calm = '[discovery]\nenabled = false\n[cache]\nmax_bytes = "2MiB"\n[runtime]\nthreads = 1\n'
+    text = f'{calm}[backends.mock]\nurl = "{upstream}"\n'
     (home / "roundhouse.toml").write_text(text, encoding="utf-8")
     command = (str(Path(sys.executable).parent / "roundhouse"), "up", "--home", str(home), "--port", str(port))
     return Contestant("roundhouse", command, f"http://127.0.0.1:{port}", "", "")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import struct
+import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.backends.kinds.anthropic.backend import Anthropic
 from roundhouse.backends.kinds.gemini.backend import Gemini
 from roundhouse.backends.kinds.gemini.calls import Calls
 from roundhouse.backends.kinds.litellm import LiteLLM
@@ -29,11 +31,13 @@ from roundhouse.core.errors import BackendError, SchemaError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Chunk, Deployment, Operation
 from roundhouse.core.ports import Backend
-from roundhouse.testing import litellm, mlx
+from roundhouse.core.runtimes import Wish, Workshop
+from roundhouse.testing import anthropic, litellm, mlx
 from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
 from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.ollama import FakeOllama
+from roundhouse.testing.program import free_port, running
 from roundhouse.testing.upstream import Upstream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +54,8 @@ class Subject:
     embedder: str | None
     #: False for a server that answers for its one model whatever is asked for.
     knows_names: bool = True
+    #: False for what only chats.
+    completes: bool = True
 
     async def deployment(self, model: str | None = None) -> Deployment:
         """The deployment of that model."""
@@ -72,7 +78,13 @@ def peer_python(variable: str, folder: str) -> Path:
 def litellm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real LiteLLM proxy."""
     python = peer_python("ROUNDHOUSE_LITELLM_PYTHON", ".venv-litellm")
-    with litellm.litellm_proxy(python, tmp_path_factory.mktemp("litellm"), ENVIRON) as url:
+    folder, port = tmp_path_factory.mktemp("litellm"), free_port()
+    echo = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "roundhouse.testing.upstream", "--port", str(port)]
+    with (
+        running(command, f"{echo}/v1/models", log=folder / "echo.log", environ=ENVIRON),
+        litellm.litellm_proxy(python, folder, ENVIRON, relaying=echo) as url,
+    ):
         yield url
 
 
@@ -151,6 +163,29 @@ async def ollama() -> AsyncIterator[Subject]:
 
 
 @pytest.fixture
+async def anthropic_cloud() -> AsyncIterator[Subject]:
+    """Anthropic, as the fake has it."""
+    async with anthropic.FakeAnthropic() as fake:
+        backend = claude("anthropic", fake.url, anthropic.KEY)
+        yield Subject(backend, "claude-opus-5", None, completes=False)
+        await backend.close()
+
+
+@pytest.fixture
+async def proxied_anthropic(litellm_url: str) -> AsyncIterator[Subject]:
+    """LiteLLM's proxy, which speaks Anthropic's API as well and lists its models like OpenAI."""
+    backend = claude("anthropic", litellm_url, litellm.KEY, litellm.RELAYED_MODEL)
+    yield Subject(backend, litellm.RELAYED_MODEL, None, completes=False)
+    await backend.close()
+
+
+def claude(name: str, url: str, key: str, *models: str) -> Anthropic:
+    """An Anthropic at an address."""
+    workshop = Workshop(Events(), SystemClock(), {}, Path())
+    return Anthropic.made(Wish(name, "anthropic", url, (key,), models=models), workshop)
+
+
+@pytest.fixture
 async def gemini() -> AsyncIterator[Subject]:
     """Google's own API, as the fake has it."""
     async with FakeGemini(keys=["secret"]) as fake:
@@ -162,12 +197,16 @@ async def gemini() -> AsyncIterator[Subject]:
 @pytest.fixture(
     params=[
         "echo",
+        "anthropic_cloud",
         "lmstudio",
         "ollama",
         "gemini",
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),
+        pytest.param(
+            "proxied_anthropic", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]
+        ),
         pytest.param("mlx_lm", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")]),
     ]
 )
@@ -240,12 +279,16 @@ async def test_a_lone_usage_chunk_is_marked(subject: Subject) -> None:
 
 async def test_it_completes(subject: Subject) -> None:
     """The old completion endpoint works too, whole."""
+    if not subject.completes:
+        pytest.skip("it only chats")
     answer = await subject.backend.answer(ask_completion(), await subject.deployment())
     assert json.loads(answer.data)["choices"][0]["text"]
 
 
 async def test_it_streams_a_completion(subject: Subject) -> None:
     """The old completion endpoint works too, streamed."""
+    if not subject.completes:
+        pytest.skip("it only chats")
     request = ask_completion(stream=True)
     chunks = [chunk async for chunk in subject.backend.stream(request, await subject.deployment())]
     assert text_of(chunks)

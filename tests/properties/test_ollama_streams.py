@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roundhouse.backends.kinds.ollama.saying import Frame, Telling
+from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.inference import Chunk
 
 FRAME = Frame("r", "m", 0)
@@ -36,6 +37,21 @@ def test_the_cuts_of_the_network_change_nothing(texts: list[str], data: st.DataO
     assert told(stream, []) == chunks
     said = [choice["delta"].get("content", "") for chunk in chunks for choice in json.loads(chunk.data)["choices"]]
     assert "".join(texts) == "".join(said)
+
+
+@given(st.binary(min_size=1, max_size=6), st.sampled_from(["arguments", "logprobs", "content", "error"]))
+def test_bytes_that_are_no_text_are_an_error_of_ours(noise: bytes, place: str) -> None:
+    """Wherever they stand, also where nobody reads them."""
+    call = b'{"function":{"name":"f","arguments":{"a":"%b"}}}' % (noise if place == "arguments" else b"x")
+    told_of = {key: noise if place == key else b"x" for key in ("content", "logprobs", "error")}
+    line = b'{"message":{"content":"%(content)b","tool_calls":[%(call)b]},"logprobs":"%(logprobs)b","done":false}\n'
+    if place == "error":
+        line = b'{"error":"%(error)b"}\n'
+    try:
+        chunks = Telling(FRAME).feed(line % {key.encode(): value for key, value in (told_of | {"call": call}).items()})
+    except RoundhouseError:
+        return
+    assert all(json.loads(chunk.data) for chunk in chunks)
 
 
 @given(TEXTS)

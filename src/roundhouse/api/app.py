@@ -30,6 +30,7 @@ from roundhouse.api.nouns.revisions import add_revisions
 from roundhouse.api.nouns.roster import add_roster
 from roundhouse.api.nouns.route import add_route
 from roundhouse.api.nouns.status import add_status
+from roundhouse.api.nouns.stores import add_stores
 from roundhouse.api.nouns.transfers import add_bandwidth, add_steering, add_transfers
 from roundhouse.api.nouns.usage import add_usage
 from roundhouse.core.errors import RoundhouseError
@@ -90,6 +91,7 @@ def _add_routes(api: FastAPI, management: Management) -> None:
     add_repair(api.router, management)
     add_keeping(api.router, management)
     add_roster(api.router, management)
+    add_stores(api.router, management)
     add_browse(api.router, management)
     add_registry(api.router, management)
     add_bundles(api.router, management)

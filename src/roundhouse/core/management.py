@@ -19,6 +19,7 @@ from roundhouse.core.desks.repair import RepairDesk
 from roundhouse.core.desks.revisions import RevisionsDesk
 from roundhouse.core.desks.roster import RosterDesk
 from roundhouse.core.desks.routes import Explanation, RouteQuestion
+from roundhouse.core.desks.stores import StoresDesk
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
@@ -154,6 +155,7 @@ class Management(
     TransfersDesk,
     BackendsDesk,
     RosterDesk,
+    StoresDesk,
     RoutesDesk,
     UsageDesk,
     LicensesDesk,

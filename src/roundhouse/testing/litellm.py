@@ -1,4 +1,4 @@
-"""A real LiteLLM proxy whose models are its own mocks. Knows nothing about Roundhouse."""
+"""A real LiteLLM proxy whose models are its own mocks, or another server's. Knows nothing about Roundhouse."""
 
 from __future__ import annotations
 
@@ -10,18 +10,27 @@ from pathlib import Path
 from roundhouse.testing.program import free_port, running
 
 CHAT_MODEL, EMBEDDING_MODEL = "mock/chat", "mock/embedding"
+#: Its mocks answer Anthropic's API in one piece whatever is asked for; this one it translates, streams and all.
+RELAYED_MODEL = "relayed/echo"
 SAYING = "the engine turns slowly"
 VECTOR = (0.5, 0.25, -1.0)
 KEY = "sk-mock"
 
 
 @contextmanager
-def litellm_proxy(python: Path, folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
-    """Run the proxy with the interpreter *python* that has it installed; gives its address."""
+def litellm_proxy(
+    python: Path, folder: Path, environ: Mapping[str, str], *, relaying: str | None = None
+) -> Iterator[str]:
+    """Run the proxy with the interpreter *python* that has it installed; gives its address.
+
+    *relaying* is where a server speaks OpenAI's dialect whose model ``echo`` it is to offer as well.
+    """
     models: dict[str, dict[str, object]] = {
         CHAT_MODEL: {"model": "openai/mock", "api_key": "none", "mock_response": SAYING},
         EMBEDDING_MODEL: {"model": "openai/mock-embedding", "api_key": "none", "mock_response": VECTOR},
     }
+    if relaying is not None:
+        models[RELAYED_MODEL] = {"model": "hosted_vllm/echo", "api_key": "none", "api_base": f"{relaying}/v1"}
     config = folder / "litellm.yaml"
     listed = [{"model_name": name, "litellm_params": parameters} for name, parameters in models.items()]
     # JSON is YAML.

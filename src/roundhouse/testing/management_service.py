@@ -44,6 +44,7 @@ from roundhouse.testing.desks.migrations import InMemoryMigrations
 from roundhouse.testing.desks.repair import ROT, InMemoryRepairs
 from roundhouse.testing.desks.revisions import InMemoryRevisions
 from roundhouse.testing.desks.roster import InMemoryRoster
+from roundhouse.testing.desks.stores import InMemoryStores
 
 __all__ = ["NOON", "InMemoryManagement", "a_backend", "a_model", "a_request", "a_route", "a_transfer", "an_offer"]
 
@@ -55,6 +56,7 @@ class InMemoryManagement(
     InMemoryRepairs,
     InMemoryRevisions,
     InMemoryRoster,
+    InMemoryStores,
     ExchangeInMemory,
     InMemoryLicenses,
     InMemoryMigrations,

@@ -15,6 +15,7 @@ from roundhouse.app.desks.revisions import RevisionsDesk
 from roundhouse.app.desks.roster import RosterDesk
 from roundhouse.app.desks.routes import Routes
 from roundhouse.app.desks.status import StatusDesk
+from roundhouse.app.desks.stores import StoresDesk
 from roundhouse.app.desks.transfers import TransferDesk
 from roundhouse.app.desks.usage import Usage
 from roundhouse.app.rooms import Rooms
@@ -22,6 +23,7 @@ from roundhouse.app.rooms import Rooms
 
 class Desks(
     StatusDesk,
+    StoresDesk,
     RepairDesk,
     RevisionsDesk,
     BrowseDesk,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from roundhouse.backends.kinds.anthropic import backend as anthropic
 from roundhouse.backends.kinds.gemini import calls as gemini
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import ConfigError
@@ -38,7 +39,7 @@ PRESETS: Mapping[str, Preset] = {
 
 
 #: Where those are that have an API, and so a kind, of their own.
-_ADDRESSES: Mapping[str, str] = {"gemini": gemini.ADDRESS}
+_ADDRESSES: Mapping[str, str] = {"anthropic": anthropic.URL, "gemini": gemini.ADDRESS}
 
 
 def address_of(kind: str) -> str | None:

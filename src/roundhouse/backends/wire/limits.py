@@ -1,18 +1,32 @@
-"""What providers say of their limits in headers, ``x-ratelimit-*``. Knows nothing about what is done with it."""
+"""What providers say of their limits in headers: ``x-ratelimit-*``, ``anthropic-ratelimit-*``.
+
+Knows nothing about what is done with it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
-_PREFIX = "x-ratelimit-"
+_PREFIX, _ANTHROPIC = "x-ratelimit-", "anthropic-ratelimit-"
 _MOST, _LONGEST = 16, 64
 _SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+#: What Anthropic writes after the name of a limit, and others before it.
+_LAST = re.compile(r"(.+)-(limit|remaining|reset)")
 
 
 def limits_of(headers: Mapping[str, str]) -> dict[str, str]:
-    """The limits by their names without the prefix; a few short ones, because others write them."""
-    named = {name.lower().removeprefix(_PREFIX): value for name, value in headers.items() if _is_limit(name)}
+    """The limits by their names without the prefix, in OpenAI's manner; a few short ones, because others write them.
+
+    Where a limit is used up until some hour, that is told in seconds, by the clock of whoever said so.
+    """
+    lower = {name.lower(): value for name, value in headers.items()}
+    named = {name.removeprefix(_PREFIX): value for name, value in lower.items() if name.startswith(_PREFIX)}
+    for name, value in lower.items():
+        if name.startswith(_ANTHROPIC) and (found := _LAST.fullmatch(name.removeprefix(_ANTHROPIC))) is not None:
+            named[f"{found[2]}-{found[1]}"] = _span_until(value, lower.get("date", "")) or value
     return dict([each for each in named.items() if len(each[1]) <= _LONGEST][:_MOST])
 
 
@@ -35,5 +49,10 @@ def seconds_of(text: str) -> float | None:
     return hours * 3600 + minutes * 60 + seconds + milliseconds / 1e3
 
 
-def _is_limit(name: str) -> bool:
-    return name.lower().startswith(_PREFIX)
+def _span_until(text: str, now: str) -> str | None:
+    """How long it is from *now* (HTTP's way of writing it) to *text* (RFC 3339); ``None`` when one is neither."""
+    try:
+        wait = datetime.fromisoformat(text) - parsedate_to_datetime(now)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return f"{max(0.0, round(wait.total_seconds(), 3))}s"

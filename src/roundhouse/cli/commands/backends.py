@@ -10,6 +10,7 @@ from roundhouse.cli import wording
 from roundhouse.cli.answers import Backends, Figures
 from roundhouse.cli.client import PATIENT_S, Call, path_of
 from roundhouse.cli.commands.roster import add, rm
+from roundhouse.cli.commands.stores import copy, delete, pull
 from roundhouse.cli.completion import complete_backend
 from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
@@ -58,8 +59,8 @@ def backends() -> None:
     """List, add, remove and try what serves the models."""
 
 
-backends.add_command(add)
-backends.add_command(rm)
+for _command in (add, rm, pull, copy, delete):
+    backends.add_command(_command)
 
 
 @backends.command(epilog=examples("roundhouse backends ls", "roundhouse backends ls --json"))

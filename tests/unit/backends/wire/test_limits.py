@@ -33,3 +33,45 @@ def test_limits_are_in_the_details() -> None:
     """So that people see which one it was."""
     limits = failure(429, USED_UP, b"").details["limits"]
     assert {"remaining-requests": "0", "reset-requests": "6m0s"} == limits
+
+
+ANTHROPIC = {
+    "Date": "Sat, 21 Nov 2026 12:00:00 GMT",
+    "anthropic-ratelimit-requests-limit": "50",
+    "anthropic-ratelimit-requests-remaining": "49",
+    "anthropic-ratelimit-requests-reset": "2026-11-21T12:00:01Z",
+    "anthropic-ratelimit-input-tokens-remaining": "0",
+    "anthropic-ratelimit-input-tokens-reset": "2026-11-21T12:00:42.5Z",
+}
+
+
+def test_anthropic_names_and_hours_become_the_same() -> None:
+    """An hour is read against the provider's own clock."""
+    error = failure(429, ANTHROPIC, b"")
+    limits = error.details["limits"]
+    assert isinstance(limits, dict)
+    assert ("49", "0", "42.5s") == tuple(
+        limits[name] for name in ("remaining-requests", "remaining-input-tokens", "reset-input-tokens")
+    )
+    assert 42.5 == error.retry_after_s
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Sat, 21 Nov 2026 12:00:00"])
+def test_an_hour_without_a_clock_tells_nothing(date: str) -> None:
+    """It stays as it is, and nobody waits for it."""
+    error = failure(429, {**ANTHROPIC, "Date": date}, b"")
+    assert error.retry_after_s is None
+
+
+def test_an_hour_that_is_over_is_no_wait() -> None:
+    """Never less than nothing."""
+    late = {**ANTHROPIC, "Date": "Sat, 21 Nov 2026 13:00:00 GMT"}
+    assert 0 == failure(429, late, b"").retry_after_s
+
+
+@pytest.mark.parametrize("value", ["1e9", "9999999999999999-01-01T00:00:00Z", "2026-11-21T12:00:42", "\ud800", ""])
+def test_hours_of_others_are_left_alone(value: str) -> None:
+    """Whatever somebody writes there."""
+    limits = failure(429, {**ANTHROPIC, "anthropic-ratelimit-x-reset": value}, b"").details["limits"]
+    assert isinstance(limits, dict)
+    assert value == limits["reset-x"]

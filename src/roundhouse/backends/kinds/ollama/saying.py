@@ -67,6 +67,7 @@ _line = msgspec.json.Decoder(Line).decode
 def read_line(data: bytes) -> Line:
     """One line. Raises the error that it is, or BackendError."""
     try:
+        data.decode()  # what is passed on unread would not be looked at otherwise
         line = _line(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         message = f"that is not what Ollama answers ({error}): {excerpt(data)}"
