@@ -42,6 +42,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="roundhouse-soak-") as name, ExitStack() as stack:
         upstream = stack.enter_context(_upstream())
         house = stack.enter_context(running(_house(Path(name), upstream), Path(name), b"xxx"))
+        command = (house.contestant.command[0], "pull", "bundled:noise", "--home", str(Path(name) / "home"))
+        subprocess.run(command, check=True, capture_output=True)
         sizes, outcomes, left = asyncio.run(_soak(house, options.seconds, options.rate))
     report, growth = _report(options, sizes, outcomes, left)
     print(report)
@@ -52,7 +54,7 @@ def main() -> int:
 
 @contextmanager
 def _upstream() -> Iterator[str]:
-    command = [sys.executable, "-m", "roundhouse.testing.upstream", "--model", "mock"]
+    command = [sys.executable, "-m", "roundhouse.testing.upstream", "--model", "mock", "--model", "mock-embed"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             yield json.loads(next(iter(process.stdout or ())))["address"]
@@ -119,7 +121,7 @@ async def _stream(session: aiohttp.ClientSession, url: str, number: int) -> str:
 
 
 async def _embeddings(session: aiohttp.ClientSession, url: str, number: int) -> str:
-    async with session.post(f"{url}/embeddings", json={"model": "mock", "input": [f"text {number}"]}) as response:
+    async with session.post(f"{url}/embeddings", json={"model": "mock-embed", "input": [f"text {number}"]}) as response:
         await response.read()
         return f"{response.status}"
 

@@ -17,15 +17,16 @@ from roundhouse.backends.kinds.anthropic.backend import Anthropic
 from roundhouse.backends.kinds.gemini.backend import Gemini
 from roundhouse.backends.kinds.gemini.calls import Calls
 from roundhouse.backends.kinds.litellm import LiteLLM
+from roundhouse.backends.kinds.llama_server.backend import LlamaServer
 from roundhouse.backends.kinds.lmstudio.backend import LMStudio
 from roundhouse.backends.kinds.mlx import MLX
 from roundhouse.backends.kinds.ollama.backend import Ollama
+from roundhouse.backends.kinds.vllm import VLLM
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
 from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp
 from roundhouse.backends.openai.compatible import OpenAICompatible
-from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import BackendError, SchemaError
 from roundhouse.core.events import Events
@@ -35,10 +36,12 @@ from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.testing import anthropic, litellm, mlx
 from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
 from roundhouse.testing.gemini import FakeGemini
+from roundhouse.testing.llama_router import FakeLlamaRouter
 from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.program import free_port, running
 from roundhouse.testing.upstream import Upstream
+from roundhouse.testing.vllm import FakeVLLM
 
 ROOT = Path(__file__).resolve().parents[2]
 NOISE = ROOT / "src" / "roundhouse" / "assets" / "noise.gguf"
@@ -131,10 +134,28 @@ async def llama_server() -> AsyncIterator[Subject]:
     """llama-server's API as llama.cpp serves it, as if somebody else had started it."""
     config = ChildConfig(str(NOISE), "noise", 1024, 4, "key", os.getpid(), threads=1)
     child = await Child.start(config, ENVIRON, within_s=60)
-    backend = OpenAICompatible("llama", child.address, api_key="key", terms=Terms(keep_alive=False))
+    backend = LlamaServer("llama", child.address, api_key="key")
     yield Subject(backend, "noise", "noise", knows_names=False)
     await backend.close()
     await child.stop()
+
+
+@pytest.fixture
+async def llama_router() -> AsyncIterator[Subject]:
+    """llama-server as a router, which its embedded form does not have."""
+    async with FakeLlamaRouter() as fake:
+        backend = LlamaServer("router", fake.url)
+        yield Subject(backend, "echo", "text-embed")
+        await backend.close()
+
+
+@pytest.fixture
+async def vllm() -> AsyncIterator[Subject]:
+    """vLLM, which has one model in each process; this one does not embed."""
+    async with FakeVLLM() as fake:
+        backend = VLLM("vllm", fake.url)
+        yield Subject(backend, "echo", None)
+        await backend.close()
 
 
 @pytest.fixture
@@ -199,8 +220,10 @@ async def gemini() -> AsyncIterator[Subject]:
         "echo",
         "anthropic_cloud",
         "lmstudio",
+        "llama_router",
         "ollama",
         "gemini",
+        "vllm",
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),

@@ -6,10 +6,10 @@ import pytest
 
 from roundhouse.core.desks.browse import Query
 from roundhouse.core.desks.routes import RouteQuestion
+from roundhouse.core.desks.trial import Trial
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.core.management import Management
-from roundhouse.core.views import Trial
 from roundhouse.testing.management_service import InMemoryManagement
 
 NAME = "roundhouse/noise"

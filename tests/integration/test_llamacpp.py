@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.shape import shape_of
 from roundhouse.backends.openai.compatible import OpenAICompatible
-from roundhouse.core.errors import BackendError, CapacityError, DeadlineError
+from roundhouse.core.errors import BackendError, CapacityError, ConflictError, DeadlineError, RoundhouseError
 from roundhouse.core.events import ArtifactRemoved
 from roundhouse.core.inference import Deployment, Residency
+from roundhouse.library.gguf import read_outline
 from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.runtime import LIMITS, NOISE, NOISE_FILE, Runtime, children, noise_called
 
@@ -218,3 +220,101 @@ async def test_a_stranger_on_this_machine_needs_the_childs_key(start: Start) -> 
     with pytest.raises(BackendError, match="key is refused"):
         await other.answer(ask_chat(), Deployment("stranger", "noise", "noise", frozenset()))
     await other.close()
+
+
+async def test_a_pinned_model_is_loaded_without_being_asked_for(start: Start) -> None:
+    """As soon as somebody asks what there is, which the start does."""
+    runtime = start(limits=replace(LIMITS, pinned=("noise",), idle_s=0.0))
+    await runtime.deployment()
+    assert ("noise", True) == await runtime.change()
+    await talk(runtime)
+    assert Residency.LOADED == (await runtime.deployment()).residency
+
+
+async def test_a_pinned_model_makes_room_for_nobody(start: Start) -> None:
+    """Others are told at once, and who is in their way."""
+    runtime = start(*map(noise_called, "ab"), limits=replace(FOR_ONE, pinned=("a",), room_s=600.0))
+    await runtime.deployment("a")
+    assert ("a", True) == await runtime.change()
+    with pytest.raises(CapacityError, match="pinned"):
+        await talk(runtime, "b")
+    with pytest.raises(ConflictError, match="pinned"):
+        await runtime.backend.unload("a")
+    assert [("a", True)] == runtime.changes
+
+
+async def test_a_pinned_model_that_was_replaced_gives_way_to_the_new_one(start: Start) -> None:
+    """There is one of it in the end."""
+    runtime = start(limits=replace(LIMITS, pinned=("noise",)))
+    await runtime.deployment()
+    assert ("noise", True) == await runtime.change()
+    runtime.events.publish(ArtifactRemoved("noise"))
+    assert ("noise", False) == await runtime.change()
+    await runtime.deployment()
+    assert ("noise", True) == await runtime.change()
+    assert 1 == len(children())
+
+
+async def test_a_pinned_model_that_cannot_be_loaded_breaks_nothing(start: Start, tmp_path: Path) -> None:
+    """The others are served."""
+    (tmp_path / "broken.gguf").write_bytes(b"no model at all")
+    broken = replace(noise_called("broken"), path=tmp_path / "broken.gguf")
+    runtime = start(broken, NOISE, limits=replace(LIMITS, pinned=("broken", "gone")))
+    await runtime.deployment()
+    await talk(runtime)
+    assert [("noise", True)] == runtime.changes
+
+
+async def test_a_long_answer_is_not_cut_for_those_who_want_its_room(start: Start) -> None:
+    """Several others wait, some give up, and the stream comes to its own end."""
+    limits = replace(FOR_ONE, room_s=30.0, context=4096)
+    runtime = start(*map(noise_called, "abc"), limits=replace(limits, memory=limits.fit(NOISE).need.total))
+    request = ask_chat(stream=True, max_tokens=1500)
+    async with aclosing(runtime.backend.stream(request, await runtime.deployment("a"))) as chunks:
+        await anext(chunks)
+        waiting = [asyncio.create_task(talk(runtime, model)) for model in "bcb"]
+        finals = [chunk.final async for chunk in chunks]
+    assert 1 == finals.count(True)
+    await asyncio.gather(*waiting)
+    assert ("a", False) == runtime.changes[1]
+    assert {("b", True), ("c", True)} <= {*runtime.changes[2:]}
+
+
+async def test_less_context_is_served_where_there_is_no_room_for_more(start: Start) -> None:
+    """It is told before and after, and a prompt that needs more is refused, not cut."""
+    limits = replace(LIMITS, context=4096)
+    model = replace(NOISE, shape=shape_of(read_outline(NOISE_FILE)))
+    small = replace(limits, memory=replace(limits, context=2048).fit(model).need.total)
+    runtime = start(model, limits=small)
+    deployment = await runtime.deployment()
+    assert 2048 == deployment.context
+    assert "2,048 tokens each instead of 4,096" in deployment.traits.warnings[0]
+    assert deployment.traits.memory == small.memory
+    with pytest.raises(RoundhouseError, match="context"):
+        await runtime.backend.answer(ask_chat("wheel " * 3000), deployment)
+
+
+async def test_what_loading_took_is_told(start: Start) -> None:
+    """With the slots; nothing is made up before it was seen."""
+    runtime = start()
+    before = (await runtime.deployment()).traits
+    await talk(runtime)
+    after = (await runtime.deployment()).traits
+    assert (None, 4) == (before.load_s, before.slots)
+    assert after.load_s is not None
+    assert after.load_s > 0
+
+
+@pytest.mark.parametrize("cache_type", ["q8_0", "q4_0"])
+async def test_contexts_can_be_kept_in_fewer_bits(start: Start, cache_type: str) -> None:
+    """The model still answers, also when its heads are too small for that."""
+    model = replace(NOISE, shape=shape_of(read_outline(NOISE_FILE)))
+    runtime = start(model, limits=replace(LIMITS, cache_type=cache_type))
+    await talk(runtime)
+
+
+async def test_any_number_of_slots_can_be_loaded(start: Start) -> None:
+    """Also those that do not divide llama.cpp's batch."""
+    runtime = start(limits=replace(LIMITS, parallel=3))
+    await talk(runtime)
+    assert 3 == (await runtime.deployment()).traits.slots

@@ -1,14 +1,17 @@
 """However a header is damaged, reading it ends in facts or in E_SCHEMA, and soon."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 import roundhouse
+from roundhouse.backends.llamacpp.memory import Slots, need_of
+from roundhouse.backends.llamacpp.shape import shape_of
 from roundhouse.core.errors import SchemaError
-from roundhouse.library.gguf import read_header
+from roundhouse.library.gguf import read_header, read_outline
 from roundhouse.testing.gguf import a_gguf
 
 NOISE = Path(roundhouse.__file__).with_name("assets").joinpath("noise.gguf").read_bytes()
@@ -16,10 +19,14 @@ SMALL = a_gguf(bytes(256), general__name="tiny", tokens=["a", "b", "c"], scale=0
 
 
 def read(data: bytes) -> None:
-    """Read the header of *data*; only our error may leave."""
+    """Read the header of *data* and reckon with it; only our error may leave."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "model.gguf"
         path.write_bytes(data)
+        with suppress(SchemaError):
+            shape = shape_of(read_outline(path))
+            need = need_of(len(data), shape, Slots(4096, 4))
+            assert len(data) <= need.total < 1 << 70
         try:
             header = read_header(path)
         except SchemaError:

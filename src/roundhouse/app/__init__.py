@@ -95,8 +95,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     events, metrics = Events(), Metrics(__version__)
     standings = Standings(random.random, events=events)
     feed = feed_of(events, clock)
-    database = await asyncio.to_thread(Database.open, settings.storage.database_url)
-    stack.push_async_callback(database.close)
+    database = await _database(stack, settings)
     meter = await _metering(stack, ledger := SqlLedger(database), settings)
     artifacts = SqlArtifacts(database)  # one, because it remembers its list
     marking = await open_marking(stack, database, events)
@@ -121,7 +120,7 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         repairs=Repairs(library, pulls.supply(), clock),
         licenses=book,
         catalog=OfflineCatalog() if settings.downloads.offline else hub,
-        memory=memory_of(settings),
+        memory=memory_of(settings, backends.need_of),
         fleet=fleet,
         origins=backends.origins,
         neighbours=backends.neighbours,
@@ -141,6 +140,12 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     _keep(stack, fleet.run(), tell_progress(feed, events, pulls.moving), backends.neighbours.run(fleet.refresh))
     _keep(stack, service.prober.run())
     return rooms, metrics
+
+
+async def _database(stack: AsyncExitStack, settings: Settings) -> Database:
+    database = await asyncio.to_thread(Database.open, settings.storage.database_url)
+    stack.push_async_callback(database.close)
+    return database
 
 
 async def _metering(stack: AsyncExitStack, ledger: SqlLedger, settings: Settings) -> Meter:

@@ -19,19 +19,19 @@ from roundhouse.app.offline import OfflineBackend, OfflineSource, stays_here, th
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
 from roundhouse.backends.kinds.presets import address_of
-from roundhouse.backends.llamacpp.memory import need_of
 from roundhouse.backends.llamacpp.resident import RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import Clock
-from roundhouse.core.desks.browse import Memory
+from roundhouse.core.desks.browse import Memory, no_need
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
 from roundhouse.core.ports import Backend, BackendMaker, Jobs, Source, Transfers
 from roundhouse.core.runtimes import Wish, Workshop
-from roundhouse.core.views import Found
+from roundhouse.core.views import Found, MemoryNeed
 from roundhouse.library.library import Library
+from roundhouse.routing.identity import Rules
 from roundhouse.routing.policy import Policy, Weights
 from roundhouse.serving.admission.gates import Gates
 from roundhouse.serving.admission.rules import GateRules
@@ -76,6 +76,8 @@ class Built:
     embedded: str | None
     #: Models of the library that the embedded runtime has in memory or serves.
     in_use: Callable[[], Collection[str]]
+    #: What the embedded runtime takes for a model of that name; ``None`` when it does not serve it.
+    need_of: Callable[[str], MemoryNeed | None]
 
 
 async def build_backends(
@@ -88,9 +90,10 @@ async def build_backends(
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
     in_use: Callable[[], Collection[str]] = tuple
+    need_of: Callable[[str], MemoryNeed | None] = no_need
     if embedded is not None:
         by_name[embedded] = runtime = _embedded(embedded, settings, shelf, workshop)
-        in_use = runtime.in_use
+        in_use, need_of = runtime.in_use, runtime.need_of
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
 
     def make(name: str, wish: BackendSettings) -> tuple[Backend, Origin]:
@@ -110,7 +113,7 @@ async def build_backends(
             await backend.close()
 
     stack.push_async_callback(close)
-    return Built(by_name, origins, neighbours, dict(settings.backends), make, embedded, in_use)
+    return Built(by_name, origins, neighbours, dict(settings.backends), make, embedded, in_use, need_of)
 
 
 def _embedded_name(settings: Settings) -> str | None:
@@ -137,17 +140,16 @@ def _limits(settings: Settings) -> RuntimeLimits:
         parallel=runtime.parallel,
         context=runtime.context,
         threads=runtime.threads,
+        pinned=runtime.pinned,
+        cache_type=runtime.cache_type,
+        gpu_layers=runtime.gpu_layers,
     )
 
 
-def memory_of(settings: Settings) -> Memory:
+def memory_of(settings: Settings, of_model: Callable[[str], MemoryNeed | None] = no_need) -> Memory:
     """The embedded runtime's own rule for what it would load."""
     limits = _limits(settings)
-
-    def need(size: int, trained: int | None) -> int:
-        return need_of(size, None if trained is None else limits.context_of(trained) * limits.parallel)
-
-    return Memory(limits.memory, need)
+    return Memory(limits.memory, lambda size, trained: limits.need_of(size, trained).total, of_model)
 
 
 def hub_of(settings: Settings) -> Hub:
@@ -258,6 +260,7 @@ def policy_of(settings: Settings) -> Policy:
         settings.routing.max_attempts,
         auto_last=frozenset({NOISE_MODEL}),
         elsewhere=_elsewhere(settings),
+        same=Rules(settings.same.together, settings.same.apart),
     )
 
 

@@ -24,6 +24,7 @@ from roundhouse.core.events import (
 from roundhouse.core.inference import Deployment, Price
 from roundhouse.core.ports import Backend
 from roundhouse.health.standing import Standings
+from roundhouse.routing.identity import Recogniser
 from roundhouse.routing.policy import Policy
 from roundhouse.routing.snapshot import Snapshot
 
@@ -57,6 +58,7 @@ class Fleet:
         self._standings = standings
         self._offered: dict[str, tuple[Deployment, ...]] = {}
         self._troubles: dict[str, str] = {}
+        self._recogniser = Recogniser(policy.same)
         self._snapshot = Snapshot.build((), aliases, policy)
         self._told: list[Callable[[Sequence[Deployment]], None]] = []
         self._stir = asyncio.Event()
@@ -112,7 +114,8 @@ class Fleet:
             for name in self.backends if names is None else names:
                 group.create_task(self._ask(name))
         deployments = self.deployments()
-        self._snapshot = Snapshot.build(deployments, self._aliases, self._policy, held)
+        same = self._recogniser.look(deployments)
+        self._snapshot = Snapshot.build(deployments, self._aliases, self._policy, held, same)
         self._standings.keep(deployment.id for deployment in deployments)
         for told in self._told:
             told(deployments)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roundhouse.app.fleet import Fleet
 from roundhouse.core.artifacts import Artifact, Digest
@@ -17,6 +17,7 @@ from roundhouse.core.marks import Mark
 from roundhouse.core.views import DiskUse, Model
 from roundhouse.library.library import Library
 from roundhouse.library.marking import Marking
+from roundhouse.routing.joining import also_called
 from roundhouse.routing.snapshot import Snapshot
 from roundhouse.upkeep.admission import LicenseBook
 
@@ -32,6 +33,7 @@ class _Row:
     artifact: Artifact | None
     deployments: tuple[Deployment, ...]
     mark: Mark
+    same_as: tuple[str, ...]
     model: Model
 
 
@@ -49,6 +51,8 @@ class Listing:
         self._made_of: tuple[object, object, object] = (None, None, None)
         self._models: Sequence[Model] = ()
         self._served: Mapping[str, tuple[Deployment, ...]] = {}
+        #: Other names of the same weights, by model.
+        self._same_as: Mapping[str, tuple[str, ...]] = {}
 
     def served(self) -> Mapping[str, tuple[Deployment, ...]]:
         """Deployments by model."""
@@ -59,6 +63,7 @@ class Listing:
                 served.setdefault(deployment.model, []).append(deployment)
             self._snapshot = snapshot
             self._served = {name: self._same(name, tuple(each)) for name, each in served.items()}
+            self._same_as = also_called(snapshot.same)
         return self._served
 
     def _same(self, name: str, deployments: tuple[Deployment, ...]) -> tuple[Deployment, ...]:
@@ -90,22 +95,25 @@ class Listing:
         known, rows = self._rows, {}
         for name in sorted({*held, *served}):
             artifact, deployments, mark = held.get(name), served.get(name, ()), self._marking.of(name)
-            row = known.get(name)
+            same_as, row = self._same_as.get(name, ()), known.get(name)
             if (
                 row is None
                 or row.artifact is not artifact
                 or row.deployments is not deployments
                 or row.mark is not mark
+                or row.same_as != same_as
             ):
-                row = _Row(artifact, deployments, mark, self._show(name, artifact, deployments, mark, aside))
+                model = replace(self._show(name, artifact, deployments, mark, aside), same_as=same_as)
+                row = _Row(artifact, deployments, mark, same_as, model)
             rows[name] = row
         self._rows = rows
         return (row.model for row in rows.values())
 
-    async def model(self, artifact: Artifact) -> Model:
-        """One that is held."""
-        name, aside = artifact.model, await self._library.quarantined()
-        return self._show(name, artifact, self.served().get(name, ()), self._marking.of(name), aside)
+    async def model(self, name: str, artifact: Artifact | None) -> Model:
+        """One, whether it is held or not."""
+        aside, served = await self._library.quarantined(), self.served().get(name, ())
+        shown = self._show(name, artifact, served, self._marking.of(name), aside)
+        return replace(shown, same_as=self._same_as.get(name, ()))
 
     async def disk_use(self, artifact: Artifact) -> DiskUse:
         """What one model takes on the disk now."""

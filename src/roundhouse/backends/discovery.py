@@ -40,11 +40,21 @@ class _Settings(msgspec.Struct):
 
 
 class _Props(msgspec.Struct):
-    """Only llama-server has these two together."""
+    """Only llama-server has settings together with slots, or with the role of a router."""
 
     default_generation_settings: _Settings
-    total_slots: int
+    total_slots: int | None = None
+    role: str | None = None
     build_info: str | None = None
+
+    @property
+    def detail(self) -> str | None:
+        """What people see of it; ``None`` when it is something else."""
+        if self.role == "router":
+            return f"llama-server {self.build_info or ''}".strip() + "; router"
+        if self.total_slots is None:
+            return None
+        return f"llama-server {self.build_info or ''}".strip() + f"; slots: {self.total_slots}"
 
 
 class _Health(msgspec.Struct, forbid_unknown_fields=True):
@@ -131,11 +141,11 @@ async def _lmstudio(peer: _Peer) -> Found | None:
 
 async def _llamacpp(peer: _Peer) -> Found | None:
     props = await peer.get("/props", _Props)
-    listed = await peer.get("/v1/models", _Models) if props else None
-    if props is None or listed is None:
+    detail = props.detail if props else None
+    listed = await peer.get("/v1/models", _Models) if detail else None
+    if detail is None or listed is None:
         return None
-    detail = f"llama-server {props.build_info or ''}".strip() + f"; slots: {props.total_slots}"
-    return Found("llamacpp", "llama-server", peer.url, detail, tuple(model.id for model in listed.data))
+    return Found("llama-server", "llama-server", peer.url, detail, tuple(model.id for model in listed.data))
 
 
 async def _mlx(peer: _Peer) -> Found | None:

@@ -74,6 +74,8 @@ class TokenUsage:
     prompt: int = 0
     completion: int = 0
     cached: int = 0
+    #: What the backend itself says that it charged; it knows of discounts that no price list has.
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ from roundhouse.core.desks.revisions import RevisionsDesk
 from roundhouse.core.desks.roster import RosterDesk
 from roundhouse.core.desks.routes import Explanation, RouteQuestion
 from roundhouse.core.desks.stores import StoresDesk
+from roundhouse.core.desks.trial import BackendTest, Trial
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
-    BackendTest,
     Bandwidth,
     Check,
     Dimension,
@@ -33,7 +33,6 @@ from roundhouse.core.views import (
     Removal,
     Status,
     TransferView,
-    Trial,
     Verification,
 )
 

@@ -48,6 +48,8 @@ class Traits:
     #: sha256 of the weights; the hub's repository that they came from.
     digest: str | None = None
     repo: str | None = None
+    #: What answers beside the weights: ``system`` (a prompt of its own), ``messages`` (examples), ``adapter``.
+    extras: frozenset[str] = frozenset()
     #: Seconds that loading took when it was last seen.
     load_s: float | None = None
     #: What a person should know: weights that lie on the CPU in part, a context that is cut.

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from roundhouse.core.artifacts import LicenseState
+from roundhouse.core.desks.same import Twin
 
 Dimension = Literal["model", "backend", "day"]
 CheckStatus = Literal["ok", "warn", "fail"]
@@ -107,6 +108,8 @@ class Model:
     loaded: bool = False
     #: Ids, ``backend/model``.
     deployments: tuple[str, ...] = ()
+    #: Other names that the same weights go by.
+    same_as: tuple[str, ...] = ()
     #: The library holds its bytes.
     local: bool
     #: Cleaning up never takes it.
@@ -149,6 +152,43 @@ class DeploymentView:
     price: TokenPrice | None
     residency: str
     local: bool
+    #: What else is known of it; ``None`` is what nobody told.
+    context_max: int | None = None
+    quantization: str | None = None
+    parameters: int | None = None
+    family: str | None = None
+    format: str | None = None
+    #: Numbers in one embedding; requests at a time.
+    dimension: int | None = None
+    slots: int | None = None
+    #: Bytes in memory, of these on graphics cards, and on the disk.
+    memory: int | None = None
+    vram: int | None = None
+    size: int | None = None
+    digest: str | None = None
+    repo: str | None = None
+    #: Seconds that loading took when it was last seen.
+    load_s: float | None = None
+    #: What a person should know: a context that is cut, weights that lie on the CPU.
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """What a model takes when the embedded llama.cpp loads it, in bytes, and what it gets for that."""
+
+    total: int
+    weights: int
+    #: What its slots remember: so many requests at a time, with so many tokens each.
+    cache: int
+    parallel: int
+    context: int
+    #: Room to calculate in, prompts that are over, the program.
+    buffers: int
+    #: What all models may take together.
+    limit: int
+    #: The model's header told how it is built; otherwise this is guessed from its size.
+    from_header: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +231,13 @@ class ModelDetail(Model):
     #: What of it would execute code: one sentence each.
     code: tuple[str, ...] = ()
     disk: DiskUse | None = None
+    #: ``None`` when the embedded llama.cpp does not serve it.
+    memory: MemoryNeed | None = None
     #: The key that signed it; ``signature`` is what else there is to say about its signature.
     signed_by: str | None = None
     signature: str | None = None
+    #: The same weights and the same model under other names.
+    same: tuple[Twin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,38 +382,3 @@ class PullPlan:
     rate_from: Literal["limit", "measured"] | None = None
     #: Seconds that it would take at that rate.
     duration_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """How hard to try a backend."""
-
-    #: Have a model count to 20, which may cost money.
-    prompt: bool = False
-    #: Which; ``None`` is the first that can chat, best one whose weights are in memory.
-    model: str | None = None
-    #: Keep how quick that was as the model's baseline, also when it has one.
-    baseline: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BackendTest:
-    """What a backend said when it was tried."""
-
-    name: str
-    ok: bool
-    detail: str
-    latency_ms: float | None
-    deployments: tuple[str, ...]
-    #: What a model answered that was asked to count to 20, and which; ``None`` when none was asked.
-    reply: str | None = None
-    model: str | None = None
-    #: Whether it did; ``unsure`` when it was cut, or said nothing.
-    verdict: Literal["right", "wrong", "unsure"] | None = None
-    first_token_ms: float | None = None
-    #: After the first token.
-    tokens_per_s: float | None = None
-    #: That speed as a share of the baseline there was; ``None`` when there was none.
-    pace: float | None = None
-    #: It was kept as the baseline that later calls are compared with.
-    baseline: bool = False

@@ -41,6 +41,9 @@ _MAX_TEXT = 4 << 20
 
 Scalar = int | float | bool | str
 
+#: The list that ends what `read_outline` looks at, the key that must have come before, and the longest list it keeps.
+_VOCABULARY, _LAYERS, _LONGEST = "tokenizer.ggml.tokens", ".block_count", 4096
+
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
@@ -92,6 +95,68 @@ class GgufHeader:
         return value if isinstance(value, int) else -1 if key == "general.file_type" else 0
 
 
+@dataclass(frozen=True, slots=True)
+class GgufOutline:
+    """What stands before the vocabulary of a model file: how its layers are built."""
+
+    #: Every scalar, and the short lists of numbers: one for each layer.
+    metadata: Mapping[str, Scalar | tuple[float, ...]]
+    #: Tokens that it knows; ``None`` when there is no list of them.
+    vocabulary: int | None
+
+    @property
+    def architecture(self) -> str | None:
+        """The architecture, such as ``llama`` or ``qwen3``."""
+        value = self.metadata.get("general.architecture")
+        return value if isinstance(value, str) else None
+
+
+def read_outline(path: Path) -> GgufOutline:
+    """Read the beginning of *path*, in about a millisecond however long the vocabulary is. Blocks.
+
+    Raises SchemaError: no GGUF file, or it lies.
+    """
+    with path.open("rb") as file:
+        return _outline(BoundedReader(file, path.stat().st_size))
+
+
+def _outline(reader: BoundedReader) -> GgufOutline:
+    _version, _tensors, count = _opened(reader)
+    metadata: dict[str, Scalar | tuple[float, ...]] = {}
+    seen: set[str] = set()
+    vocabulary = None
+    for _ in range(count):
+        key, kind = _key(reader, seen), reader.count(_U32)
+        if key == _VOCABULARY and kind == _ARRAY:
+            vocabulary = _length(reader)
+            if any(each.endswith(_LAYERS) for each in seen):
+                break
+        value = _numbers(reader) if kind == _ARRAY else _value(reader, kind, 0)
+        if value is not None:
+            metadata[key] = value
+    return GgufOutline(metadata, vocabulary)
+
+
+def _length(reader: BoundedReader) -> int:
+    """How many items the list has that begins here; the reader stays where it is."""
+    start = reader.position
+    reader.skip(_U32.size)
+    # Each item of a list of strings has eight bytes at least.
+    length = reader.bounded(reader.count(_U64), 8)
+    reader.position = start
+    return length
+
+
+def _numbers(reader: BoundedReader) -> tuple[float, ...] | None:
+    """The list that begins here where it is short and of numbers; any other one is passed over."""
+    start, kind, count = reader.position, reader.count(_U32), reader.count(_U64)
+    if kind in _SCALARS and count <= _LONGEST:
+        return tuple(reader.number(_SCALARS[kind]) for _ in range(count))
+    reader.position = start
+    _skip_array(reader, 0)
+    return None
+
+
 def read_header(path: Path) -> GgufHeader:
     """Read and check the header of *path*. Blocks. Raises SchemaError: no GGUF file, or it lies, or is cut off."""
     with path.open("rb") as file:
@@ -99,6 +164,14 @@ def read_header(path: Path) -> GgufHeader:
 
 
 def _read(reader: BoundedReader) -> GgufHeader:
+    version, tensor_count, count = _opened(reader)
+    metadata = _metadata(reader, count)
+    parameters = read_tensors(reader, tensor_count, metadata.get("general.alignment", 32))
+    return GgufHeader(version, tensor_count, parameters, metadata)
+
+
+def _opened(reader: BoundedReader) -> tuple[int, int, int]:
+    """Its version, and how many tensors and keys it promises. Raises SchemaError when it is none that we know."""
     if reader.size < 4 or reader.take(4) != b"GGUF":  # noqa: PLR2004 (the length of the magic)
         message = "not a GGUF file: it does not begin with its four letters"
         raise SchemaError(message, hint="Roundhouse runs GGUF models; look for a file that ends in .gguf")
@@ -106,25 +179,28 @@ def _read(reader: BoundedReader) -> GgufHeader:
     if version not in _VERSIONS:
         message = f"GGUF version {version} is not known here"
         raise SchemaError(message)
-    tensor_count = reader.count(_U64)
-    metadata = _metadata(reader, _capped(reader.count(_U64), _MAX_KEYS, "keys"))
-    parameters = read_tensors(reader, tensor_count, metadata.get("general.alignment", 32))
-    return GgufHeader(version, tensor_count, parameters, metadata)
+    return version, reader.count(_U64), _capped(reader.count(_U64), _MAX_KEYS, "keys")
 
 
 def _metadata(reader: BoundedReader, count: int) -> dict[str, Scalar]:
     metadata: dict[str, Scalar] = {}
     seen: set[str] = set()
     for _ in range(count):
-        key = reader.take(_capped(reader.count(_U64), _MAX_KEY_BYTES, "bytes of a key")).decode("utf-8", "replace")
-        if not key or key in seen:
-            message = f"GGUF key {key[:80]!r} is empty or given twice"
-            raise SchemaError(message)
-        seen.add(key)
+        key = _key(reader, seen)
         value = _value(reader, reader.count(_U32), 0)
         if value is not None:
             metadata[key] = value
     return metadata
+
+
+def _key(reader: BoundedReader, seen: set[str]) -> str:
+    """The next key, from now on among those *seen*."""
+    key = reader.take(_capped(reader.count(_U64), _MAX_KEY_BYTES, "bytes of a key")).decode("utf-8", "replace")
+    if not key or key in seen:
+        message = f"GGUF key {key[:80]!r} is empty or given twice"
+        raise SchemaError(message)
+    seen.add(key)
+    return key
 
 
 def _value(reader: BoundedReader, kind: int, depth: int) -> Scalar | None:

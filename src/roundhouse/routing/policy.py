@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from roundhouse.core.errors import ConfigError
+from roundhouse.routing.identity import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,10 @@ class Weights:
     load: float = 1.0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            weight = getattr(self, field.name)
+        for each in fields(self):
+            weight = getattr(self, each.name)
             if not 0.0 <= weight < float("inf"):
-                message = f"routing weight {field.name} must be a number of 0 or more, not {weight!r}"
+                message = f"routing weight {each.name} must be a number of 0 or more, not {weight!r}"
                 raise ConfigError(message)
 
     def shares(self) -> Weights:
@@ -34,7 +35,7 @@ class Weights:
         total = self.errors + self.residency + self.latency + self.price + self.load
         if not total:
             return self
-        return Weights(*(getattr(self, field.name) / total for field in fields(self)))
+        return Weights(*(getattr(self, each.name) / total for each in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Policy:
     auto_last: frozenset[str] = frozenset()
     #: Models that are known to be somewhere else while nothing may leave this machine; a backend's all as ``name/``.
     elsewhere: frozenset[str] = frozenset()
+    #: What the owner says about models that are one under several names.
+    same: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
         if self.max_attempts < 1:

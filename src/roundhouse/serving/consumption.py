@@ -18,7 +18,9 @@ class Consumption:
     estimated: bool = False
 
     def cost_usd(self, deployment: Deployment) -> float | None:
-        """What it costs there; ``None`` when the price is unknown."""
+        """What it costs there, by the backend's own word or the price; ``None`` when neither is known."""
+        if self.usage.cost_usd is not None:
+            return self.usage.cost_usd
         return None if deployment.price is None else deployment.price.of(self.usage)
 
 

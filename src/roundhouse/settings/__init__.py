@@ -1,5 +1,6 @@
 """The one settings tree: read once, frozen, every value knows where it came from."""
 
+from roundhouse.settings.key import Provenance
 from roundhouse.settings.load import load
 from roundhouse.settings.secret import Secret
 from roundhouse.settings.tree import (
@@ -9,7 +10,6 @@ from roundhouse.settings.tree import (
     DownloadSettings,
     LibrarySettings,
     LogSettings,
-    Provenance,
     RoutingSettings,
     RuntimeSettings,
     ServerSettings,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roundhouse.core.errors import ConfigError
-from roundhouse.settings.tree import KEYS, SECTIONS, Provenance
+from roundhouse.settings.key import Provenance
+from roundhouse.settings.tree import KEYS, SECTIONS
 
 PREFIX = "ROUNDHOUSE_"
 #: Variables that are no settings: they say where the settings are.

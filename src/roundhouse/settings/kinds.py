@@ -208,6 +208,28 @@ SIZE_OR_AUTO = Kind(
 )
 
 
+def whole_or_auto(low: int, high: int) -> Kind:
+    """A whole number, or ``auto``, which is None."""
+    number = whole(low, high)
+
+    def check(raw: object) -> object:
+        if raw == "auto":
+            return None
+        try:
+            return number.check(raw)
+        except ValueError as error:
+            message = f"`auto` or {error}"
+            raise ValueError(message) from None
+
+    return Kind(
+        f"{number.name} or `auto`",
+        lambda text: text if text == "auto" else number.from_text(text),
+        check,
+        lambda value: "auto" if value is None else value,
+        schema={"type": ["string", "integer"]},
+    )
+
+
 def _url(raw: object) -> object:
     message = "an address such as http://127.0.0.1:8080, without user and password"
     if not isinstance(raw, str):

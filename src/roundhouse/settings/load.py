@@ -17,14 +17,18 @@ from typing import Any, cast
 from roundhouse.core.errors import ConfigError
 from roundhouse.settings import tree
 from roundhouse.settings.gather import PREFIX, Given, from_environment, from_file, from_flags
+from roundhouse.settings.key import Key, Provenance
+from roundhouse.settings.same import SameSettings, contradictions
 from roundhouse.settings.secret import Secret
-from roundhouse.settings.tree import KEYS, Key, Provenance, Settings
+from roundhouse.settings.tree import KEYS, Settings
 
 #: The file in the home that holds what `roundhouse backends add` was told.
 ADDED = "backends.toml"
 _BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 #: The kind of the embedded runtime, and its name unless a section of that kind gives it another.
 _EMBEDDED, _TAKEN = "llamacpp", "local"
+#: What a backend speaks that says nothing.
+_USUAL = "openai-compatible"
 #: Kinds whose values are not repeated: people write passwords and keys there.
 _UNSPOKEN = frozenset({"address", "name of a variable", "list of names of variables"})
 _ALIAS_NAME = re.compile(r"[^\s/][^\s]{0,199}")
@@ -62,6 +66,7 @@ def load(
     ]
     reading = _read(given)
     _check_names(reading)
+    reading.problems += contradictions(reading.values)
     _refuse_problems(reading)
     return _build(home, file, reading, env)
 
@@ -72,7 +77,9 @@ def load_backend(
     """One backend as *section* wants it. Raises ConfigError, which names every problem that was found."""
     env = os.environ if environment is None else environment  # noqa: TID251 - as above
     source = Provenance("file", str(home / ADDED))
-    reading = _read([Given(f"backends.{name}.{key}", raw, source, home) for key, raw in section.items()])
+    reading = _read(
+        [Given(f"backends.{name}.{key}", raw, source, home) for key, raw in {"kind": _USUAL, **section}.items()]
+    )
     _check_names(reading)
     _refuse_problems(reading)
     return _backend(name, home, reading, env)
@@ -205,11 +212,11 @@ def _check_names(reading: _Reading) -> None:
         if not _BACKEND_NAME.fullmatch(name):
             problem = f"backends.{name}: a backend's name is made of a-z, 0-9, - and _"
             reading.problems.append((problem, "rename it"))
-        kind = reading.values.get(f"backends.{name}.kind", "openai-compatible")
+        kind = reading.values.get(f"backends.{name}.kind", _USUAL)
         if name == _TAKEN and kind != _EMBEDDED:
             problem = f"backends.{name}: the embedded llama.cpp has that name"
             reading.problems.append((problem, "choose another name"))
-        if kind == "openai-compatible" and not reading.values.get(f"backends.{name}.url"):
+        if kind == _USUAL and not reading.values.get(f"backends.{name}.url"):
             reading.problems.append((f"backends.{name} needs a url", f'add url = "http://…" to [backends.{name}]'))
     for key in reading.values:
         alias = key.removeprefix("aliases.")
@@ -242,6 +249,7 @@ def _build(home: Path, file: Path | None, reading: _Reading, env: Mapping[str, s
         backends=MappingProxyType({name: _backend(name, home, reading, env) for name in _names(reading)}),
         aliases=MappingProxyType(_aliases(reading)),
         routing=tree.RoutingSettings(**routing, weights=tree.WeightSettings(**section("routing.weights"))),
+        same=SameSettings(**section("same")),
         log=tree.LogSettings(**section("log")),
         config_file=file,
         provenance=MappingProxyType({key: reading.provenance[key] for key in sorted(reading.provenance, key=_place)}),

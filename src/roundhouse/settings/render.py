@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from roundhouse.settings import kinds
 from roundhouse.settings.gather import PREFIX
+from roundhouse.settings.key import Key
 from roundhouse.settings.load import row_of
-from roundhouse.settings.tree import KEYS, SECTIONS, Key, Settings
+from roundhouse.settings.tree import KEYS, SECTIONS, Settings
 
 _INTRO = """\
 # Settings

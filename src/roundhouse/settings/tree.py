@@ -12,38 +12,10 @@ from typing import Annotated, get_type_hints
 
 from roundhouse.core.desks.schedule import Window
 from roundhouse.settings import kinds, rates
-from roundhouse.settings.kinds import Kind
+from roundhouse.settings.key import Key, Provenance
 from roundhouse.settings.options import OPTIONS
+from roundhouse.settings.same import SameSettings
 from roundhouse.settings.secret import Secret
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where a value came from."""
-
-    #: ``default``, ``file``, ``environment`` or ``flag``.
-    source: str
-    #: The file, the variable or the flag; empty for a default.
-    where: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.source} {self.where}".strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One row of the table."""
-
-    #: As TOML would say it; ``{home}`` stands for the home folder, ``None`` for "not set".
-    default: object
-    kind: Kind
-    help: str
-    unit: str = ""
-    #: The value is a place on disk: relative ones count from the file that names them.
-    path: bool = False
-    #: A variable of another program that is honoured when ours is not set.
-    also: str | None = None
-
 
 _PORT = kinds.whole(0, 65_535)
 _SECONDS = kinds.number(0, 86_400)
@@ -237,6 +209,19 @@ class RuntimeSettings:
     context: Annotated[
         int, Key(0, kinds.whole(0, 10_000_000), "Context per request; 0 is the model's own, up to 8192", "tokens")
     ]
+    cache_type: Annotated[
+        str,
+        Key("f16", kinds.one_of("f16", "q8_0", "q4_0"), "How contexts are kept; `q8_0` takes half as much as `f16`"),
+    ]
+    #: ``None`` is ``auto``.
+    gpu_layers: Annotated[
+        int | None,
+        Key("auto", kinds.whole_or_auto(0, 10_000), "Layers of each model on graphics cards; `auto` is what fits"),
+    ]
+    pinned: Annotated[
+        tuple[str, ...],
+        Key([], kinds.NAMES, "Models that are in memory from the start, and stay there whoever wants the room"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +337,7 @@ class Settings:
     #: What each alias stands for, best first.
     aliases: Mapping[str, tuple[str, ...]]
     routing: RoutingSettings
+    same: SameSettings
     log: LogSettings
     #: The file that was read; ``None`` when there was none.
     config_file: Path | None = field(default=None, compare=False)
@@ -371,6 +357,7 @@ SECTIONS: Mapping[str, type] = {
     "discovery": DiscoverySettings,
     "routing": RoutingSettings,
     "routing.weights": WeightSettings,
+    "same": SameSettings,
     "log": LogSettings,
     "backends.NAME": BackendSettings,
 }

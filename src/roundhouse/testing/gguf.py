@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-Value = int | str | bool | float | list[str]
+Value = int | str | bool | float | list[str] | tuple[int, ...]
 
 _ALIGNMENT = 32
 _U32, _U64, _F32 = struct.Struct("<I"), struct.Struct("<Q"), struct.Struct("<f")
@@ -40,6 +40,8 @@ def _value(value: Value) -> bytes:
             return _U32.pack(6) + _F32.pack(value)
         case str():
             return _U32.pack(8) + _string(value)
+        case tuple():
+            return _U32.pack(9) + _U32.pack(4) + _U64.pack(len(value)) + b"".join(map(_U32.pack, value))
         case list():
             return _U32.pack(9) + _U32.pack(8) + _U64.pack(len(value)) + b"".join(map(_string, value))
 

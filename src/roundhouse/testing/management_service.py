@@ -11,12 +11,12 @@ from datetime import datetime
 from roundhouse.core.artifacts import TransferState
 from roundhouse.core.desks.browse import Browsing, Offer, Query
 from roundhouse.core.desks.routes import Explanation, ProfileView, RouteQuestion
+from roundhouse.core.desks.trial import BackendTest, Trial
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.events import ArtifactRemoved, ArtifactVerified, TransferChanged
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
-    BackendTest,
     Bandwidth,
     Check,
     Dimension,
@@ -31,7 +31,6 @@ from roundhouse.core.views import (
     Removal,
     Status,
     TransferView,
-    Trial,
     Verification,
 )
 from roundhouse.testing.desks.builders import NOON, a_backend, a_model, a_request, a_route, a_transfer, an_offer

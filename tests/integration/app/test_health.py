@@ -12,7 +12,7 @@ from aiohttp import web
 
 from roundhouse.app import Roundhouse, open_roundhouse
 from roundhouse.core.desks.events import Told, Wish
-from roundhouse.core.views import Trial
+from roundhouse.core.desks.trial import Trial
 from roundhouse.settings import load
 from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.upstream import Upstream

@@ -8,6 +8,7 @@ import pytest
 from roundhouse.app.compose import Built, build_backends
 from roundhouse.app.offline import OfflineBackend
 from roundhouse.app.shelf import Shelf
+from roundhouse.backends.kinds.llama_server.backend import LlamaServer
 from roundhouse.backends.kinds.ollama.backend import Ollama
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import SystemClock
@@ -17,6 +18,7 @@ from roundhouse.library.admission import LicenseRules
 from roundhouse.library.library import Library
 from roundhouse.settings import load
 from roundhouse.testing.licenses import MemoryLicenses
+from roundhouse.testing.llama_router import FakeLlamaRouter
 from roundhouse.testing.memory import MemoryArtifacts
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
@@ -76,6 +78,14 @@ async def test_an_ollama_that_is_found_is_one(home: Path) -> None:
     async with FakeOllama() as fake:
         found = await composed(home, **{f"discovery__{port}": fake.url for port in PORTS})
     assert (["local", "ollama"], True) == (sorted(found.by_name), isinstance(found.by_name["ollama"], Ollama))
+
+
+async def test_a_llama_server_that_is_found_is_one(home: Path) -> None:
+    """Also as a router, which the address alone does not tell."""
+    async with FakeLlamaRouter() as fake:
+        found = await composed(home, **{f"discovery__{port}": fake.url for port in PORTS})
+    assert isinstance(found.by_name["llama-server"], LlamaServer)
+    assert "llama-server" == found.origins["llama-server"].kind
 
 
 async def test_what_is_configured_is_not_found_again(home: Path) -> None:

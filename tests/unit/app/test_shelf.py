@@ -1,6 +1,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from roundhouse.app.desks import views
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.artifacts import Artifact, ArtifactFile, Digest, FileName
@@ -11,6 +13,7 @@ from roundhouse.testing.builders import an_artifact
 from roundhouse.testing.clock import FakeClock
 from roundhouse.testing.licenses import MemoryLicenses
 from roundhouse.testing.memory import MemoryArtifacts
+from roundhouse.testing.runtime import NOISE_FILE
 from roundhouse.upkeep.admission import LicenseBook
 
 
@@ -52,3 +55,60 @@ async def test_what_the_library_says_is_on_the_shelf_at_once(tmp_path: Path) -> 
     assert [(8192, library.path_of(newer))] == [(model.context, model.path) for model in shelf.models()]
     shelf.heard(ArtifactRemoved("tiny"))
     assert () == shelf.models()
+
+
+async def test_what_is_known_of_its_weights_is_on_the_shelf_too(tmp_path: Path) -> None:
+    """So that the same weights elsewhere are recognised."""
+    artifact = replace(an_artifact("tiny"), ref="hf:acme/tiny-GGUF@main:Q4_K_M", quantization="Q4_K_M", parameters=7)
+    shelf = Shelf(await a_library(tmp_path, artifact), LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()))
+    await shelf.restock()
+    traits = shelf.models()[0].traits
+    assert ("acme/tiny-GGUF", "0" * 64, "Q4_K_M", 7) == (
+        traits.repo,
+        traits.digest,
+        traits.quantization,
+        traits.parameters,
+    )
+
+
+async def test_how_a_model_is_built_is_read_once(tmp_path: Path) -> None:
+    """Its bytes do not change; what was read stays known when the file has gone since."""
+    library = await a_library(tmp_path, an_artifact("tiny"))
+    path = library.path_to_load((await library.list())[0])
+    path.write_bytes(NOISE_FILE.read_bytes())
+    shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()))
+    await shelf.restock()
+    known = shelf.models()[0].shape
+    path.write_bytes(b"something else")
+    await shelf.restock()
+    assert known is not None
+    assert (64, 378, 2) == (known.width, known.vocabulary, sum(many for _, many in known.layers))
+    assert known is shelf.models()[0].shape
+
+
+async def test_a_file_that_is_no_model_has_no_shape(tmp_path: Path) -> None:
+    """It is on the shelf all the same: loading it says what is wrong."""
+    shelf = Shelf(
+        await a_library(tmp_path, an_artifact("tiny")), LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock())
+    )
+    await shelf.restock()
+    assert [None] == [model.shape for model in shelf.models()]
+
+
+@pytest.mark.parametrize(
+    ("ref", "expected"),
+    [
+        ("hf:acme/tiny-GGUF:Q4_K_M", "acme/tiny-GGUF"),
+        ("hf:acme/tiny-GGUF@0f3c", "acme/tiny-GGUF"),
+        ("hf:acme/tiny", "acme/tiny"),
+        ("ollama:tiny:latest", None),
+        ("bundled:noise", None),
+    ],
+)
+async def test_where_the_weights_came_from_is_told(tmp_path: Path, ref: str, expected: str | None) -> None:
+    """By the hub's own name of the repository."""
+    library = await a_library(tmp_path, replace(an_artifact("tiny"), ref=ref))
+    shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()))
+    await shelf.restock()
+    traits = shelf.models()[0].traits
+    assert (expected, "0" * 64, 1) == (traits.repo, traits.digest, traits.size)

@@ -20,6 +20,10 @@ LLAMA = {
     "/props": {"default_generation_settings": {"n_ctx": 1024}, "total_slots": 4, "build_info": "b6700"},
     "/v1/models": {"object": "list", "data": [{"id": "tiny", "owned_by": "llamacpp"}]},
 }
+ROUTER = {
+    "/props": {"role": "router", "default_generation_settings": {"params": None, "n_ctx": 0}, "build_info": "b8000"},
+    "/v1/models": LLAMA["/v1/models"],
+}
 MLX = {"/health": {"status": "ok"}, "/v1/models": {"object": "list", "data": [{"id": "/models/tiny"}]}}
 VLLM = {
     "/version": {"version": "0.11.0"},
@@ -61,7 +65,8 @@ async def serve() -> AsyncIterator[Serve]:
     [
         ("ollama", OLLAMA, "Ollama 0.12.3", ("llama3.2:3b",)),
         ("lmstudio", STUDIO, "LM Studio; loaded: 1 of 1", ("qwen",)),
-        ("llamacpp", LLAMA, "llama-server b6700; slots: 4", ("tiny",)),
+        ("llama-server", LLAMA, "llama-server b6700; slots: 4", ("tiny",)),
+        ("llama-server", ROUTER, "llama-server b8000; router", ("tiny",)),
         ("mlx", MLX, "mlx_lm.server", ("/models/tiny",)),
         ("vllm", VLLM, "vLLM 0.11.0", ("org/model",)),
     ],
@@ -71,7 +76,7 @@ async def test_each_runtime_is_found(
 ) -> None:
     """With its version where it tells one, and its models; models in a cloud are not on this machine."""
     url = await serve(answers)
-    found = await discover({kind: url}, within_s=PATIENCE_S)
+    found = await discover({"llamacpp" if kind == "llama-server" else kind: url}, within_s=PATIENCE_S)
     assert [(kind, url, detail, models)] == [(each.kind, each.url, each.detail, each.models) for each in found]
 
 
@@ -91,7 +96,7 @@ async def test_an_unrelated_server_is_not_taken_for_one(serve: Serve, answers: M
     assert [] == list(await discover(dict.fromkeys(KINDS, url), within_s=PATIENCE_S))
 
 
-@pytest.mark.parametrize("answers", [OLLAMA, STUDIO, LLAMA, MLX, VLLM])
+@pytest.mark.parametrize("answers", [OLLAMA, STUDIO, LLAMA, ROUTER, MLX, VLLM])
 async def test_no_runtime_is_taken_for_another(serve: Serve, answers: Mapping[str, object]) -> None:
     """Two of them share a port."""
     url = await serve(answers)

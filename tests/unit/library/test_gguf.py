@@ -7,7 +7,7 @@ import pytest
 
 import roundhouse
 from roundhouse.core.errors import SchemaError
-from roundhouse.library.gguf import GgufHeader, read_header
+from roundhouse.library.gguf import GgufHeader, read_header, read_outline
 from roundhouse.testing.gguf import a_gguf
 
 NOISE = Path(roundhouse.__file__).with_name("assets") / "noise.gguf"
@@ -116,3 +116,24 @@ def test_a_key_that_is_given_twice_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + key + key)
     with pytest.raises(SchemaError, match="given twice"):
         read_header(path)
+
+
+def test_the_outline_is_what_stands_before_the_vocabulary(tmp_path: Path) -> None:
+    """With the lists of numbers, how long the vocabulary is, and nothing of what comes after it."""
+    path = tmp_path / "m.gguf"
+    path.write_bytes(a_gguf(llama__block_count=2, heads=(4, 8), tokenizer__ggml__tokens=["a", "bc", ""], after=5))
+    outline = read_outline(path)
+    assert ("llama", 3, (4, 8), None) == (
+        outline.architecture,
+        outline.vocabulary,
+        outline.metadata["heads"],
+        outline.metadata.get("after"),
+    )
+
+
+def test_the_outline_goes_on_until_it_knows_the_layers(tmp_path: Path) -> None:
+    """Some programs write the vocabulary first."""
+    path = tmp_path / "m.gguf"
+    path.write_bytes(a_gguf(tokenizer__ggml__tokens=["a", "bc"], names=["x"], llama__block_count=2))
+    outline = read_outline(path)
+    assert (2, 2) == (outline.vocabulary, outline.metadata["llama.block_count"])

@@ -79,6 +79,8 @@ def test_text_that_cannot_be_read_is_refused(kind: Kind, text: str) -> None:
         (kinds.NAMES, "a, b,", ("a", "b")),
         (kinds.URL, "http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
         (kinds.SIZE_OR_AUTO, "auto", None),
+        (kinds.whole_or_auto(0, 9), "auto", None),
+        (kinds.whole_or_auto(0, 9), 7, 7),
         (kinds.SIZE_OR_AUTO, "1GiB", 1 << 30),
     ],
 )

@@ -8,8 +8,9 @@ from fastapi import APIRouter
 from roundhouse.access.permissions import Permission
 from roundhouse.api.fields import Name, TrialRequest
 from roundhouse.api.guard import needs
+from roundhouse.core.desks.trial import BackendTest, Trial
 from roundhouse.core.management import BackendsDesk
-from roundhouse.core.views import BackendStatus, BackendTest, Trial
+from roundhouse.core.views import BackendStatus
 
 _QUIETLY = TrialRequest()
 

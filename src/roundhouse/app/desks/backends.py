@@ -9,10 +9,11 @@ from dataclasses import replace
 from roundhouse.app.probing import PATIENCE_S, asked
 from roundhouse.app.probing.trial import try_out
 from roundhouse.app.rooms import Rooms
+from roundhouse.core.desks.trial import BackendTest, Trial
 from roundhouse.core.errors import NotFoundError, RoundhouseError
 from roundhouse.core.inference import Capability, Deployment, Residency
 from roundhouse.core.ports import BackendHealth
-from roundhouse.core.views import BackendStatus, BackendTest, Trial
+from roundhouse.core.views import BackendStatus
 
 _SILENT = BackendHealth(ok=False, detail=f"no answer within {PATIENCE_S:g} s")
 

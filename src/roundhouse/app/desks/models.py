@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from roundhouse.app.desks import views
+from roundhouse.app.desks.twins import twins
 from roundhouse.app.rooms import Rooms
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import ConflictError, NotFoundError
@@ -30,7 +31,7 @@ class Models:
         if artifact is not None:
             who = served.get(artifact.model, ())
             disk = await self._rooms.listing.disk_use(artifact)
-            shown = views.detail(await self._rooms.listing.model(artifact), artifact, who, disk)
+            shown = views.detail(await self._rooms.listing.model(artifact.model, artifact), artifact, who, disk)
             older = await self._rooms.library.older(artifact.model)
             seal, problem = await self._rooms.library.seal_of(artifact)
             return replace(
@@ -38,9 +39,12 @@ class Models:
                 revisions=views.revisions(artifact, older),
                 signed_by=seal.signed_by,
                 signature=problem or seal.notice,
+                same=twins(self._rooms.fleet.snapshot(), artifact.model, who),
+                memory=self._rooms.memory.of_model(artifact.model),
             )
         name = self._model_of(name, served)
-        return views.detail(views.remote(name, served[name], self._rooms.marking.of(name)), None, served[name])
+        shown = views.detail(await self._rooms.listing.model(name, None), None, served[name])
+        return replace(shown, same=twins(self._rooms.fleet.snapshot(), name, served[name]))
 
     async def remove_model(self, name: str, *, dry_run: bool) -> Removal:
         """Take one out of the library. Raises NotFoundError; ConflictError when it is not ours to remove."""
@@ -82,7 +86,8 @@ class Models:
         if name in served:
             return name
         snapshot = self._rooms.fleet.snapshot()
-        models = {entry.deployment.model for place in snapshot.resolve(name) or () for entry in place.entries}
+        found = [entry for place in snapshot.resolve(name) or () for entry in place.entries]
+        models = {entry.deployment.model for entry in found if snapshot.whose(name, entry.id) is None}
         if len(models) == 1:
             return models.pop()
         close = snapshot.close_to(name)

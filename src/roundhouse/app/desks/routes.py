@@ -20,14 +20,16 @@ class Routes:
     async def explain(self, question: RouteQuestion) -> Explanation:
         """Choose without serving; an unknown model or an empty route is in the answer's error."""
         profile = profile_of(question.operation, question.model, question.body, question.size)
-        return views.explanation(uuid4().hex, profile, self._rooms.serving.explain(profile))
+        return views.explanation(
+            uuid4().hex, profile, self._rooms.serving.explain(profile), self._rooms.fleet.snapshot()
+        )
 
     async def routes(self, ids: Sequence[str]) -> Mapping[str, Explanation]:
         """Recall the routes taken by these requests, as far as they are still remembered."""
         taken = self._rooms.serving.taken
         known = {route_id: taken.get(route_id) for route_id in ids}
         return {
-            route_id: views.explanation(route_id, decision.profile, decision.route)
+            route_id: views.explanation(route_id, decision.profile, decision.route, self._rooms.fleet.snapshot())
             for route_id, decision in known.items()
             if decision is not None
         }

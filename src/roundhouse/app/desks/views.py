@@ -27,11 +27,17 @@ from roundhouse.library import FileReport, VerifyReport
 from roundhouse.library.admission import code_flags
 from roundhouse.library.formats import GGUF
 from roundhouse.routing.policy import Weights
-from roundhouse.routing.route import Candidate, Route
+from roundhouse.routing.route import Candidate, Refusal, Route
+from roundhouse.routing.snapshot import Snapshot
 from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.progress import Progress
 
 _MILLION = 1_000_000
+#: What people are shown of a deployment's traits.
+_TRAITS = (
+    *("context_max", "quantization", "parameters", "family", "format", "dimension", "slots"),
+    *("memory", "vram", "size", "digest", "repo", "load_s", "warnings"),
+)
 
 
 def price(of: Price | None) -> TokenPrice | None:
@@ -50,6 +56,7 @@ def deployment(of: Deployment) -> DeploymentView:
         price=price(of.price),
         residency=of.residency,
         local=of.local,
+        **{name: getattr(of.traits, name) for name in _TRAITS},
     )
 
 
@@ -162,8 +169,12 @@ def _check(file: FileReport) -> FileCheck:
     )
 
 
-def explanation(route_id: str, profile: Profile, route: Route) -> Explanation:
-    """A decision with its reasons."""
+def explanation(route_id: str, profile: Profile, route: Route, snapshot: Snapshot) -> Explanation:
+    """A decision with its reasons; *snapshot* knows why others answer for the name."""
+
+    def whose(deployment_id: str) -> str | None:
+        return snapshot.whose(profile.model, deployment_id)
+
     candidates = route.candidates
     return Explanation(
         route_id=route_id,
@@ -175,13 +186,19 @@ def explanation(route_id: str, profile: Profile, route: Route) -> Explanation:
             max_tokens=profile.max_tokens,
         ),
         chosen=candidates[0].id if candidates else None,
-        candidates=tuple(_candidate(rank, each, route.weights) for rank, each in enumerate(candidates, start=1)),
-        refused=tuple(RefusalView(each.id, each.reason) for each in route.refused),
+        candidates=tuple(
+            _candidate(rank, each, route.weights, whose(each.id)) for rank, each in enumerate(candidates, start=1)
+        ),
+        refused=tuple(RefusalView(each.id, _reason(each, whose(each.id))) for each in route.refused),
         error=None if route.error is None else route.error.to_dict(),
     )
 
 
-def _candidate(rank: int, candidate: Candidate, weights: Weights) -> CandidateView:
+def _reason(refusal: Refusal, joined: str | None) -> str:
+    return refusal.reason if joined is None else f"{refusal.reason} ({joined})"
+
+
+def _candidate(rank: int, candidate: Candidate, weights: Weights, joined: str | None) -> CandidateView:
     of = candidate.deployment
     return CandidateView(
         id=candidate.id,
@@ -191,6 +208,7 @@ def _candidate(rank: int, candidate: Candidate, weights: Weights) -> CandidateVi
         residency=of.residency,
         price=price(of.price),
         context=of.context,
+        joined=joined,
     )
 
 

@@ -40,7 +40,7 @@ class Child:
     """One such process, alive or dead. Made by ``start``."""
 
     def __init__(self, config: ChildConfig, process: Process) -> None:
-        self.address = ""
+        self.address, self.gpu_layers = "", 0
         self._config = config
         self._process = process
         self._said: deque[str] = deque(maxlen=_LAST_LINES)
@@ -141,7 +141,7 @@ class Child:
             raise await self._failed_to_load("") from error
         if greeting.address is None:
             raise await self._failed_to_load(greeting.error or "")
-        self.address = greeting.address
+        self.address, self.gpu_layers = greeting.address, greeting.gpu_layers
 
     async def _failed_to_load(self, said: str) -> BackendError:
         await self.stop()

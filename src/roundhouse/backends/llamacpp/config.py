@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from roundhouse.backends.llamacpp.gpu import Load
+
+#: Tokens that the child works on at a time.
+BATCH = 512
+
 
 class ChildConfig(msgspec.Struct, frozen=True):
     """What the child is told, on one line of its standard input."""
@@ -20,6 +25,12 @@ class ChildConfig(msgspec.Struct, frozen=True):
     mean_pooling: bool = True
     #: 0 leaves it to llama.cpp, which takes all physical cores.
     threads: int = 0
+    #: For prompts that are over, so that the next one which begins alike need not be read again.
+    prompt_cache_mib: int = 256
+    #: How the slots keep what was said: ``f16``, ``q8_0`` or ``q4_0``.
+    cache_type: str = "f16"
+    #: What putting it on graphics cards takes; ``None`` leaves that to llama.cpp.
+    gpu: Load | None = None
 
 
 class Greeting(msgspec.Struct, frozen=True):
@@ -27,3 +38,5 @@ class Greeting(msgspec.Struct, frozen=True):
 
     address: str | None = None
     error: str | None = None
+    #: Layers that lie on graphics cards.
+    gpu_layers: int = 0

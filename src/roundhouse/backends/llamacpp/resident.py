@@ -8,10 +8,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from roundhouse.backends.llamacpp.child import Child
-from roundhouse.backends.llamacpp.memory import Tenant, need_of
+from roundhouse.backends.llamacpp.gpu import Load
+from roundhouse.backends.llamacpp.memory import Need, Slots, Tenant, fitting_context, need_of
+from roundhouse.backends.llamacpp.shape import Shape
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError
+from roundhouse.core.runtimes import UNTOLD, Traits
 
+#: More than any model has.
+_ANY_LAYERS = 10_000
 _MAX_CONTEXT, _UNKNOWN_CONTEXT = 8192, 4096
 _BACKOFF_S, _MAX_BACKOFF_S = 0.5, 30.0
 
@@ -45,11 +50,65 @@ class RuntimeLimits:
     hang_s: float = 20.0
     #: How long a model waits for others to finish before it gives up.
     room_s: float = 30.0
+    #: Models that are in memory from the start, stay there, and make room for nobody.
+    pinned: tuple[str, ...] = ()
+    #: How slots keep what was said: ``f16``, ``q8_0`` or ``q4_0``.
+    cache_type: str = "f16"
+    #: Layers of each model on graphics cards; ``None`` is as many as fit.
+    gpu_layers: int | None = None
 
     def context_of(self, trained: int | None) -> int:
         """Tokens of one request to a model that was *trained* on so many."""
         wanted = self.context or min(trained or _UNKNOWN_CONTEXT, _MAX_CONTEXT)
         return min(wanted, trained or wanted)
+
+    def need_of(self, size: int, trained: int | None, shape: Shape | None = None, context: int | None = None) -> Need:
+        """Memory for a model of *size* bytes, *trained* on so many tokens, with the usual context or this one."""
+        known = trained if shape is None else self.context_of(trained)
+        tokens = None if known is None else context or self.context_of(trained)
+        return need_of(size, shape, Slots(tokens, self.parallel, self.cache_type_of(shape)))
+
+    def cache_type_of(self, shape: Shape | None) -> str:
+        """How the slots of such a model keep what was said: as is wanted, where that can be."""
+        return self.cache_type if shape is not None and shape.in_blocks else "f16"
+
+    def fit(self, model: LoadableModel, taken: int = 0) -> Fit:
+        """How *model* is loaded beside others that stay and have *taken* their room.
+
+        With the context that is wanted, or the largest useful one there is room for.
+        """
+        wanted = self.context_of(model.context)
+
+        def need_at(context: int) -> Need:
+            return self.need_of(model.size, model.context, model.shape, context)
+
+        context = fitting_context(wanted, self.memory - taken, lambda tokens: need_at(tokens).total)
+        return Fit(context, wanted, need_at(context))
+
+    def gpu_load(self, model: LoadableModel, need: Need) -> Load | None:
+        """What putting *model* on graphics cards takes; ``None`` when nobody knows and nobody cares."""
+        if model.shape is None:
+            return None if self.gpu_layers is None else Load(_ANY_LAYERS, 0, 0, self.gpu_layers)
+        layers = sum(many for _, many in model.shape.layers)
+        return Load(layers + 1, -(-(need.weights + need.cache) // layers), need.buffers, self.gpu_layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a model is loaded."""
+
+    #: Tokens of one request, and how many there would be with more memory.
+    context: int
+    wanted: int
+    need: Need
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of it."""
+        if self.context == self.wanted:
+            return ()
+        cut = f"requests have {self.context:,} tokens each instead of {self.wanted:,}"
+        return (f"{cut}: there is no memory for more (`runtime.memory`, `runtime.parallel`)",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +124,10 @@ class LoadableModel:
     context: int | None = None
     architecture: str | None = None
     has_chat_template: bool = False
+    #: What is known of its weights: quantisation, parameters, digest and where they came from.
+    traits: Traits = UNTOLD
+    #: How it is built, as far as its header tells.
+    shape: Shape | None = None
     #: Why it may not be loaded, in words that follow its name; ``None`` when it may.
     barred: str | None = None
 
@@ -80,10 +143,10 @@ class Loaded:
 class Resident:
     """One model; ``Residents`` moves it from state to state."""
 
-    def __init__(self, model: LoadableModel, limits: RuntimeLimits) -> None:
+    def __init__(self, model: LoadableModel, fit: Fit, *, pinned: bool = False) -> None:
         self.model = model
-        self.context = limits.context_of(model.context)
-        self.need = need_of(model.size, None if model.context is None else self.context * limits.parallel)
+        self.fit = fit
+        self.is_pinned = pinned
         self.state = State.STOPPED
         #: Requests in it, and those that wait for it.
         self.serving = 0
@@ -96,13 +159,26 @@ class Resident:
         self.idle: asyncio.TimerHandle | None = None
         #: Crashes and failed loads since it last served a request.
         self.failures = 0
+        #: Seconds that loading took the last time, and the bytes that lie on graphics cards.
+        self.load_s: float | None = None
+        self.vram: int | None = None
         self._retry_at = 0.0
         self._trouble = ""
 
     @property
     def tenant(self) -> Tenant:
-        """The same for who makes room: one that is coming or going cannot be told to leave."""
-        return Tenant(self.need, self.serving if self.state is State.READY else 1)
+        """The same for who makes room: one that comes, goes or is pinned is not told to leave."""
+        return Tenant(self.need, self.serving if self.state is State.READY and not self.stays else max(1, self.serving))
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is in memory and leaves for nobody."""
+        return self.is_pinned and not self.is_outdated and self.state is State.READY
+
+    @property
+    def need(self) -> int:
+        """Bytes that it takes when loaded."""
+        return self.fit.need.total
 
     def stay(self) -> None:
         """Stop waiting for the end of an idle time."""

@@ -14,9 +14,10 @@ import structlog
 
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
-from roundhouse.backends.llamacpp.memory import make_room
+from roundhouse.backends.llamacpp.gpu import vram_of
+from roundhouse.backends.llamacpp.memory import make_room, prompt_cache
 from roundhouse.backends.llamacpp.pulse import QUESTIONS, feel
-from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
+from roundhouse.backends.llamacpp.resident import Fit, LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.errors import BackendError, CapacityError, ConflictError, RoundhouseError
@@ -28,8 +29,15 @@ _log = structlog.get_logger("roundhouse.llamacpp")
 class Residents:
     """All models that were ever needed."""
 
-    def __init__(self, limits: RuntimeLimits, environ: Mapping[str, str], changed: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self,
+        limits: RuntimeLimits,
+        environ: Mapping[str, str],
+        changed: Callable[[str, bool], None],
+        fit: Callable[[LoadableModel], Fit],
+    ) -> None:
         self._limits = limits
+        self._fit = fit
         self._environ = environ
         self._changed = changed
         self._by_name: dict[str, Resident] = {}
@@ -45,7 +53,8 @@ class Residents:
         """Get the model of that name, loaded or not, and keep it from being unloaded until ``leave``."""
         resident = self._by_name.get(name)
         if resident is None:
-            resident = self._by_name[name] = Resident(find(name), self._limits)
+            model = find(name)
+            resident = self._by_name[name] = Resident(model, self._fit(model), pinned=name in self._limits.pinned)
             self._all[resident] = None
         resident.serving += 1
         resident.stay()
@@ -67,6 +76,25 @@ class Residents:
             # Whoever gives up waiting does not take the load away from the others.
             await asyncio.shield(resident.loading)
         return resident.loaded
+
+    def preload(self, name: str, find: Callable[[str], LoadableModel]) -> None:
+        """Begin to load it, unless it is here or coming; what goes wrong is logged, and tried again by the next one."""
+        known = self._by_name.get(name)
+        if known is None or (known.state is State.STOPPED and (known.loading is None or known.loading.done())):
+            self._spawn(self._preload(name, find))
+
+    async def _preload(self, name: str, find: Callable[[str], LoadableModel]) -> None:
+        resident = self.enter(name, find)
+        try:
+            await self.ready(resident)
+        except RoundhouseError as error:
+            _log.warning("a pinned model is not loaded", model=name, reason=error.message)
+        finally:
+            self.leave(resident, served=False)
+
+    def known(self, name: str) -> Resident | None:
+        """What was seen of it; ``None`` when nobody ever asked for it."""
+        return self._by_name.get(name)
 
     def names_loaded(self) -> list[str]:
         """Names of those that are ready, least recently used first."""
@@ -98,6 +126,9 @@ class Residents:
         if resident.serving or resident.state is State.STARTING:
             message = f"{name} is in use"
             raise ConflictError(message, hint="try again when its requests are answered")
+        if resident.is_pinned:
+            message = f"{name} is pinned, and would be loaded again at once"
+            raise ConflictError(message, hint="take it out of `runtime.pinned`")
         await self._stop(resident)
 
     async def close(self) -> None:
@@ -114,9 +145,8 @@ class Residents:
         resident.check_backoff(now())
         if resident.stopping is not None:
             await asyncio.shield(resident.stopping)
-        async with self._room:
-            await self._make_room(resident)
-            resident.state = State.STARTING
+        await self._move_in(resident)
+        started = now()
         try:
             resident.loaded = await self._start(resident)
         except BaseException as error:
@@ -125,11 +155,11 @@ class Residents:
             if isinstance(error, RoundhouseError):
                 resident.failed(error.message, now())
             raise
-        resident.state = State.READY
+        resident.state, resident.load_s = State.READY, now() - started
         child = resident.loaded.child
         child.exited.add_done_callback(lambda _exited: self._crashed(resident, child))
         self._watch(resident, resident.loaded)
-        _log.info("model loaded", model=resident.model.name, pid=child.pid, context=resident.context)
+        _log.info("model loaded", model=resident.model.name, pid=child.pid, context=resident.fit.context)
         self._changed(resident.model.name, True)  # noqa: FBT003 - loaded
         self._rest(resident)
 
@@ -142,34 +172,59 @@ class Residents:
         loaded.child.exited.add_done_callback(lambda _exited: pulse.cancel())
 
     async def _start(self, resident: Resident) -> Loaded:
+        gpu = self._limits.gpu_load(resident.model, resident.fit.need)
         config = ChildConfig(
             path=str(resident.model.path),
             model=resident.model.name,
-            context=resident.context,
+            context=resident.fit.context,
             parallel=self._limits.parallel,
             api_key=secrets.token_urlsafe(24),
             parent=os.getpid(),
             mean_pooling=not await asyncio.to_thread(_pools_by_itself, resident.model),
             threads=self._limits.threads,
+            cache_type=self._limits.cache_type_of(resident.model.shape),
+            gpu=gpu,
+            prompt_cache_mib=max(1, prompt_cache(resident.fit.need.cache) >> 20),
         )
         child = await Child.start(config, self._environ, self._limits.load_s)
+        resident.vram = vram_of(child.gpu_layers, gpu) if gpu is not None and child.gpu_layers else None
         terms = Terms(local=True, keep_alive=False, list_s=self._limits.hang_s / QUESTIONS)
         return Loaded(child, OpenAICompatible("llama.cpp", child.address, api_key=config.api_key, terms=terms))
 
-    async def _make_room(self, resident: Resident) -> None:
-        """Unload idle models, least recently used first, until it fits; wait for busy ones."""
-        budget = self._limits.memory
-        if resident.need > budget:
-            message = f"{resident.model.name} needs about {_mib(resident.need)}, and models may take {_mib(budget)}"
-            raise CapacityError(message, hint="allow more with `runtime.memory`, or ask for less `runtime.context`")
+    async def _move_in(self, resident: Resident) -> None:
+        """Get it a place in memory, in turn. Raises CapacityError when there is none, or none becomes free in time."""
+        self._check_size(resident)
+        until = asyncio.get_running_loop().time() + self._limits.room_s
         try:
-            async with asyncio.timeout(self._limits.room_s):
-                while (leaving := self._leaving(resident.need, budget)) is None:
+            async with asyncio.timeout_at(until):
+                await self._room.acquire()
+        except TimeoutError as error:
+            raise _no_room(resident) from error
+        try:
+            await self._make_room(resident, until)
+            resident.state = State.STARTING
+        finally:
+            self._room.release()
+
+    def _check_size(self, resident: Resident) -> None:
+        """Raise CapacityError when it would not fit even if all others left who can."""
+        staying = sum(each.need for each in self._all if each.stays and each is not resident)
+        if resident.need + staying <= self._limits.memory:
+            return
+        beside = f", of which those that are pinned take {_mib(staying)}" if staying else ""
+        budget = f"models may take {_mib(self._limits.memory)}{beside}"
+        message = f"{resident.model.name} needs about {_mib(resident.need)}, and {budget}"
+        raise CapacityError(message, hint="allow more with `runtime.memory`, or ask for less `runtime.context`")
+
+    async def _make_room(self, resident: Resident, until: float) -> None:
+        """Unload idle models, least recently used first, until it fits; wait for busy ones."""
+        try:
+            async with asyncio.timeout_at(until):
+                while (leaving := self._leaving(resident.need, self._limits.memory)) is None:
                     self._freed.clear()
                     await self._freed.wait()
         except TimeoutError as error:
-            message = f"no room for {resident.model.name}: the models in memory are all serving"
-            raise CapacityError(message, retry_after_s=1.0) from error
+            raise _no_room(resident) from error
         # All of them are marked before the first is waited for: nobody may enter one that is about to go.
         await asyncio.gather(*[self._stop(each) for each in leaving])
 
@@ -183,6 +238,8 @@ class Residents:
             return
         self._freed.set()
         if resident.state is State.READY:
+            if resident.stays:
+                return
             idle_s = 0.0 if resident.is_outdated else self._limits.idle_s
             resident.idle = asyncio.get_running_loop().call_later(idle_s, self._stop, resident)
         elif resident.state is State.STOPPED and resident.is_outdated:
@@ -226,6 +283,11 @@ class Residents:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()
+
+
+def _no_room(resident: Resident) -> CapacityError:
+    message = f"no room for {resident.model.name}: the models in memory are all serving"
+    return CapacityError(message, retry_after_s=1.0)
 
 
 def _pools_by_itself(model: LoadableModel) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.memory import AUTO_SHARE
-from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
+from roundhouse.backends.llamacpp.resident import Fit, LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.llamacpp.residents import Residents
 from roundhouse.backends.openai.posting import UnreachableError
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError, SchemaError
@@ -26,7 +27,8 @@ from roundhouse.core.inference import (
     Residency,
 )
 from roundhouse.core.ports import BackendHealth
-from roundhouse.core.runtimes import Feature, Traits
+from roundhouse.core.runtimes import Feature
+from roundhouse.core.views import MemoryNeed
 
 _FREE = Price(0.0, 0.0)
 #: Architectures that only read: they embed and do nothing else.
@@ -67,13 +69,27 @@ class LlamaCpp:
         self._models = models
         self._limits = limits
         self._events = events
-        self._residents = Residents(limits, environ, self._tell)
+        #: What was reckoned the last time, by what it depends on: there may be ten thousand models.
+        self._fits: dict[tuple[object, ...], Fit] = {}
+        self._residents = Residents(limits, environ, self._tell, self._fit)
         events.subscribe(self._library_changed)
 
     async def deployments(self) -> Sequence[Deployment]:
-        """Every model of the library."""
+        """Every model of the library. Those that are pinned begin to load, if they are not here."""
         loaded = set(self._residents.names_loaded())
-        return [self._deployment(model, is_loaded=model.name in loaded) for model in self._models()]
+        pinned = self._pinned()
+        for model in pinned:
+            self._residents.preload(model.name, self._find)
+        before, taken = self._taken(pinned)
+        fits: dict[tuple[object, ...], Fit] = {}
+        deployments = []
+        for model in self._models():
+            place = before.get(model.name, taken)
+            key = (model.size, model.context, model.shape, place)
+            fits[key] = fit = self._fits.get(key) or self._limits.fit(model, place)
+            deployments.append(self._deployment(model, fit, is_loaded=model.name in loaded))
+        self._fits = fits
+        return deployments
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer, after loading the model if need be. Raises what the port says."""
@@ -145,6 +161,24 @@ class LlamaCpp:
         """Names of the models whose files are read now, or will be in a moment."""
         return self._residents.names_in_use()
 
+    def need_of(self, name: str) -> MemoryNeed | None:
+        """What *name* takes when it is loaded here; ``None`` when it is not in the library."""
+        model = next((model for model in self._models() if model.name == name), None)
+        if model is None:
+            return None
+        fit, limits = self._fit(model), self._limits
+        need = fit.need
+        return MemoryNeed(
+            total=need.total,
+            weights=need.weights,
+            cache=need.cache,
+            parallel=limits.parallel,
+            context=fit.context,
+            buffers=need.buffers,
+            limit=limits.memory,
+            from_header=need.from_header,
+        )
+
     async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:
         """Bring it into memory; seconds it took. Raises BackendError, CapacityError, DeadlineError, SchemaError."""
         if context is not None or keep_s is not None:
@@ -194,19 +228,46 @@ class LlamaCpp:
         kind = _DiedBeforeError if isinstance(error, UnreachableError) else BackendError
         return kind(message, hint="the next request starts it again", details={"ending": child.ending})
 
-    def _deployment(self, model: LoadableModel, *, is_loaded: bool) -> Deployment:
+    def _pinned(self) -> Sequence[LoadableModel]:
+        """Those that stay in memory and may be loaded, in the order they were named in."""
+        wanted = self._limits.pinned
+        here = {model.name: model for model in self._models() if model.name in wanted} if wanted else {}
+        return [here[name] for name in wanted if name in here and here[name].barred is None]
+
+    def _fit(self, model: LoadableModel) -> Fit:
+        """How *model* is loaded beside the pinned ones."""
+        before, all_of_them = self._taken(self._pinned())
+        return self._limits.fit(model, before.get(model.name, all_of_them))
+
+    def _taken(self, pinned: Sequence[LoadableModel]) -> tuple[Mapping[str, int], int]:
+        """Bytes that are taken before each of *pinned* comes, and when all of them are in memory."""
+        taken, before = 0, {}
+        for model in pinned:
+            before[model.name] = taken
+            taken += self._limits.fit(model, taken).need.total
+        return before, taken
+
+    def _deployment(self, model: LoadableModel, fit: Fit, *, is_loaded: bool) -> Deployment:
+        seen = self._residents.known(model.name)
         return Deployment(
             backend=self.name,
             model=model.name,
             upstream=model.name,
             capabilities=_capabilities(model),
-            context=self._limits.context_of(model.context),
+            context=fit.context,
             price=_FREE,
             residency=Residency.LOADED if is_loaded else Residency.COLD,
             local=True,
             barred=model.barred,
             # More would wait inside the child, where a crash takes all of them.
-            traits=Traits(slots=self._limits.parallel),
+            traits=replace(
+                model.traits,
+                slots=self._limits.parallel,
+                memory=fit.need.total,
+                load_s=None if seen is None else seen.load_s,
+                vram=seen.vram if seen is not None and is_loaded else None,
+                warnings=fit.warnings,
+            ),
         )
 
     def _tell(self, model: str, loaded: bool) -> None:  # noqa: FBT001 - the event's own field

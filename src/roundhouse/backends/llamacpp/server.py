@@ -15,12 +15,12 @@ import sys
 import msgspec
 import xllamacpp
 
-from roundhouse.backends.llamacpp.config import ChildConfig, Greeting
+from roundhouse.backends.llamacpp.config import BATCH, ChildConfig, Greeting
+from roundhouse.backends.llamacpp.gpu import layers_on
 
 _PR_SET_PDEATHSIG = 1
 #: Errors only: at "warning" llama.cpp has something to say about every request.
 _VERBOSITY = 1
-_CACHE_MIB = 256
 
 
 def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
@@ -30,6 +30,8 @@ def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
     params.model_alias = {config.model}
     params.n_parallel = config.parallel
     params.n_ctx = config.context * config.parallel
+    # It pools as many tokens of each slot at a time, and dies where the batch cannot be shared out evenly.
+    params.n_batch = params.n_ubatch = BATCH // config.parallel * config.parallel
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [config.api_key]
@@ -37,14 +39,27 @@ def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
     params.endpoint_slots = False
     params.warmup = False
     params.verbosity = _VERBOSITY
-    params.cache_ram_mib = _CACHE_MIB
+    params.cache_ram_mib = config.prompt_cache_mib
     params.embedding = True
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type[f"GGML_TYPE_{config.cache_type.upper()}"]
+    if config.gpu is not None and (free := free_on_cards()):
+        params.n_gpu_layers, params.fit_params = layers_on(free, config.gpu), False
     if config.mean_pooling:
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     if config.threads:
         params.cpuparams.n_threads = config.threads
         params.cpuparams_batch.n_threads = config.threads
     return params
+
+
+def free_on_cards() -> list[int]:
+    """Bytes that are free on each card that this llama.cpp can use; those that share the machine's come second."""
+    kinds, devices = xllamacpp.ggml_backend_dev_type, xllamacpp.get_device_info()
+    for kind in (kinds.GGML_BACKEND_DEVICE_TYPE_GPU, kinds.GGML_BACKEND_DEVICE_TYPE_IGPU):
+        free = [int(device["memory_free"]) for device in devices if device["type"] == kind]
+        if free:
+            return free
+    return []
 
 
 def die_with(parent: int) -> None:
@@ -76,12 +91,13 @@ def main() -> None:
     config = msgspec.json.decode(sys.stdin.buffer.readline(), type=ChildConfig)
     die_with(config.parent)
     forgo_core_dumps()
+    params = parameters(config)
     try:
-        server = xllamacpp.Server(parameters(config))
+        server = xllamacpp.Server(params)
     except RuntimeError as error:
         say(pipe, Greeting(error=str(error)))
         os._exit(1)
-    say(pipe, Greeting(address=server.listening_address))
+    say(pipe, Greeting(server.listening_address, gpu_layers=max(0, params.n_gpu_layers)))
     sys.stdin.buffer.read()
     # Native threads may be in the middle of an answer; there is nothing to save.
     os._exit(0)

@@ -69,10 +69,10 @@ class OpenAICompatible:
         terms: Terms | None = None,
     ) -> None:
         self.name = name
-        self.url = _with_version(url)
+        self._terms = terms or Terms()
+        self.url = url.rstrip("/") if self._terms.quirks.is_unversioned else _with_version(url)
         self._api_keys = (api_key,) if isinstance(api_key, str) else tuple(api_key or ())
         self._models = tuple(models)
-        self._terms = terms or Terms()
         self._local = is_loopback(self.url) if self._terms.local is None else self._terms.local
         self._list_url = URL(f"{self.url}/models", encoded=True)
         self._urls = {operation: URL(f"{self.url}/{path}", encoded=True) for operation, path in _PATHS.items()}
@@ -100,7 +100,7 @@ class OpenAICompatible:
         """The whole answer. Raises what the port says."""
         operation = request.profile.operation
         try:
-            body = rewrite(request.body, msgspec.json.encode(deployment.upstream))
+            body = rewrite(request.body, msgspec.json.encode(deployment.upstream), quirks=self._terms.quirks)
             if operation is Operation.EMBEDDING:
                 return await self._embed(body, request.timeout_s)
             return read_answer(await self._ask(operation, body, request.timeout_s), operation)
@@ -168,7 +168,8 @@ class OpenAICompatible:
         """The response to a streamed request, once its headers say that it is one."""
         operation = request.profile.operation
         try:
-            body = rewrite(request.body, msgspec.json.encode(deployment.upstream), with_usage=True)
+            model, quirks = msgspec.json.encode(deployment.upstream), self._terms.quirks
+            body = rewrite(request.body, model, with_usage=True, quirks=quirks)
             response = await self._connection.stream(self._urls[operation], body, request.timeout_s)
             if response.status == HTTPStatus.OK and response.content_type != "application/json":
                 return response
@@ -187,7 +188,7 @@ class OpenAICompatible:
             async with await self._connection.get(self._list_url) as response:
                 if response.status in _NO_LIST and self._models:
                     return [undeclared(name) for name in self._models]
-                return read_list(await read(response))
+                return read_list(await read(response), self._terms.quirks.prices)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._named(unreachable(error)) from error
         except RoundhouseError as error:
@@ -200,6 +201,7 @@ class OpenAICompatible:
             upstream=model.id,
             capabilities=model.capabilities,
             context=model.context,
+            price=model.price,
             residency=model.residency,
             local=self._local,
         )

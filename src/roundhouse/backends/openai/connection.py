@@ -16,6 +16,7 @@ from yarl import URL
 
 from roundhouse.backends.openai.posting import STALE_WITHIN_S, Poster, UnreachableError, reason_of
 from roundhouse.backends.wire.failures import Failure, failure
+from roundhouse.backends.wire.quirks import PLAIN, Quirks
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
 
 _MAX_ANSWER, _MAX_ERROR, _MAX_TIMEOUTS = 512 << 20, 64 << 10, 64
@@ -41,6 +42,8 @@ class Terms:
     key_prefix: str = "Bearer "
     #: Sent with every request.
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: What it does otherwise than the dialect says.
+    quirks: Quirks = PLAIN
     #: Reads an answer that is no success.
     read_failure: Failure = failure
 

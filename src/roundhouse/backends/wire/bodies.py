@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from roundhouse.backends.wire.quirks import PLAIN, Quirks
 from roundhouse.core.errors import BackendError, SchemaError
 
 Fields = dict[str, msgspec.Raw]
@@ -25,8 +26,8 @@ _WITH_USAGE = msgspec.Raw(b'{"include_usage":true}')
 _TRUE, _FLOAT, _BASE64 = msgspec.Raw(b"true"), msgspec.Raw(b'"float"'), b'"base64"'
 
 
-def rewrite(body: bytes, model: bytes, *, with_usage: bool = False) -> bytes:
-    """*body* with another model (a JSON string), and for streams with the wish to be told the usage.
+def rewrite(body: bytes, model: bytes, *, with_usage: bool = False, quirks: Quirks = PLAIN) -> bytes:
+    """*body* with another model (a JSON string), for streams with the wish to be told the usage, and as *quirks* say.
 
     Raises:
         SchemaError: it is not a JSON object.
@@ -36,6 +37,8 @@ def rewrite(body: bytes, model: bytes, *, with_usage: bool = False) -> bytes:
     fields["model"] = msgspec.Raw(model)
     if with_usage:
         fields["stream_options"] = _asking_for_usage(fields.get("stream_options"))
+    if quirks is not PLAIN:
+        quirks.suit(fields, model)
     return _encode(fields)
 
 

@@ -11,12 +11,16 @@ from typing import Any, Literal
 import msgspec
 
 from roundhouse.backends.wire.failures import error_in_stream, excerpt
+from roundhouse.backends.wire.reasoning import with_both_names
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Answer, Chunk, Operation, TokenUsage
 
+#: The finish reason of OpenRouter when the provider behind it failed on the way.
+_FAILED, _UNSAID = "error", "the answer ended in an error, without saying which"
 _NO_ERROR = (b"", b"null", b"{}", b'""', b"false")
 
 
+_NUMBERS = (int, float)
 #: Counts may come as ``5.0``, and bookkeeping is no reason to lose an answer.
 _Count = float | None
 
@@ -29,16 +33,22 @@ class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: _Count = None
     completion_tokens: _Count = None
     prompt_tokens_details: _Details | None = None
+    #: DeepSeek.
+    prompt_cache_hit_tokens: _Count = None
+    #: OpenRouter tells USD; others may have an object there.
+    cost: Any = None
 
     def tokens(self) -> TokenUsage | None:
         """The same in our words; ``None`` when nothing was counted."""
         if self.prompt_tokens is None and self.completion_tokens is None:
             return None
-        details = self.prompt_tokens_details
+        details, cost = self.prompt_tokens_details, self.cost
+        cached = (details.cached_tokens if details else None) or self.prompt_cache_hit_tokens
         return TokenUsage(
             prompt=int(self.prompt_tokens or 0),
             completion=int(self.completion_tokens or 0),
-            cached=int(details.cached_tokens or 0) if details else 0,
+            cached=int(cached or 0),
+            cost_usd=float(cost) if type(cost) in _NUMBERS and cost >= 0 else None,
         )
 
 
@@ -70,15 +80,28 @@ class _Choice(msgspec.Struct, gc=False):
     delta: _Delta | None = None
     text: Any = None
     finish_reason: str | None = None
+    #: Moonshot, in its last chunk; of any shape elsewhere.
+    usage: msgspec.Raw = msgspec.Raw()
+
+
+class _XGroq(msgspec.Struct, gc=False):
+    usage: _Usage | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
+    #: Groq, in its last chunk, also of those who did not ask.
+    x_groq: _XGroq | None = None
     #: Raw also when null, for a union with ``None`` refuses objects.
     error: msgspec.Raw = msgspec.Raw()
     #: ``error`` from vLLM, which puts the error at the top.
     object: str | None = None
+
+
+class _Ended(msgspec.Struct, gc=False):
+    finish_reason: Any = None
+    error: msgspec.Raw = msgspec.Raw()
 
 
 class _Whole(msgspec.Struct, gc=False):
@@ -91,7 +114,17 @@ class _Whole(msgspec.Struct, gc=False):
 
 _event = msgspec.json.Decoder(_Event).decode
 _whole = msgspec.json.Decoder(_Whole).decode
+_usage = msgspec.json.Decoder(_Usage).decode
+_ended = msgspec.json.Decoder(_Ended).decode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _usage_inside(choice: _Choice) -> TokenUsage | None:
+    """What was used, where only a choice tells it."""
+    try:
+        return _usage(choice.usage).tokens() if bytes(choice.usage).startswith(b"{") else None
+    except msgspec.DecodeError:
+        return None
 
 
 def _is_error(error: msgspec.Raw) -> bool:
@@ -125,7 +158,8 @@ class ChunkReader:
             raise BackendError(message) from error
         if event.object == "error" or _is_error(event.error):
             raise error_in_stream(payload)
-        usage = event.usage.tokens() if event.usage is not None else None
+        told = event.usage or (event.x_groq.usage if event.x_groq is not None else None)
+        usage = told.tokens() if told is not None else None
         if not event.choices:
             return Chunk(payload, usage=usage, usage_only=usage is not None)
         was_finished = self.finished
@@ -133,6 +167,11 @@ class ChunkReader:
         if usage is not None and was_finished and not visible:
             # LiteLLM sends the usage with an empty delta where OpenAI sends no choice at all.
             return Chunk(_without_choices(payload), usage=usage, usage_only=True)
+        if final and usage is None:
+            usage = _usage_inside(event.choices[0])
+        delta = event.choices[0].delta
+        if delta is not None and delta.reasoning:
+            payload = with_both_names(payload)
         self._last = payload
         return Chunk(payload, visible=visible, final=final, usage=usage)
 
@@ -144,6 +183,8 @@ class ChunkReader:
                 visible = True
             index = choice.index or 0
             if choice.finish_reason:
+                if choice.finish_reason == _FAILED:
+                    raise BackendError(_UNSAID)
                 ended = True
                 self._open.discard(index)
                 self._ended.add(index)
@@ -193,8 +234,23 @@ def read_answer(data: bytes, operation: Operation) -> Answer:
         raise BackendError(message) from error
     if whole.object == "error" or _is_error(whole.error):
         raise error_in_stream(data)
+    if b'"error"' in data and operation is not Operation.EMBEDDING:
+        _refuse_failed(whole.choices or [])
     key: Literal["data", "choices"] = "data" if operation is Operation.EMBEDDING else "choices"
     if not (whole.data if operation is Operation.EMBEDDING else whole.choices):
         message = f"the answer has no {key}: {excerpt(data)}"
         raise BackendError(message)
-    return Answer(data, usage=whole.usage.tokens() if whole.usage is not None else None)
+    return Answer(with_both_names(data), usage=whole.usage.tokens() if whole.usage is not None else None)
+
+
+def _refuse_failed(choices: list[msgspec.Raw]) -> None:
+    """Raise the error that an answer with a friendly status has inside its choices. Raises RoundhouseError."""
+    for choice in choices:
+        try:
+            ended = _ended(choice)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            continue
+        if _is_error(ended.error):
+            raise error_in_stream(b'{"error":%b}' % bytes(ended.error))
+        if ended.finish_reason == _FAILED:
+            raise BackendError(_UNSAID)

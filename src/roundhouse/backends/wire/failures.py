@@ -32,6 +32,13 @@ _SECRET = re.compile(r"\b(?:(?:sk|rh|hf|gsk|xai|pk)[-_]|AIza)[A-Za-z0-9_\-*.]{8,
 _UNKNOWN_MODEL = re.compile(
     r"model_not_found|invalid model name|model\b.{0,120}\b(not found|does not exist|unknown)", re.IGNORECASE | re.DOTALL
 )
+#: How backends say that a prompt does not fit: llama.cpp, then OpenAI and vLLM, then those that have no code for it.
+_TOO_LONG = re.compile(
+    r"exceed_context_size|context_length_exceeded|maximum (context|model) length|available context size|"
+    r"(prompt|input) is too long",
+    re.IGNORECASE,
+)
+_LESS = "ask for less, or choose a model with a larger context"
 
 #: How LiteLLM and Google say that they do not know a key: with 400.
 _UNKNOWN_KEY = re.compile(r"no_db_connection|api.key not valid|invalid.api.key", re.IGNORECASE)
@@ -82,6 +89,9 @@ def failure(status: int, headers: Mapping[str, str], data: bytes) -> RoundhouseE
         details |= {"limits": limits} if limits else {}
         return LimitError(message, retry_after_s=wait_of(limits) if wait_s is None else wait_s, details=details)
     about = f"{error.type} {error.code} {message}"
+    if status == HTTPStatus.PAYMENT_REQUIRED:
+        message = f"its account has no credit left: {message}"
+        return KeyRefusedError(message, hint="add credit there, or use another key", details=details)
     if status in _KEY_REFUSED or (status == HTTPStatus.BAD_REQUEST and _UNKNOWN_KEY.search(about)):
         message = f"the key is refused: {message}"
         return KeyRefusedError(message, details=details)
@@ -89,7 +99,7 @@ def failure(status: int, headers: Mapping[str, str], data: bytes) -> RoundhouseE
         return _not_found(error, message, details)
     if status in _REQUEST_REFUSED and not _UNKNOWN_MODEL.search(about):
         return (TooLargeError if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else SchemaError)(
-            message, details=details
+            message, hint=_LESS if _TOO_LONG.search(about) else None, details=details
         )
     if status in range(300, 400):
         message = f"HTTP {status}: it redirects, which is not followed because the key would go along"

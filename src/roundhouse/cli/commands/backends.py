@@ -16,8 +16,9 @@ from roundhouse.cli.invocation import Invocation
 from roundhouse.cli.options import Group, examples
 from roundhouse.cli.output import Cell, Column, Table
 from roundhouse.core.desks.figures import DeploymentFigures, Spread
+from roundhouse.core.desks.trial import BackendTest
 from roundhouse.core.errors import BackendError, ForbiddenError
-from roundhouse.core.views import BackendStatus, BackendTest
+from roundhouse.core.views import BackendStatus
 
 _COLUMNS = (
     Column("name"),

@@ -8,11 +8,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from roundhouse.backends.llamacpp.gpu import Card, nvidia_cards
 from roundhouse.cli import wording
 from roundhouse.core.views import Check
 from roundhouse.settings import Settings
@@ -95,9 +96,16 @@ def keys(settings: Settings) -> Iterator[Check]:
                 yield Check(what, "ok", f"there is one in {place}")
 
 
+#: Says its version, and how many of its devices are more than a CPU.
+_LOADS = """
+import importlib.metadata as m, xllamacpp
+print(m.version("xllamacpp"), sum(0 < int(each["type"]) < 3 for each in xllamacpp.get_device_info()))
+"""
+
+
 def llamacpp() -> Check:
     """Whether the embedded llama.cpp can be loaded; in a child, since a broken one could take us down."""
-    command = [sys.executable, "-c", "import importlib.metadata as m, xllamacpp; print(m.version('xllamacpp'))"]
+    command = [sys.executable, "-c", _LOADS]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_S, check=False)  # noqa: S603 - ourselves
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -105,7 +113,18 @@ def llamacpp() -> Check:
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         return Check("llama.cpp", "fail", reason, "install Roundhouse again, or use another runtime beside it")
-    return Check("llama.cpp", "ok", f"xllamacpp {done.stdout.strip()} loads")
+    version, _, cards = done.stdout.strip().partition(" ")
+    return _cards(f"xllamacpp {version} loads", cards, nvidia_cards())
+
+
+def _cards(loads: str, usable: str, seen: Sequence[Card]) -> Check:
+    """Whether the graphics cards of this machine are of use."""
+    if usable not in {"", "0"}:
+        return Check("llama.cpp", "ok", f"{loads} and uses {usable} graphics card{'s' if usable != '1' else ''}")
+    if seen:
+        fix = "install an xllamacpp that is built for it; until then models run on the processor"
+        return Check("llama.cpp", "warn", f"{loads}, and cannot use the {seen[0].name} of this machine", fix)
+    return Check("llama.cpp", "ok", loads)
 
 
 def hub(settings: Settings) -> Check:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import click
@@ -16,8 +16,10 @@ from roundhouse.cli.commands.ensure import ensure
 from roundhouse.cli.commands.exchange import bundle, export, import_command
 from roundhouse.cli.commands.keeping import gc, pin, tag, unpin, untag
 from roundhouse.cli.commands.migrate import migrate
+from roundhouse.cli.commands.placing import memory_facts, served_by, warnings_of
 from roundhouse.cli.commands.repair import repair
 from roundhouse.cli.commands.roster import load, unload
+from roundhouse.cli.commands.same import folded, same, unfolded
 from roundhouse.cli.commands.update import rollback, short, update
 from roundhouse.cli.completion import complete_model, remember
 from roundhouse.cli.invocation import Invocation
@@ -39,7 +41,7 @@ _SORTS: Mapping[str, Callable[[Model], tuple[object, ...]]] = {
 
 #: As people meet them: look, get, keep right, keep new, sort, make room, move.
 _ORDER = (
-    *("ls", "show", "browse", "ensure", "verify", "repair", "update", "rollback"),
+    *("ls", "show", "same", "browse", "ensure", "verify", "repair", "update", "rollback"),
     *("load", "unload", "pin", "unpin", "tag", "untag", "rm", "gc", "migrate", "export", "bundle", "import"),
 )
 
@@ -74,6 +76,7 @@ for command in (
     ensure,
     migrate,
     rollback,
+    same,
     update,
 ):
     models.add_command(command)
@@ -99,10 +102,11 @@ def ls(invocation: Invocation, *, local: bool, tags: tuple[str, ...], sort: str)
     names = [model.name for model in listed]
     data = reply.data
     if isinstance(data, dict):
-        rows = {row["name"]: row for row in data["models"]}
-        data = {**data, "models": [rows[name] for name in names]}
+        by_name = {row["name"]: row for row in data["models"]}
+        data = {**data, "models": [by_name[name] for name in names]}
     now = invocation.clock.now()
-    invocation.out.result(data, [Table(_COLUMNS, [_row(model, now) for model in listed])], names)
+    rows = (folded if invocation.out.stdout_tty else unfolded)(listed)
+    invocation.out.result(data, [Table(_COLUMNS, [_row(model, also, now) for model, also in rows])], names)
     broken = [model.name for model in listed if model.quarantined]
     if broken:
         invocation.out.then("some bytes were found wrong; bring them again", f"roundhouse models repair {broken[0]}")
@@ -126,10 +130,11 @@ _COLUMNS = (
     Column("last used", drop=3),
     Column("uses", right=True, drop=6),
     Column("tags", drop=7),
+    Column("also as", drop=1),
 )
 
 
-def _row(model: Model, now: datetime) -> list[Cell | str]:
+def _row(model: Model, also: Sequence[str], now: datetime) -> list[Cell | str]:
     backends = ", ".join(deployment.partition("/")[0] for deployment in model.deployments)
     return [
         model.name,
@@ -143,6 +148,7 @@ def _row(model: Model, now: datetime) -> list[Cell | str]:
         Cell(wording.ago(model.last_used_at, now), model.last_used_at or ""),
         Cell(str(model.times_used or "-"), model.times_used),
         ", ".join([*(["pinned"] if model.pinned else []), *model.tags]),
+        ", ".join(also),
     ]
 
 
@@ -171,32 +177,12 @@ def show(invocation: Invocation, name: str) -> None:
         [[file.name, Cell(wording.size(file.size), file.size), file.digest] for file in model.files],
         title="files",
     )
-    served = Table(
-        (
-            Column("deployment"),
-            Column("state"),
-            Column("context", right=True),
-            Column("can do", drop=1),
-            Column("price in/out", drop=2),
-        ),
-        [
-            [
-                one.id,
-                one.residency,
-                Cell("-" if one.context is None else f"{one.context:,}", one.context or ""),
-                ", ".join(one.capabilities),
-                "-"
-                if one.price is None
-                else f"{wording.money(one.price.input)} / {wording.money(one.price.output)} per M",
-            ]
-            for one in model.served_by
-        ],
-        title="served by",
-    )
     now = invocation.clock.now()
     facts = Table((Column(""), Column("")), _facts(model, now))
-    tables = [facts, files, served, *([_revisions(model, now)] if len(model.revisions) > 1 else [])]
+    tables = [facts, files, served_by(model), *([_revisions(model, now)] if len(model.revisions) > 1 else [])]
     invocation.out.result(reply.data, tables, [model.name])
+    for warning in warnings_of(model):
+        invocation.out.say(warning, style="warn")
 
 
 def _revisions(model: ModelDetail, now: datetime) -> Table:
@@ -238,7 +224,9 @@ def _facts(model: ModelDetail, now: datetime) -> list[list[Cell | str]]:
         ("last used", _used(model, now)),
         ("pinned", "yes" if model.pinned else None),
         ("tags", ", ".join(model.tags) or None),
+        ("same as", ", ".join(model.same_as) or None),
         *_disk(model.disk),
+        *memory_facts(model.memory),
         ("served", None if model.unserved is None else Cell(model.unserved, style="warn")),
         ("bytes", Cell("in quarantine: they were found wrong", style="fail") if model.quarantined else None),
     ]

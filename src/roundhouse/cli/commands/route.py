@@ -95,6 +95,7 @@ def _request(model: str, operation: str, prompt: str) -> dict[str, object]:
 def _candidates(found: Explanation) -> Table:
     """One column per factor: the points it gave, so that a row adds up to its score."""
     factors = list(dict.fromkeys(name for one in found.candidates for name in one.factors))
+    joined = any(one.joined for one in found.candidates)
     columns = [
         Column("#", right=True),
         Column("deployment"),
@@ -103,15 +104,26 @@ def _candidates(found: Explanation) -> Table:
         Column("state", drop=2),
         Column("context", right=True, drop=4),
         Column("price in/out", right=True, drop=5),
+        *([Column("because")] if joined else []),
     ]
-    return Table(columns, [_row(one, factors) for one in found.candidates])
+    return Table(columns, [_row(one, factors, joined=joined) for one in found.candidates])
 
 
-def _row(one: CandidateView, factors: list[str]) -> list[Cell | str]:
+def _row(one: CandidateView, factors: list[str], *, joined: bool) -> list[Cell | str]:
     points = [_points(one, name) for name in factors]
     price = "-" if one.price is None else f"{wording.money(one.price.input)} / {wording.money(one.price.output)}"
     context = Cell("-" if one.context is None else f"{one.context:,}", one.context or "")
-    return [str(one.rank), one.id, Cell(f"{one.score:.3g}", one.score), *points, one.residency, context, price]
+    because = [one.joined or ""] if joined else []
+    return [
+        str(one.rank),
+        one.id,
+        Cell(f"{one.score:.3g}", one.score),
+        *points,
+        one.residency,
+        context,
+        price,
+        *because,
+    ]
 
 
 def _points(one: CandidateView, name: str) -> Cell:

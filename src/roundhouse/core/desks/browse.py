@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from roundhouse.core.views import MemoryNeed
+
 Sort = Literal["downloads", "likes", "updated", "created", "trending"]
 
 
@@ -67,6 +69,10 @@ class Browsing:
     offers: tuple[Offer, ...]
 
 
+def no_need(_name: str) -> None:
+    """Nothing is served here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What models may take on this machine, and the rule that says how much one would."""
@@ -74,3 +80,5 @@ class Memory:
     limit: int
     #: From the bytes of its files and the tokens that it was trained on, if known.
     need_of: Callable[[int, int | None], int]
+    #: What a model of the library takes, by its name; ``None`` when it is not served here.
+    of_model: Callable[[str], MemoryNeed | None] = no_need

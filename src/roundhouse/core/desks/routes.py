@@ -40,6 +40,8 @@ class CandidateView:
     residency: str
     price: TokenPrice | None
     context: int | None
+    #: Whose weights it has, when it answers for a name that is not its own.
+    joined: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ async def test_list(user: httpx2.AsyncClient, management: InMemoryManagement) ->
         "name", "source", "ref", "revision", "format", "architecture", "quantization", "context", "parameters",
         "unserved", "quarantined",
         "size", "license", "license_source", "license_digest", "license_state", "created_at", "verified_at", "loaded",
-        "deployments", "local",
+        "deployments", "same_as", "local",
         "pinned", "tags", "last_used_at", "times_used",
     }  # fmt: skip
 

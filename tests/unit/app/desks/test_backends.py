@@ -6,11 +6,11 @@ import pytest
 
 from roundhouse.app.desks.backends import Backends
 from roundhouse.app.rooms import Rooms
+from roundhouse.core.desks.trial import Trial
 from roundhouse.core.errors import BackendError, NotFoundError
 from roundhouse.core.events import Events
 from roundhouse.core.figures.baselines import Pace
 from roundhouse.core.inference import Capability, Deployment
-from roundhouse.core.views import Trial
 from roundhouse.health.pacing import Pacing
 from roundhouse.testing.backend import FakeBackend, a_deployment
 from roundhouse.testing.clock import FakeClock

@@ -26,7 +26,7 @@ def body(message: str, **fields: object) -> bytes:
         (400, body("No connected db.", type="no_db_connection"), KeyRefusedError, True),
         (400, body("API key not valid. Please pass a valid API key."), KeyRefusedError, True),
         (401, body("bad key"), KeyRefusedError, True),
-        (402, body("no credit"), BackendError, True),
+        (402, body("no credit"), KeyRefusedError, True),
         (403, body("not yours"), KeyRefusedError, True),
         (404, body("The model `x` does not exist", code="model_not_found"), BackendError, True),
         (404, body("File abc was not there"), NotFoundError, False),
@@ -111,3 +111,19 @@ def test_an_excerpt_is_short_and_of_one_line() -> None:
     text = excerpt(b"<html>\n\n" + b"x" * 10_000 + b"\x07")
     assert len(text) < 500
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "exceed_context_size_error", "message": "request (9 tokens) exceeds the available context size"},
+        {"code": "context_length_exceeded", "message": "too much"},
+        {"message": "This model's maximum context length is 2048 tokens."},
+        {"message": "Prompt is too long"},
+    ],
+)
+def test_a_prompt_that_does_not_fit_is_told_with_advice(error: dict[str, str]) -> None:
+    """Whatever words the backend has for it."""
+    found = failure(400, {}, json.dumps({"error": error}).encode())
+    assert isinstance(found, SchemaError)
+    assert "ask for less, or choose a model with a larger context" == found.hint

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.backends.llamacpp.gpu import Card
 from roundhouse.cli.commands import checks
 from roundhouse.settings import load
 
@@ -64,6 +65,21 @@ def test_keys_are_looked_for(tmp_path: Path) -> None:
 def test_llamacpp_loads() -> None:
     """The wheel that came along works on this machine."""
     assert "ok" == checks.llamacpp().status
+
+
+@pytest.mark.parametrize(
+    ("usable", "seen", "expected"),
+    [
+        ("0", (), ("ok", "it loads")),
+        ("1", (), ("ok", "it loads and uses 1 graphics card")),
+        ("2", (Card("RTX", 1, 1),), ("ok", "it loads and uses 2 graphics cards")),
+        ("0", (Card("RTX", 1, 1),), ("warn", "it loads, and cannot use the RTX of this machine")),
+    ],
+)
+def test_a_card_that_is_of_no_use_is_named(usable: str, seen: tuple[Card, ...], expected: tuple[str, str]) -> None:
+    """Somebody paid for it."""
+    check = checks._cards("it loads", usable, seen)
+    assert expected == (check.status, check.detail)
 
 
 def test_a_hub_that_is_gone_is_a_warning(tmp_path: Path) -> None:

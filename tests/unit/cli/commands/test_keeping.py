@@ -59,7 +59,7 @@ def test_ls_sorted(run: Run, sort: str, names: list[str]) -> None:
 def test_uses_are_listed_and_shown(run: Run) -> None:
     """When, and how often."""
     header, *rows = run("models", "ls").rows
-    assert [["1", "slow"], ["7", ""]] == [row[header.index("uses") :] for row in rows[:2]]
+    assert [["1", "slow"], ["7", ""]] == [row[header.index("uses") : header.index("also as")] for row in rows[:2]]
     assert "last used\t2026-03-25T12:00:00+00:00\n" in run("models", "show", TINY).out
     assert "last used\tnever\n" in run("models", "show", REMOTE).out
 

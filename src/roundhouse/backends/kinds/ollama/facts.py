@@ -24,6 +24,9 @@ _CAPABILITIES = {
     "thinking": frozenset({Capability.THINKING}),
 }
 _WEIGHTS = re.compile(r"^FROM\s+\S*sha256[-:]([0-9a-f]{64})\s*$", re.MULTILINE)
+#: What a model brings beside its weights; the words of its template are not among it.
+_EXTRAS = re.compile(r"^(SYSTEM|MESSAGE|ADAPTER)\s", re.MULTILINE)
+_CALLED = {"SYSTEM": "system", "MESSAGE": "messages", "ADAPTER": "adapter"}
 _NUM_CTX = re.compile(r"^num_ctx\s+(\d{1,9})\s*$", re.MULTILINE)
 _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMBT]?)")
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
@@ -190,6 +193,7 @@ class Known:
             size=None if self.tag.is_elsewhere else self.tag.size or None,
             digest=weights[1] if weights else None,
             repo=_repo(self.tag.id),
+            extras=frozenset(_CALLED[each] for each in _EXTRAS.findall(self.shown.modelfile)),
             load_s=self.load_s,
             warnings=tuple(self._warnings()),
         )

@@ -110,3 +110,17 @@ def test_nonsense_in_the_header_is_nothing() -> None:
     """A null or a text is no number."""
     shown = Shown(model_info={"a.context_length": msgspec.Raw(b'"x"')})
     assert None is Known(TAG, shown).trained
+
+
+@pytest.mark.parametrize(
+    ("line", "extras"),
+    [
+        ('SYSTEM """You are Mario."""', {"system"}),
+        ("MESSAGE user Hello", {"messages"}),
+        ("ADAPTER /models/blobs/sha256-1", {"adapter"}),
+        ("PARAMETER stop SYSTEM", set[str]()),
+    ],
+)
+def test_what_a_model_adds_to_its_weights_is_known(line: str, extras: set[str]) -> None:
+    """With these the same weights are another model."""
+    assert extras == Known(TAG, Shown(modelfile=f"FROM x\n{line}\n")).traits().extras

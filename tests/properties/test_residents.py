@@ -1,0 +1,249 @@
+"""Who is in memory, under any order of arrivals, answers, crashes and time: against what must hold of it always."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import cast
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
+from roundhouse.backends.llamacpp.residents import Residents
+from roundhouse.backends.openai.compatible import OpenAICompatible
+from roundhouse.core.errors import BackendError, CapacityError
+from roundhouse.core.ports import BackendHealth
+
+#: Bytes of the files; in memory they take half as much again, of 100 in all.
+SIZES = {"small": 10, "middle": 20, "large": 40, "whole": 66, "huge": 80}
+NAMES = st.sampled_from(sorted(SIZES))
+LOAD_S, ROOM_S, IDLE_S = 2.0, 10.0, 30.0
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A loop whose time passes when it is told to."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        """Seconds since it began."""
+        return self.now
+
+
+class FakeChild:
+    """A process that is there until it is stopped or crashes."""
+
+    def __init__(self, world: World, resident: Resident) -> None:
+        self.pid, self.ending = 1, "killed"
+        self.is_alive = True
+        self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._world, self._resident = world, resident
+
+    async def stop(self) -> None:
+        """Leave, which takes a moment; nobody may be cut off by that."""
+        if self.is_alive:
+            self._world.cut += [name for name, child in self._world.answering.values() if child is self]
+            if self._resident.is_pinned and not self._resident.is_outdated:
+                self._world.sent_away.append(self._resident)
+            await asyncio.sleep(0.5)
+        self.crash()
+
+    def crash(self) -> None:
+        """Be gone."""
+        self.is_alive = False
+        self._world.taken.pop(self._resident, None)
+        if not self.exited.done():
+            self.exited.set_result(None)
+
+
+class FakeClient:
+    """The way to it."""
+
+    async def health(self) -> BackendHealth:
+        """Say that all is well."""
+        return BackendHealth(ok=True, detail="")
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class FakeResidents(Residents):
+    """The real ones, with children that are none."""
+
+    world: World
+
+    async def _start(self, resident: Resident) -> Loaded:
+        self.world.taken[resident] = resident.need
+        self.world.most = max(self.world.most, sum(self.world.taken.values()))
+        await asyncio.sleep(LOAD_S)
+        if self.world.failing:
+            self.world.failing = False
+            del self.world.taken[resident]
+            message = "it did not load"
+            raise BackendError(message)
+        return Loaded(cast("Child", FakeChild(self.world, resident)), cast("OpenAICompatible", FakeClient()))
+
+
+class World:
+    """What really happens, counted apart from those who are tested."""
+
+    def __init__(self) -> None:
+        #: Bytes that living children take, and the most that they ever took.
+        self.taken: dict[Resident, int] = {}
+        self.most = 0
+        #: Requests that are being answered, and by which child.
+        self.answering: dict[int, tuple[str, FakeChild]] = {}
+        #: Requests that lost the child that answered them, and pinned models that had to go.
+        self.cut: list[str] = []
+        self.sent_away: list[Resident] = []
+        self.failing = False
+
+
+class Memory(RuleBasedStateMachine):
+    """Requests come, wait, are answered, give up; models are loaded, evicted, replaced and crash."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop, self.world = VirtualLoop(), World()
+        self.requests: dict[int, asyncio.Task[None]] = {}
+        self.doors: dict[int, asyncio.Event] = {}
+
+    @initialize(pinned=st.sampled_from([(), ("small",), ("middle",), ("small", "middle")]))
+    def open(self, pinned: tuple[str, ...]) -> None:
+        """Begin with nothing in memory."""
+        limits = RuntimeLimits(memory=100, room_s=ROOM_S, idle_s=IDLE_S, pinned=pinned)
+        self.pinned = pinned
+        self.residents = FakeResidents(limits, {}, lambda _name, _loaded: None, limits.fit)
+        self.residents.world = self.world
+
+    def run(self, work: Awaitable[None] | None = None) -> None:
+        """Let everybody do what can be done now."""
+
+        async def settle() -> None:
+            if work is not None:
+                await work
+            for _ in range(60):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(settle())
+
+    async def request(self, number: int, name: str) -> None:
+        """Ask a model, and keep it busy until the door opens."""
+        resident = self.residents.enter(name, lambda each: LoadableModel(each, Path(each), SIZES[each]))
+        try:
+            loaded = await self.residents.ready(resident)
+            self.world.answering[number] = name, cast("FakeChild", loaded.child)
+            await self.doors[number].wait()
+        finally:
+            self.world.answering.pop(number, None)
+            self.residents.leave(resident, served=True)
+
+    @rule(name=NAMES)
+    def arrive(self, name: str) -> None:
+        """One more request."""
+        number = len(self.requests)
+        self.doors[number] = asyncio.Event()
+        self.requests[number] = self.loop.create_task(self.request(number, name))
+        self.run()
+
+    @precondition(lambda self: self.world.answering)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        """One of those in work is through."""
+        self.doors[data.draw(st.sampled_from(sorted(self.world.answering)))].set()
+        self.run()
+
+    @precondition(lambda self: any(not task.done() for task in self.requests.values()))
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        """A client goes away, waiting or not."""
+        number = data.draw(st.sampled_from([each for each, task in self.requests.items() if not task.done()]))
+        self.requests[number].cancel()
+        self.run()
+
+    @precondition(lambda self: self.world.answering)
+    @rule(data=st.data())
+    def crash(self, data: st.DataObject) -> None:
+        """A child dies, and what it answered with it."""
+        number = data.draw(st.sampled_from(sorted(self.world.answering)))
+        child = self.world.answering[number][1]
+        lost = [each for each, (_, one) in self.world.answering.items() if one is child]
+        child.crash()
+        for each in lost:
+            self.requests[each].cancel()
+        self.run()
+
+    @rule()
+    def fail_to_load(self) -> None:
+        """The next load goes wrong."""
+        self.world.failing = True
+
+    @rule(name=NAMES)
+    def replace(self, name: str) -> None:
+        """The library has another revision of it."""
+
+        async def outdate() -> None:
+            self.residents.outdate(name)
+
+        self.run(outdate())
+
+    @rule()
+    def preload(self) -> None:
+        """Somebody asks what there is."""
+
+        async def load() -> None:
+            for name in self.pinned:
+                self.residents.preload(name, lambda each: LoadableModel(each, Path(each), SIZES[each]))
+
+        self.run(load())
+
+    @rule(seconds=st.sampled_from([0.5, 2.0, 11.0, 31.0]))
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.loop.now += seconds
+        self.run()
+
+    @invariant()
+    def the_budget_holds(self) -> None:
+        """Neither what lives nor what is reckoned is ever more than was allowed."""
+        assert self.world.most <= 100
+        if hasattr(self, "residents"):
+            assert self.residents.memory_used() <= 100
+
+    @invariant()
+    def nobody_is_cut_off(self) -> None:
+        """Who answers is not sent away, and who is pinned neither."""
+        assert not self.world.cut
+        assert not self.world.sent_away
+
+    def teardown(self) -> None:
+        """Everybody is through in the end: answered, refused, or gone by themselves."""
+        for _ in range(len(self.requests) + 5):
+            for door in self.doors.values():
+                door.set()
+            self.loop.now += ROOM_S / 2
+            self.run()
+        for task in self.requests.values():
+            assert task.done()
+            if not task.cancelled() and task.exception() is not None:
+                assert isinstance(task.exception(), CapacityError | BackendError)
+        if hasattr(self, "residents"):
+            self.close()
+        self.loop.close()
+
+    def close(self) -> None:
+        """Stop what is left, which nobody serves from any more."""
+        assert State.STARTING not in {resident.state for resident in self.residents._all}
+        self.world.answering.clear()
+        closing = self.loop.create_task(self.residents.close())
+        for _ in range(5):
+            self.loop.now += 1.0
+            self.run()
+        assert closing.done()
+        assert not self.world.taken
+
+
+TestMemory = Memory.TestCase
