@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+#: Shorter answers say little about speed, and those that came in one piece nothing.
+_LEAST_TOKENS, _LEAST_S = 8, 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
@@ -22,6 +25,8 @@ class AttemptRecord:
     cold: bool = False
     #: Calls that were under way at the same backend when it began.
     beside: int = 0
+    #: Of a stream: time in which its reader did not ask for more.
+    held_ms: float = 0.0
 
     @property
     def making_s(self) -> float:
@@ -58,6 +63,19 @@ class UsageRecord:
     cache: str | None = None
     #: Time in the queues of backends; for figures, and not stored.
     queued_ms: float = 0.0
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """How fast the answer was made; ``None`` when that cannot be told.
+
+        Nothing is told by loading, caches, guessed tokens, a few words, one piece, or a reader slower than the backend.
+        """
+        if self.outcome != "ok" or self.cache is not None or self.estimated or not self.attempts:
+            return None
+        last, tokens = self.attempts[-1], self.completion_tokens
+        if last.cold or tokens < _LEAST_TOKENS or last.making_s < max(_LEAST_S, 2.0 * last.held_ms / 1e3):
+            return None
+        return tokens / last.making_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,13 +118,13 @@ class History:
         tally.latency.add(lasted_ms)
         tally.prompt_tokens += record.prompt_tokens
         tally.completion_tokens += record.completion_tokens
-        making_s = attempt.making_s
         if attempt.first_token_ms is not None:
             calls.first_token_ms.add(attempt.first_token_ms)
             tally.first_token.add(attempt.first_token_ms)
-        if record.completion_tokens and making_s > 0:
-            tally.busy_s += making_s
-            calls.tokens_per_s.add(record.completion_tokens / making_s)
+        if record.completion_tokens:
+            tally.busy_s += attempt.making_s
+        if record.tokens_per_s is not None:
+            calls.tokens_per_s.add(record.tokens_per_s)
 
     def _of(self, deployment: str) -> Calls:
         calls = self._calls.get(deployment)

@@ -20,8 +20,6 @@ from roundhouse.health.standing import Standing
 _MOST = 4_096
 #: A longer name, or one that cannot be printed, is not kept: no database has to hold it.
 _LONGEST = 512
-#: Shorter answers say little, and a stream that came in one piece says nothing about how fast it was made.
-_LEAST_TOKENS, _LEAST_S = 8, 0.05
 
 
 class Pacing:
@@ -40,13 +38,13 @@ class Pacing:
 
     def observe(self, record: UsageRecord) -> None:
         """Take one finished request."""
-        if record.outcome != "ok" or record.cache is not None or record.estimated or not record.attempts:
+        speed = record.tokens_per_s
+        if speed is None:
             return
         last = record.attempts[-1]
         standing = self._standing(last.deployment)
-        if standing is None or last.cold or record.completion_tokens < _LEAST_TOKENS or last.making_s < _LEAST_S:
+        if standing is None:
             return
-        speed = record.completion_tokens / last.making_s
         standing.made(self._clock.monotonic(), speed)
         if last.first_token_ms is not None and len(last.deployment) <= _LONGEST and last.deployment.isprintable():
             kind = kind_of(record.prompt_tokens - record.cached_tokens, last.beside)

@@ -42,7 +42,7 @@ class Served:
 class Attempt:
     """One try at one deployment."""
 
-    __slots__ = ("candidate", "first_token_ms", "permit", "slot", "started")
+    __slots__ = ("candidate", "first_token_ms", "held_s", "permit", "slot", "started")
 
     def __init__(self, candidate: Candidate, permit: Permit, slot: Slot, started: float) -> None:
         self.candidate = candidate
@@ -51,6 +51,8 @@ class Attempt:
         self.started = started
         #: Since this try began, whatever was tried before it: the deployment's own figure.
         self.first_token_ms: float | None = None
+        #: Time in which the reader of its stream did not ask for more.
+        self.held_s = 0.0
 
 
 class Flight:
@@ -84,6 +86,10 @@ class Flight:
     def begin(self, candidate: Candidate, permit: Permit, slot: Slot) -> Attempt:
         """Start one try."""
         return Attempt(candidate, permit, slot, self._clock.monotonic())
+
+    def now(self) -> float:
+        """Seconds that only grow."""
+        return self._clock.monotonic()
 
     def waited(self, seconds: float) -> None:
         """Time that was spent in a queue, whatever came of it."""
@@ -146,6 +152,7 @@ class Flight:
                 slot.waited_s * 1e3,
                 deployment.residency is Residency.COLD,
                 slot.beside,
+                attempt.held_s * 1e3,
             )
         )
 

@@ -134,6 +134,8 @@ def _attempt(attempt: AttemptRecord) -> dict[str, object]:
         row["cold"] = True
     if attempt.beside:
         row["beside"] = attempt.beside
+    if attempt.held_ms:
+        row["held_ms"] = _real(attempt.held_ms) or 0.0
     return row
 
 

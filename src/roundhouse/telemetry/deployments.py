@@ -21,6 +21,8 @@ _OTHER = "other"
 _LATENCY = (0.05, 0.25, 1.0, 5.0, 20.0, 60.0, 300.0)
 _FIRST_TOKEN = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
 _QUEUE = (0.01, 0.1, 0.5, 2.0, 10.0, 60.0)
+#: Tokens per second.
+_SPEED = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 
 _OURS = "roundhouse_deployment"
 
@@ -35,7 +37,7 @@ class Reading:
 
 
 class _Spread:
-    """How many took how long."""
+    """How many took how long, or were how fast."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -44,21 +46,32 @@ class _Spread:
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
-    def add(self, seconds: float) -> None:
-        self.counts[bisect_left(self.bounds, seconds)] += 1
-        self.total += seconds
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
 
 
 class _Series:
     """One deployment, or all those of a backend that have none of their own."""
 
-    __slots__ = ("cache_hits", "completion", "first_token", "labels", "latency", "outcomes", "prompt", "queue")
+    __slots__ = (
+        "cache_hits",
+        "completion",
+        "first_token",
+        "labels",
+        "latency",
+        "outcomes",
+        "prompt",
+        "queue",
+        "speed",
+    )
 
     def __init__(self, backend: str, deployment: str) -> None:
         self.labels = _labels({"backend": backend, "deployment": deployment})
         self.outcomes: dict[str, int] = {}
         self.cache_hits = self.prompt = self.completion = 0
         self.latency, self.first_token, self.queue = _Spread(_LATENCY), _Spread(_FIRST_TOKEN), _Spread(_QUEUE)
+        self.speed = _Spread(_SPEED)
 
     def tried(self, attempt: AttemptRecord) -> None:
         outcome = attempt.outcome
@@ -68,6 +81,13 @@ class _Series:
             self.latency.add(attempt.duration_ms / 1e3)
             if attempt.first_token_ms is not None:
                 self.first_token.add(attempt.first_token_ms / 1e3)
+
+    def answered(self, record: UsageRecord) -> None:
+        self.prompt += record.prompt_tokens
+        self.completion += record.completion_tokens
+        speed = record.tokens_per_s
+        if speed is not None:
+            self.speed.add(speed)
 
 
 class DeploymentMetrics:
@@ -94,8 +114,7 @@ class DeploymentMetrics:
             series = self._of(attempt.deployment)
             series.tried(attempt)
         if series is not None and record.backend is not None:
-            series.prompt += record.prompt_tokens
-            series.completion += record.completion_tokens
+            series.answered(record)
 
     def keep(self, ids: Iterable[str]) -> None:
         """Forget those that are gone."""
@@ -153,6 +172,9 @@ def _histograms(series: Sequence[_Series]) -> Iterator[str]:
     yield from _head(f"{_OURS}_queue_seconds", "histogram", "Waiting for a slot.")
     for each in series:
         yield from _buckets(f"{_OURS}_queue_seconds", each.labels, each.queue)
+    yield from _head(f"{_OURS}_tokens_per_second", "histogram", "How fast answers came.")
+    for each in series:
+        yield from _buckets(f"{_OURS}_tokens_per_second", each.labels, each.speed)
 
 
 def _buckets(name: str, labels: str, spread: _Spread) -> Iterator[str]:

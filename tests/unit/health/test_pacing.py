@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -32,9 +32,8 @@ class House:
 
 def a_stream(tokens_per_s: float, **changes: object) -> UsageRecord:
     """One second of tokens, 100 ms after it was asked for; *changes* are of the record and of its last try."""
-    of_attempt = {
-        name: changes.pop(name) for name in ("outcome", "cold", "beside", "first_token_ms") if name in changes
-    }
+    names = {each.name for each in fields(AttemptRecord)}
+    of_attempt = {name: changes.pop(name) for name in names & changes.keys()}
     attempt = replace(AttemptRecord(ID, "ok", 1100.0, 100.0), **of_attempt)  # type: ignore[arg-type]
     record = replace(a_usage_record(), completion_tokens=int(tokens_per_s), attempts=(attempt,), cached_tokens=0)
     return replace(record, outcome=attempt.outcome, **changes)  # type: ignore[arg-type]
@@ -75,12 +74,13 @@ def test_what_is_slow_scores_less_and_gets_another_chance_in_time(house: House) 
         {"cold": True},
         {"completion_tokens": 7},
         {"first_token_ms": 1099.0},
+        {"held_ms": 501.0},
         {"attempts": ()},
     ],
     ids=str,
 )
 def test_what_says_nothing_of_speed_is_no_speed(change: dict[str, object], house: House) -> None:
-    """Failures, caches, guesses, loading, a word, a stream that came in one piece."""
+    """Failures, caches, guesses, loading, a word, a stream that came in one piece, one that was read slowly."""
     house.answers(100, 20, **change)
     assert (None, None) == (house.pacing.baseline(ID), house.standing.answer_ms(house.clock.monotonic()))
 

@@ -56,6 +56,15 @@ def test_calls_count_where_they_were_made(
     assert value == samples(metrics)[sample]
 
 
+def test_how_fast_tokens_were_made_is_told(metrics: DeploymentMetrics) -> None:
+    """Of answers that are long enough to tell: 38 in 0.76 s, and not the seven before."""
+    metrics.observe(RECORD)
+    metrics.observe(replace(RECORD, completion_tokens=38))
+    found = samples(metrics)
+    assert (0.0, 1.0) == tuple(found["tokens_per_second_bucket", "local/tiny", bound] for bound in ("20.0", "50.0"))
+    assert (50.0, 1.0) == tuple(found[f"tokens_per_second_{part}", "local/tiny", ""] for part in ("sum", "count"))
+
+
 def test_a_cache_hit_is_no_call(metrics: DeploymentMetrics) -> None:
     """It counts for whoever answered once."""
     metrics.observe(replace(RECORD, cache="hit", attempts=()))

@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from roundhouse.core.desks.events import Told, Wish
+from roundhouse.core.desks.events import EventType, StreamType, Told, Wish
 from roundhouse.core.errors import LimitError, SchemaError
 from roundhouse.core.events import (
     ArtifactAdded,
@@ -27,6 +29,7 @@ from roundhouse.telemetry.feed import Feed, FeedLimits
 from roundhouse.testing.clock import FakeClock
 from roundhouse.testing.management_service import a_transfer
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "events.md"
 FAST = FeedLimits(kept=4, listeners=2, heartbeat_s=0.01)
 
 
@@ -45,6 +48,12 @@ async def told(heard: AsyncIterator[Told], count: int) -> list[Told]:
             if each.type != "stream.heartbeat":
                 taken.append(each)
     return taken
+
+
+@pytest.mark.parametrize("type_", [*get_args(EventType), *get_args(StreamType)])
+def test_every_type_is_explained(type_: str) -> None:
+    """Where people look for what they may hear."""
+    assert f"`{type_}`" in PAGE.read_text(encoding="utf-8")
 
 
 async def test_everything_is_told_in_order_with_numbers_that_grow(feed: Feed) -> None:

@@ -90,6 +90,7 @@ def _hour(each: HourOf) -> HourFigures:
         first_token_ms=_spread(tally.first_token),
         queue_ms=_spread(tally.queue),
         load_ms=_spread(tally.load),
+        tokens_per_s=tally.completion_tokens / tally.busy_s if tally.busy_s > 0 else None,
     )
 
 

@@ -42,6 +42,8 @@ class HourFigures:
     first_token_ms: Spread | None
     queue_ms: Spread | None = None
     load_ms: Spread | None = None
+    #: Of all answers together: their tokens by the time they were made in.
+    tokens_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
