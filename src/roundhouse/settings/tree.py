@@ -284,6 +284,10 @@ class BackendSettings:
     total_s: Annotated[
         float, Key(0.0, _SECONDS, "How long one answer may take; 0 is as long as the request", "seconds")
     ]
+    health_s: Annotated[
+        float | None,
+        Key(None, _SECONDS, "How often it is asked how it is; 15 on this machine, else 60; 0 is never", "seconds"),
+    ]
     options: Annotated[
         tuple[tuple[str, str | int | float | bool], ...],
         Key([], OPTIONS, 'What only its kind knows, such as `["num_ctx=16384", "keep_alive=30m"]` for `ollama`'),
