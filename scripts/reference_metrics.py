@@ -28,8 +28,8 @@ _HEAD = """# Metrics
 `/metrics` tells these in Prometheus' text format. No label is a name that clients can invent: `operation`, `outcome`
 and `kind` have few values, `backend` is a backend's name, `(cache)` for what a cache answered, or `(none)` for what
 nobody served, and `deployment` is `backend/model`. The 256 first deployments called have series of their own, the rest
-of each backend is `other`; those that are gone have none. [How backends are protected](../explanation/protection.md) says
-what breakers and baselines are.
+of each backend is `other`; those that are gone have none. [How backends are protected](../explanation/protection.md)
+says what breakers and baselines are.
 
 This page is generated from what a running Roundhouse tells by `scripts/make_reference.py`.
 
