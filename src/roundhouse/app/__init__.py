@@ -19,6 +19,7 @@ from roundhouse.app.building.migrations import build_migrations
 from roundhouse.app.building.serving import Company, open_service
 from roundhouse.app.building.signing import seals_of
 from roundhouse.app.caching import build_caching
+from roundhouse.app.cards import Cards
 from roundhouse.app.compose import (
     Built,
     Ground,
@@ -29,7 +30,7 @@ from roundhouse.app.compose import (
     policy_of,
     prices_of,
 )
-from roundhouse.app.credentials import keyring_of
+from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.desks.views import shown_under
 from roundhouse.app.fleet import Fleet
@@ -68,6 +69,8 @@ class Roundhouse:
     management: Desks
     authenticate: Callable[[Mapping[str, Any]], Principal]
     metrics: Metrics
+    #: What this node is called by other nodes.
+    node: str
 
     @property
     def settings(self) -> Settings:
@@ -87,7 +90,8 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
         rooms, metrics = await _furnish(stack, settings, url, clock or SystemClock())
         keyring = await asyncio.to_thread(keyring_of, settings.home)
         guard = Guard(keyring, bound_host=settings.server.host, public_url=settings.server.public_url)
-        yield Roundhouse(rooms, Desks(rooms), guard.of_scope, metrics)
+        node = await asyncio.to_thread(node_of, settings.home)
+        yield Roundhouse(rooms, Desks(rooms), guard.of_scope, metrics, node)
 
 
 async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: Clock) -> tuple[Rooms, Metrics]:
@@ -163,7 +167,7 @@ def _keep(stack: AsyncExitStack, *works: Coroutine[object, object, None]) -> Non
 
 
 def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standings, events: Events) -> Fleet:
-    """All deployments, asked for again when the embedded runtime's change."""
+    """All deployments, asked for again when those of the library change."""
     fleet = Fleet(
         backends.by_name,
         prices_of(backends.wishes, backends.origins),
@@ -172,7 +176,7 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
         standings,
         shelf.restock,
     )
-    fleet.listen(events, backends.embedded)
+    fleet.listen(events, backends.loading)
     return fleet
 
 
@@ -200,7 +204,9 @@ async def _stocked(
     seals = seals_of(settings)
     library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep, seals=seals)
     await library.tidy()
-    shelf = Shelf(library, book)
+    cards = Cards(settings.home / "cards.json")
+    await asyncio.to_thread(cards.open)
+    shelf = Shelf(library, book, cards, lora=settings.runtime.lora, drafts=dict(settings.runtime.draft))
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
     events.subscribe(shelf.heard)
     return library, shelf

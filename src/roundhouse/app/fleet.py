@@ -7,7 +7,7 @@ A backend that cannot be asked keeps what it last said; its breaker decides whet
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -89,15 +89,13 @@ class Fleet:
         await self.refresh(())
         return tuple(each.id for each in gone)
 
-    def listen(self, events: Events, backend: str | None) -> None:
-        """Ask *backend*, if there is one, again whenever the library or its memory changed; tell of lost ones."""
+    def listen(self, events: Events, backends: Callable[[], Collection[str]]) -> None:
+        """Ask *backends* again whenever the library or their memory changed; tell of lost ones."""
         self.presence.events = events
-        if backend is None:
-            return
 
         def stir(event: Event) -> None:
             if isinstance(event, ArtifactAdded | ArtifactRemoved | ResidencyChanged):
-                self._stirred.add(backend)
+                self._stirred.update(backends())
                 self._stir.set()
 
         events.subscribe(stir)
@@ -126,7 +124,7 @@ class Fleet:
             try:
                 async with asyncio.timeout(ROUND_S):
                     await self._stir.wait()
-                names: list[str] | None = sorted(self._stirred)
+                names: list[str] | None = sorted(self._stirred & self.backends.keys())
             except TimeoutError:
                 names = None
             self._stir.clear()

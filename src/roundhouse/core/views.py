@@ -121,6 +121,10 @@ class Model:
     unserved: str | None = None
     #: Some of its bytes were found wrong and could not be repaired: it cannot run until they are.
     quarantined: bool = False
+    #: What those can do who serve it.
+    capabilities: tuple[str, ...] = ()
+    #: Only other nodes of ours serve it, to whom requests are passed on.
+    passed_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

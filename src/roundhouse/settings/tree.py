@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, get_type_hints
 
 from roundhouse.core.desks.schedule import Window
-from roundhouse.settings import kinds, rates
+from roundhouse.settings import kinds
 from roundhouse.settings.key import Key, Provenance
 from roundhouse.settings.options import OPTIONS
 from roundhouse.settings.same import SameSettings
 from roundhouse.settings.secret import Secret
+from roundhouse.settings.values import pairs, rates
 
 _PORT = kinds.whole(0, 65_535)
 _SECONDS = kinds.number(0, 86_400)
@@ -221,6 +222,14 @@ class RuntimeSettings:
     pinned: Annotated[
         tuple[str, ...],
         Key([], kinds.NAMES, "Models that are in memory from the start, and stay there whoever wants the room"),
+    ]
+    lora: Annotated[
+        tuple[pairs.Adapter, ...],
+        Key([], pairs.ADAPTERS, "LoRA adapters: `MODEL=FILE` or `MODEL=FILE@SCALE`"),
+    ]
+    draft: Annotated[
+        tuple[tuple[str, str], ...],
+        Key([], pairs.DRAFTS, "Models that write ahead for larger ones: `MODEL=DRAFT`"),
     ]
 
 

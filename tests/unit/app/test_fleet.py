@@ -31,7 +31,7 @@ async def test_a_backend_that_is_lost_and_found_is_told_of_once_each() -> None:
     backend, events, told = Moody("a"), Events(), list[Event]()
     events.subscribe(told.append)
     fleet = Fleet({"a": backend}, lambda _: None, {}, Policy(), Standings(lambda: 0.5), _no_stock)
-    fleet.listen(events, None)
+    fleet.listen(events, tuple)
     for is_away in (False, True, True, False, False):
         backend.is_away = is_away
         await fleet.refresh()

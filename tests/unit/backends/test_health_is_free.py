@@ -19,6 +19,7 @@ LIVES = {
     "llama-server": {"/health"},
     "mlx": {"/health"},
     "ollama": {"/api/version"},
+    "roundhouse": {"/healthz"},
     "vllm": {"/health", "/version"},
 }
 

@@ -106,6 +106,8 @@ def held(
         times_used=mark.times_used,
         unserved=None if deployments or artifact.format == GGUF else f"held; no backend here serves {artifact.format}",
         quarantined=any(file.digest in quarantined for file in artifact.files),
+        capabilities=_capabilities(deployments),
+        passed_on=_passed_on(deployments),
     )
 
 
@@ -120,6 +122,8 @@ def remote(name: str, deployments: Sequence[Deployment], mark: Mark = UNMARKED) 
         local=False,
         last_used_at=mark.last_used_at,
         times_used=mark.times_used,
+        capabilities=_capabilities(deployments),
+        passed_on=_passed_on(deployments),
     )
 
 
@@ -210,6 +214,14 @@ def _candidate(rank: int, candidate: Candidate, weights: Weights, joined: str | 
         context=of.context,
         joined=joined,
     )
+
+
+def _capabilities(deployments: Sequence[Deployment]) -> tuple[str, ...]:
+    return tuple(sorted({capability.value for each in deployments for capability in each.capabilities}))
+
+
+def _passed_on(deployments: Sequence[Deployment]) -> bool:
+    return bool(deployments) and all(each.traits.is_passed_on for each in deployments)
 
 
 def _loaded(deployments: Sequence[Deployment]) -> bool:

@@ -18,7 +18,7 @@ async def test_list(user: httpx2.AsyncClient, management: InMemoryManagement) ->
     ]
     assert set(models[0]) == {
         "name", "source", "ref", "revision", "format", "architecture", "quantization", "context", "parameters",
-        "unserved", "quarantined",
+        "unserved", "quarantined", "capabilities", "passed_on",
         "size", "license", "license_source", "license_digest", "license_state", "created_at", "verified_at", "loaded",
         "deployments", "same_as", "local",
         "pinned", "tags", "last_used_at", "times_used",
