@@ -228,7 +228,9 @@ class InMemoryManagement(
                 found = BackendTest(name, known.ok, known.detail, known.latency_ms, served)
                 if not trial.prompt:
                     return found
-                said = replace(found, reply="hi", verdict="wrong", first_token_ms=40.0, tokens_per_s=25.0)
+                said = replace(
+                    found, reply="hi", verdict="wrong", first_token_ms=40.0, tokens_per_s=25.0, usual=50.0, pace=0.5
+                )
                 return replace(said, model=trial.model or "tiny", baseline=trial.baseline)
         message = f"there is no backend {name!r}"
         raise NotFoundError(message, hint="list them with `roundhouse backends ls`")

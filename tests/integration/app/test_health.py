@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,11 +12,14 @@ import pytest
 from aiohttp import web
 
 from roundhouse.app import Roundhouse, open_roundhouse
+from roundhouse.core.clock import Clock
 from roundhouse.core.desks.events import Told, Wish
 from roundhouse.core.desks.trial import Trial
+from roundhouse.core.errors import BackendError
 from roundhouse.settings import load
 from roundhouse.testing.asking import ask_chat
-from roundhouse.testing.upstream import Upstream
+from roundhouse.testing.clock import FakeClock
+from roundhouse.testing.upstream import Fault, Upstream
 
 
 class Counting(Upstream):
@@ -31,14 +35,14 @@ class Counting(Upstream):
 
 
 @asynccontextmanager
-async def a_house(home: Path, *backends: Upstream) -> AsyncIterator[Roundhouse]:
+async def a_house(home: Path, *backends: Upstream, clock: Clock | None = None) -> AsyncIterator[Roundhouse]:
     """A house with nothing but these: `a`, `b`."""
     (home / "run").mkdir()
     (home / "roundhouse.toml").write_text('[backends.local]\nkind = "llamacpp"\nenabled = false\n')
     flags: dict[str, object] = {"discovery.enabled": False, "downloads.offline": True}
     for name, backend in zip("ab", backends, strict=False):
         flags |= {f"backends.{name}.url": backend.url, f"backends.{name}.health_s": 0.05}
-    async with open_roundhouse(load(home=home, flags=flags), url="http://127.0.0.1:1") as house:
+    async with open_roundhouse(load(home=home, flags=flags), url="http://127.0.0.1:1", clock=clock) as house:
         yield house
 
 
@@ -71,6 +75,28 @@ async def test_a_backend_that_goes_away_is_left_out_before_any_request(home: Pat
                 assert "a" == (await until(heard, "backend.recovered"))["backend"]
                 assert ["a/echo", "b/echo"] == chosen(house)
                 assert [] == a.seen + b.seen + again.seen
+
+
+async def test_one_ill_model_is_left_out_and_comes_back_by_a_probe(home: Path) -> None:
+    """Its sibling at the same backend goes on; nobody pays for finding out: the probe is a request that came anyway."""
+    clock = FakeClock()
+    async with Upstream(models=("x", "y")) as a, a_house(home, a, clock=clock) as house:
+        request = replace(ask_chat(), profile=replace(ask_chat().profile, model="x"))
+        with house.management.listen(Wish(("backend.breaker",))) as heard:
+            a.plan(Fault.STATUS, times=5)
+            for _ in range(5):
+                with pytest.raises(BackendError):
+                    await house.rooms.serving.answer(request)
+            told = await until(heard, "backend.breaker")
+            assert ("a", "x", True) == (told["backend"], told["model"], told["open"])
+            assert ["a/y"] == chosen(house)
+            clock.advance(12.0)
+            assert ["a/y", "a/x"] == chosen(house)
+            await house.rooms.serving.answer(request)
+            assert {"backend": "a", "model": "x", "open": False, "open_s": None} == await until(
+                heard, "backend.breaker"
+            )
+    assert 6 == len(a.seen)
 
 
 async def test_what_a_call_was_like_is_told_everywhere(home: Path) -> None:

@@ -67,6 +67,7 @@ class Backends:
             verdict=outcome.verdict,
             first_token_ms=outcome.first_token_ms,
             tokens_per_s=speed,
+            usual=usual,
             pace=speed / usual if speed is not None and usual is not None else None,
             baseline=keeps,
         )

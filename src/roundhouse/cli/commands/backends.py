@@ -41,6 +41,13 @@ _VERDICTS = {
     "unsure": "neither right nor wrong: it was cut, or said nothing",
 }
 
+_SERVED = (
+    Column("deployments"),
+    Column("calls", right=True, drop=3),
+    Column("tokens/s", right=True, drop=1),
+    Column("baseline", right=True, drop=2),
+)
+
 _FIGURES = (
     Column("model"),
     Column("calls", right=True),
@@ -155,7 +162,7 @@ def _figures(one: DeploymentFigures) -> list[Cell | str]:
         str(sum(one.errors.values())),
         str(one.cache_hits),
         _rate(one.tokens_per_s),
-        _rate(None if one.baseline is None else one.baseline.tokens_per_s),
+        _usual(one),
         _spread(one.first_token_ms),
         _spread(one.latency_ms),
         _spread(one.queue_ms),
@@ -188,8 +195,9 @@ def _spread(spread: Spread | None) -> str:
 def test(invocation: Invocation, name: str, *, prompt: bool, model: str | None, baseline: bool) -> int:
     """Try one backend.
 
-    Does it answer, and with which models? With --prompt, does a model answer sensibly, and how quickly? The first time,
-    and with --baseline, that is kept, and calls that are much slower later are told of. Exit 9 when it does not answer.
+    Does it answer, with which models, and how quick were those in the last day? With --prompt, does a model answer
+    sensibly, and how quickly? The first time, and with --baseline, that is kept, and calls that are much slower later
+    are told of. Exit 9 when it does not answer.
     """
     body = {"prompt": prompt or baseline, "baseline": baseline} | ({} if model is None else {"model": model})
     if prompt or baseline:
@@ -207,9 +215,20 @@ def test(invocation: Invocation, name: str, *, prompt: bool, model: str | None, 
         ],
         *_said(outcome),
     ]
-    served = Table((Column("deployments"),), [[one] for one in outcome.deployments])
+    day = {one.deployment: one for one in _by_backend(invocation).get(name, ())}
+    served = Table(_SERVED, [_served(one, day.get(one)) for one in outcome.deployments])
     invocation.out.result(reply.data, [Table((Column(""), Column("")), facts), served], outcome.deployments)
     return 0 if outcome.ok else BackendError.exit_code
+
+
+def _served(deployment: str, day: DeploymentFigures | None) -> list[Cell | str]:
+    if day is None:
+        return [deployment, "-", "-", "-"]
+    return [deployment, str(day.requests), _rate(day.tokens_per_s), _usual(day)]
+
+
+def _usual(one: DeploymentFigures) -> str:
+    return _rate(None if one.baseline is None else one.baseline.tokens_per_s)
 
 
 def _said(outcome: BackendTest) -> list[list[Cell | str]]:
@@ -217,9 +236,10 @@ def _said(outcome: BackendTest) -> list[list[Cell | str]]:
     if outcome.reply is None:
         return []
     speed = _rate(outcome.tokens_per_s) + ("" if outcome.pace is None else f" ({outcome.pace:.0%} of its baseline)")
-    kept = "kept: later calls are compared with it" if outcome.baseline else "as it was"
+    usual = "none" if outcome.usual is None else f"{outcome.usual:.1f} tokens/s"
+    kept = "this from now on: later calls are compared with it" if outcome.baseline else usual
     if outcome.tokens_per_s is None:
-        kept = "as it was: it said too little to be timed"
+        kept = f"{usual}: it said too little to be timed"
     return [
         [Cell("said", style="dim"), outcome.reply],
         [Cell("by", style="dim"), outcome.model or "-"],

@@ -33,7 +33,8 @@ class BackendTest:
     first_token_ms: float | None = None
     #: After the first token.
     tokens_per_s: float | None = None
-    #: That speed as a share of the baseline there was; ``None`` when there was none.
+    #: Tokens per second of the baseline there was, and that speed as a share of it; ``None`` when there was none.
+    usual: float | None = None
     pace: float | None = None
     #: It was kept as the baseline that later calls are compared with.
     baseline: bool = False

@@ -64,7 +64,7 @@ async def test_the_first_trial_is_the_baseline_and_later_ones_only_when_wanted(h
     assert (True, None, "right", 160.0) == (first.baseline, first.pace, first.verdict, house.speed("x"))
     house.pacing.measured("a/x", 1, Pace(320.0, 100.0))
     second = await house.desk.test_backend("a", ASKED)
-    assert (False, 0.5, 320.0) == (second.baseline, second.pace, house.speed("x"))
+    assert (False, 0.5, 320.0, 320.0) == (second.baseline, second.pace, second.usual, house.speed("x"))
     third = await house.desk.test_backend("a", KEPT)
     assert (True, 0.5, 160.0) == (third.baseline, third.pace, house.speed("x"))
 

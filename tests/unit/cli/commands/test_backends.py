@@ -24,10 +24,20 @@ def test_an_empty_ls_shows_how_to_add_one(run: Run, server: FakeServer) -> None:
 
 
 def test_test_lists_what_it_serves(run: Run, server: FakeServer) -> None:
-    """A backend that answers is exit 0, with its deployments."""
+    """A backend that answers is exit 0, with its deployments; of one that nobody called there is nothing to say."""
     server.management.catalog = [a_model("a")]
     outcome = run("backends", "test", "local")
-    assert (0, ["local/a"]) == (outcome.code, outcome.rows[-1])
+    assert (0, ["local/a", "-", "-", "-"]) == (outcome.code, outcome.rows[-1])
+
+
+def test_test_shows_how_quick_its_models_were(run: Run, server: FakeServer) -> None:
+    """And how quick they are when they are well, without asking any of them."""
+    usual = BaselineView(NOON, "calls", 42.0, 150.0)
+    server.management.catalog = [a_model("tiny")]
+    server.management.measured = [replace(zeros("local"), requests=7, baseline=usual, tokens_per_s=40.5)]
+    outcome = run("backends", "test", "local")
+    assert ["local/tiny", "7", "40.5", "42.0"] == outcome.rows[-1]
+    assert not [row for row in outcome.rows if row[0] == "said"]
 
 
 @pytest.mark.usefixtures("server")
@@ -36,15 +46,15 @@ def test_test_with_a_prompt_shows_the_reply(run: Run) -> None:
     outcome = run("backends", "test", "local", "--prompt")
     assert ["said", "hi"] in outcome.rows
     assert ["which is", "wrong: it answers, but not sensibly"] in outcome.rows
-    assert ["tokens/s", "25.0"] in outcome.rows
-    assert ["baseline", "as it was"] in outcome.rows
+    assert ["tokens/s", "25.0 (50% of its baseline)"] in outcome.rows
+    assert ["baseline", "50.0 tokens/s"] in outcome.rows
 
 
 @pytest.mark.usefixtures("server")
 def test_a_baseline_is_kept_when_asked_for(run: Run) -> None:
     """Which asks for a count, too; and it is said before that it will."""
     outcome = run("backends", "test", "local", "--baseline", "--model", "x/y")
-    assert ["baseline", "kept: later calls are compared with it"] in outcome.rows
+    assert ["baseline", "this from now on: later calls are compared with it"] in outcome.rows
     assert ["by", "x/y"] in outcome.rows
     assert "asking x/y at local to count to 20" in outcome.err
 
