@@ -6,7 +6,8 @@ A process that was stopped or hangs keeps its sockets open, so nobody who waits 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -33,3 +34,14 @@ async def feel(child: Child, client: Backend, hang_s: float, is_needed: Callable
                 "a child does not answer and is killed", runtime=child.runtime, pid=child.pid, silent_s=silent_s
             )
             child.kill()
+
+
+@asynccontextmanager
+async def felt(child: Child, client: Backend, hang_s: float) -> AsyncIterator[None]:
+    """Feel its pulse as long as this lasts."""
+    pulse = asyncio.get_running_loop().create_task(feel(child, client, hang_s, lambda: True))
+    try:
+        yield
+    finally:
+        pulse.cancel()
+        await asyncio.wait({pulse})
