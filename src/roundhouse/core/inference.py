@@ -19,6 +19,7 @@ class Operation(StrEnum):
     CHAT = "chat"
     COMPLETION = "completion"
     EMBEDDING = "embedding"
+    RERANK = "rerank"
 
 
 class Capability(StrEnum):

@@ -50,6 +50,8 @@ class Traits:
     repo: str | None = None
     #: What answers beside the weights: ``system`` (a prompt of its own), ``messages`` (examples), ``adapter``.
     extras: frozenset[str] = frozenset()
+    #: Names what its answers depend on beside the weights: the adapters that it is loaded with.
+    variant: str | None = None
     #: Seconds that loading took when it was last seen.
     load_s: float | None = None
     #: What a person should know: weights that lie on the CPU in part, a context that is cut.

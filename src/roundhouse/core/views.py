@@ -35,6 +35,8 @@ class BackendStatus:
     deployments: int
     #: The models whose weights are in memory.
     loaded: tuple[str, ...] = ()
+    #: The models that are much slower there than when they are well.
+    degraded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,16 +380,3 @@ class PullPlan:
     rate_from: Literal["limit", "measured"] | None = None
     #: Seconds that it would take at that rate.
     duration_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BackendTest:
-    """What a backend said when it was tried."""
-
-    name: str
-    ok: bool
-    detail: str
-    latency_ms: float | None
-    deployments: tuple[str, ...]
-    #: What it answered to a one-token chat; ``None`` when none was asked.
-    reply: str | None = None

@@ -41,10 +41,13 @@ _OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "/v1/chat/completions": Operation.CHAT,
         "/v1/completions": Operation.COMPLETION,
         "/v1/embeddings": Operation.EMBEDDING,
+        "/v1/rerank": Operation.RERANK,
+        # Clients of Jina and of LiteLLM ask here, too.
+        "/rerank": Operation.RERANK,
     }
 )
 _MODELS = "/v1/models"
-_ADDRESSES = (*_OPERATIONS, _MODELS)
+_ADDRESSES = (*(path for path in _OPERATIONS if path.startswith("/v1/")), _MODELS)
 #: What clients ask when their base URL does not end in ``/v1``; the answer says so.
 BARE = frozenset(address.removeprefix("/v1") for address in _ADDRESSES)
 #: What a restart takes, about.

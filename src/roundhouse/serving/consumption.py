@@ -8,6 +8,8 @@ from roundhouse.core.inference import Answer, Chunk, Deployment, Operation, Prof
 
 #: Bytes of a whole answer per token, its JSON included: only for backends that do not count.
 _BYTES_PER_TOKEN = 5
+#: What is asked here makes a model read and write nothing.
+_READ_ONLY = frozenset({Operation.EMBEDDING, Operation.RERANK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ def consumed_by(answer: Answer, profile: Profile) -> Consumption:
     """What a whole answer used."""
     if answer.usage is not None:
         return Consumption(answer.usage)
-    written = 0 if profile.operation is Operation.EMBEDDING else len(answer.data) // _BYTES_PER_TOKEN
+    written = 0 if profile.operation in _READ_ONLY else len(answer.data) // _BYTES_PER_TOKEN
     return Consumption(TokenUsage(prompt=profile.prompt_tokens, completion=written), estimated=True)
 
 

@@ -26,6 +26,7 @@ _ALLOWED_PREFIXES = ("LC_", "GGML_", "CUDA_", "HIP_", "ROCR_", "HSA_", "VK_", "O
 _LAST_LINES, _LINE_BYTES = 40, 64 << 10
 #: How long a child that fell silent in the middle of a sentence gets to be found dead.
 _AUTOPSY_S = 1.0
+_TELLING = re.compile(r"error|failed", re.IGNORECASE)
 #: Time, severity and place, as runtimes put before each line.
 _LOG_PREFIX = re.compile(r"^[\d.]+ [A-Z] (?:\w+ +)?\w+: ")
 
@@ -54,6 +55,9 @@ class Program:
     order: bytes = field(repr=False)
     #: Where it is started; ``None`` is where we are.
     folder: Path | None = None
+    #: Where else it reads files, and the settings that say so.
+    beside: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 class KilledError(BackendError):
@@ -139,9 +143,11 @@ class Child:
 
     @property
     def _complaint(self) -> str:
-        return self._in_short(next((line for line in self._said if "error" in line.lower()), ""))
+        return self._in_short(next((line for line in self._said if _TELLING.search(line)), ""))
 
     def _in_short(self, line: str) -> str:
+        for path in self._program.beside:
+            line = line.replace(path, Path(path).name)
         return _LOG_PREFIX.sub("", line).replace(self._program.path, self._program.model)
 
     def kill(self) -> None:
@@ -188,8 +194,9 @@ class Child:
         model = self._program.model
         reason = (self._complaint or self.ending) if was_killed else (self.last_words or said or self.ending)
         message = f"{self.runtime} could not load {model}: {reason}"
+        hint = f"check its files with `roundhouse models verify {model}`"
         kind = KilledError if was_killed else BackendError
-        return kind(message, hint=f"check its files with `roundhouse models verify {model}`")
+        return kind(message, hint=" and ".join([hint, *(f"`{key}`" for key in self._program.settings)]))
 
     async def _was_killed(self) -> bool:
         await asyncio.wait({self.exited}, timeout=_AUTOPSY_S)

@@ -159,7 +159,7 @@ class Generations:
 
     def _watch(self, generation: Generation, loaded: Loaded) -> None:
         """Have its pulse felt until it is gone."""
-        work = feel(loaded.child, loaded.client, self._rules.hang_s, lambda: generation.serving > 0)
+        work = feel(loaded.child, loaded.client, self._rules.hang_s, generation.need, lambda: generation.serving > 0)
         pulse = asyncio.get_running_loop().create_task(work)
         self._pulses.add(pulse)
         pulse.add_done_callback(self._pulses.discard)

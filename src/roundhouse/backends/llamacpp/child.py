@@ -26,5 +26,16 @@ class Child(child.Child):
 
         """
         order = msgspec.json.encode(config)
-        program = Program("llama.cpp", _COMMAND, config.model, config.path, scrubbed(environ), order)
+        extras = config.extras
+        wished = [key for key, value in (("lora", extras.adapters), ("draft", extras.draft)) if value]
+        program = Program(
+            runtime="llama.cpp",
+            command=_COMMAND,
+            model=config.model,
+            path=config.path,
+            environ=scrubbed(environ),
+            order=order,
+            beside=tuple(extras.paths),
+            settings=tuple(f"runtime.{key}" for key in wished),
+        )
         return await cls.begin(program, within_s)

@@ -75,6 +75,16 @@ async def test_litellm_promises_what_is_true_of_all_behind_a_name() -> None:
     assert (4000, False) == (echo.context, Capability.VISION in echo.capabilities)
 
 
+async def test_litellm_says_which_models_put_documents_in_order() -> None:
+    """Whatever they are called."""
+    rows = [{"model_name": "echo", "model_info": {"mode": "rerank"}}]
+    async with Telling({"/model/info": {"data": rows}}) as fake:
+        backend = LiteLLM("it", fake.url)
+        (echo,) = await backend.deployments()
+        await backend.close()
+    assert {Capability.RERANK} == echo.capabilities
+
+
 @pytest.mark.parametrize("told", [{}, {"/model/info": {"detail": "no"}}])
 async def test_a_key_that_may_not_ask_still_has_its_models(told: Mapping[str, Any]) -> None:
     """The list is enough."""

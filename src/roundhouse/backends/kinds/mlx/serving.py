@@ -102,7 +102,7 @@ async def start(name: str, model: Path, draft: Path | None, share: Share, place:
     terms = Terms(local=True, keep_alive=False, list_s=place.hang_s / QUESTIONS, idle_s=place.idle_s)
     client = MLX(RUNTIME, child.address, api_key=key, terms=terms)
     try:
-        async with felt(child, client, place.hang_s):
+        async with felt(child, client, place.hang_s, share.total):
             # It listens before it has a model, and says that it is well: only an answer proves that there is one.
             await client.answer(_warm_up(place.load_s), _DEPLOYMENT)
     except RoundhouseError as error:

@@ -1,14 +1,9 @@
-"""The port Backend: one suite over the fake and over everything real that we speak to."""
+"""Each kind of backend, over its verified fake and over the real thing where that runs here."""
 
-import asyncio
-import json
 import os
-import struct
 import sys
-from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,43 +24,23 @@ from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import SystemClock
-from roundhouse.core.errors import BackendError, SchemaError
 from roundhouse.core.events import Events
-from roundhouse.core.inference import Chunk, Deployment, Operation
-from roundhouse.core.ports import Backend
 from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.testing import anthropic, litellm, mlx
-from roundhouse.testing.asking import ask, ask_chat, ask_completion, ask_embedding
 from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.llama_router import FakeLlamaRouter
 from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.node import a_node
+from roundhouse.testing.noise import loadable, write_reranker
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.program import free_port, running
+from roundhouse.testing.subject import Subject
 from roundhouse.testing.upstream import Upstream
 from roundhouse.testing.vllm import FakeVLLM
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NOISE = ROOT / "src" / "roundhouse" / "assets" / "noise.gguf"
 ENVIRON = dict(os.environ)  # noqa: TID251 - handed to the real programs
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A backend under test: what it is asked for chat and for embeddings."""
-
-    backend: Backend
-    model: str
-    embedder: str | None
-    #: False for a server that answers for its one model whatever is asked for.
-    knows_names: bool = True
-    #: False for what only chats.
-    completes: bool = True
-
-    async def deployment(self, model: str | None = None) -> Deployment:
-        """The deployment of that model."""
-        listed = {each.model: each for each in await self.backend.deployments()}
-        return listed[model or self.model]
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +69,7 @@ async def echo() -> AsyncIterator[Subject]:
     """The fake."""
     async with Upstream(api_key="secret") as upstream:
         backend = OpenAICompatible("echo", upstream.url, api_key="secret")
-        yield Subject(backend, "echo", "echo")
+        yield Subject(backend, "echo", "echo", "echo")
         await backend.close()
 
 
@@ -108,12 +83,13 @@ async def lmstudio() -> AsyncIterator[Subject]:
 
 
 @pytest.fixture
-async def llamacpp() -> AsyncIterator[Subject]:
+async def llamacpp(tmp_path: Path) -> AsyncIterator[Subject]:
     """The embedded runtime."""
     noise = LoadableModel("roundhouse/noise", NOISE, NOISE.stat().st_size, 4096, "llama", has_chat_template=True)
     limits = RuntimeLimits(memory=1 << 30, threads=1)
-    backend = LlamaCpp("local", lambda: [noise], limits=limits, events=Events(), environ=ENVIRON)
-    yield Subject(backend, "roundhouse/noise", "roundhouse/noise")
+    rank = replace(loadable(write_reranker(tmp_path / "rank.gguf")), name="rank")
+    backend = LlamaCpp("local", lambda: [noise, rank], limits=limits, events=Events(), environ=ENVIRON)
+    yield Subject(backend, "roundhouse/noise", "roundhouse/noise", "rank")
     await backend.close()
 
 
@@ -258,135 +234,9 @@ def embedding(subject: Subject) -> str:
     return subject.embedder
 
 
-def text_of(chunks: list[Chunk]) -> str:
-    """What a reader of these chunks would see."""
-    said = ""
-    for chunk in chunks:
-        for choice in json.loads(chunk.data)["choices"]:
-            said += choice.get("text") or (choice.get("delta") or {}).get("content") or ""
-    return said
-
-
-async def test_it_lists_what_it_serves(subject: Subject) -> None:
-    """A deployment carries the backend's name and is on this machine."""
-    deployment = await subject.deployment()
-    assert (subject.backend.name, True) == (deployment.backend, deployment.local)
-
-
-async def test_it_is_well(subject: Subject) -> None:
-    """A backend that answers says so, in words."""
-    health = await subject.backend.health()
-    assert (True, True) == (health.ok, bool(health.detail))
-
-
-async def test_it_answers_a_chat(subject: Subject) -> None:
-    """A whole answer is OpenAI's JSON and says what was used."""
-    answer = await subject.backend.answer(ask_chat(), await subject.deployment())
-    assert json.loads(answer.data)["choices"][0]["message"]["content"]
-    assert answer.usage is not None
-    assert answer.usage.prompt > 0
-    assert answer.usage.completion > 0
-
-
-async def test_it_streams_a_chat(subject: Subject) -> None:
-    """A stream shows something, then finishes, and says what was used even if the client did not ask."""
-    chunks = [chunk async for chunk in subject.backend.stream(ask_chat(stream=True), await subject.deployment())]
-    assert text_of(chunks)
-    assert [True] == [chunk.final for chunk in chunks if chunk.final]
-    assert [True] == [chunk.usage.completion > 0 for chunk in chunks if chunk.usage is not None]
-
-
-async def test_text_is_visible_before_the_end(subject: Subject) -> None:
-    """The point of no return is the first chunk with text, not the last."""
-    chunks = [chunk async for chunk in subject.backend.stream(ask_chat(stream=True), await subject.deployment())]
-    visible = [number for number, chunk in enumerate(chunks) if chunk.visible]
-    final = [number for number, chunk in enumerate(chunks) if chunk.final]
-    assert visible[0] < final[0]
-
-
-async def test_a_lone_usage_chunk_is_marked(subject: Subject) -> None:
-    """What only carries the usage can be kept from clients that did not ask for it."""
-    chunks = [chunk async for chunk in subject.backend.stream(ask_chat(stream=True), await subject.deployment())]
-    assert [[]] == [json.loads(chunk.data)["choices"] for chunk in chunks if chunk.usage_only]
-
-
-async def test_it_completes(subject: Subject) -> None:
-    """The old completion endpoint works too, whole."""
-    if not subject.completes:
-        pytest.skip("it only chats")
-    answer = await subject.backend.answer(ask_completion(), await subject.deployment())
-    assert json.loads(answer.data)["choices"][0]["text"]
-
-
-async def test_it_streams_a_completion(subject: Subject) -> None:
-    """The old completion endpoint works too, streamed."""
-    if not subject.completes:
-        pytest.skip("it only chats")
-    request = ask_completion(stream=True)
-    chunks = [chunk async for chunk in subject.backend.stream(request, await subject.deployment())]
-    assert text_of(chunks)
-    assert any(chunk.final for chunk in chunks)
-
-
-async def test_it_embeds(subject: Subject, embedding: str) -> None:
-    """Floats by default."""
-    answer = await subject.backend.answer(ask_embedding(), await subject.deployment(embedding))
-    vector = json.loads(answer.data)["data"][0]["embedding"]
-    assert all(isinstance(number, float) for number in vector)
-
-
-async def test_base64_embeddings_are_the_same_numbers(subject: Subject, embedding: str) -> None:
-    """The encoding that the OpenAI SDK asks for by default, also from backends that only know floats."""
-    deployment = await subject.deployment(embedding)
-    floats = await subject.backend.answer(ask_embedding(encoding_format="float"), deployment)
-    packed = await subject.backend.answer(ask_embedding(encoding_format="base64"), deployment)
-    expected = json.loads(floats.data)["data"][0]["embedding"]
-    raw = b64decode(json.loads(packed.data)["data"][0]["embedding"])
-    assert pytest.approx(expected, abs=1e-6) == list(struct.unpack(f"<{len(expected)}f", raw))
-
-
-async def test_a_wrong_request_is_not_for_others_to_try(subject: Subject) -> None:
-    """A body that no backend could serve is the client's error."""
-    with pytest.raises(SchemaError) as caught:
-        await subject.backend.answer(ask(Operation.CHAT), await subject.deployment())
-    assert not caught.value.retryable
-
-
-async def test_a_model_that_it_lacks_may_be_elsewhere(subject: Subject) -> None:
-    """Not to have a model is this backend's failure, which another may make good."""
-    if not subject.knows_names:
-        pytest.skip("it does not look at the name")
-    known = await subject.deployment()
-    gone = Deployment(known.backend, "gone", "gone", known.capabilities)
-    with pytest.raises(BackendError) as caught:
-        await subject.backend.answer(ask_chat(), gone)
-    assert caught.value.retryable
-
-
-async def test_errors_of_a_stream_come_on_iteration(subject: Subject) -> None:
-    """A stream that cannot begin raises the same as a whole answer."""
-    with pytest.raises(SchemaError):
-        [chunk async for chunk in subject.backend.stream(ask(Operation.CHAT, stream=True), await subject.deployment())]
-
-
-async def test_a_stream_may_be_left(subject: Subject) -> None:
-    """Closing a stream early is no error, and the next request is served."""
-    deployment = await subject.deployment()
-    async with aclosing(subject.backend.stream(ask_chat(stream=True, max_tokens=500), deployment)) as chunks:  # type: ignore[type-var]
-        async for chunk in chunks:
-            if chunk.visible:
-                break
-    assert (await subject.backend.answer(ask_chat(), deployment)).data
-
-
-async def test_it_serves_many_at_once(subject: Subject) -> None:
-    """More requests than slots all get their answers."""
-    deployment = await subject.deployment()
-    answers = await asyncio.gather(*[subject.backend.answer(ask_chat(), deployment) for _ in range(12)])
-    assert 12 == len([answer for answer in answers if answer.usage is not None])
-
-
-async def test_unknown_fields_pass_through(subject: Subject) -> None:
-    """A field that we do not know is the backend's to know."""
-    request = ask_chat(temperature=0.1, seed=7, metadata={"room": "shed"})
-    assert (await subject.backend.answer(request, await subject.deployment())).data
+@pytest.fixture
+def ranking(subject: Subject) -> str:
+    """The model that puts documents in order."""
+    if subject.reranker is None:
+        pytest.skip("it has no reranker")
+    return subject.reranker
