@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")
 ENVIRON = dict(os.environ)  # noqa: TID251 - scrubbed on the way
 #: An answer so long that a signal finds it under way.
 LONG = {"max_tokens": 1500, "logit_bias": {"2": -100}}
+
+#: What a child gets until it listens, here: several times what that takes.
+GREET_S = 15.0
 
 ORPHANS = """
 import asyncio, json, os, sys
@@ -58,6 +62,22 @@ async def read_on(chunks: AsyncGenerator[Chunk, None]) -> None:
         pass
 
 
+def hit(child: psutil.Process, how: signal.Signals) -> None:
+    """Send it the signal, and see that it arrived."""
+    child.send_signal(how)
+    with suppress(psutil.NoSuchProcess):
+        while child.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+            pass
+
+
+async def a_child() -> list[psutil.Process]:
+    """Wait until there is one."""
+    async with asyncio.timeout(20):
+        while not children():  # noqa: ASYNC110 - one step of the other task at a time
+            await asyncio.sleep(0)
+    return children()
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 async def test_who_waits_in_the_queue_is_served_after_all(
     how: signal.Signals, times: int, mlx_python: Path, mlx_noise: Path, tmp_path: Path
@@ -71,7 +91,7 @@ async def test_who_waits_in_the_queue_is_served_after_all(
         flows = [(await serving.stream(ask_chat(stream=True, **LONG)))[1] for _ in range(2)]  # type: ignore[arg-type]
         queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(8)]
         await asyncio.sleep(0)
-        children()[0].send_signal(how)
+        hit(children()[0], how)
         outcomes = await asyncio.gather(*map(read_on, flows), return_exceptions=True)
         lost += sum(isinstance(outcome, BackendError) and "SIGKILL" in str(outcome) for outcome in outcomes)
         async with asyncio.timeout(60):
@@ -80,6 +100,38 @@ async def test_who_waits_in_the_queue_is_served_after_all(
         await managed.backend.close()
     print(f"{how.name}: {lost} calls lost with their child, {served} queued requests served")
     assert (2 * rounds, 8 * rounds) == (lost, served)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+async def test_who_waits_for_a_load_that_is_hit_is_served_after_all(
+    how: signal.Signals, mlx_python: Path, mlx_noise: Path, tmp_path: Path
+) -> None:
+    """A child that dies or stops before it has its model costs nobody anything but time."""
+    managed = Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise, slots=2, greet_s=GREET_S)
+    serving = serving_of(managed, await managed.deployment())
+    queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(50)]
+    (first,) = await a_child()
+    hit(first, how)
+    async with asyncio.timeout(120):
+        served = sum(answer.usage is not None for _, answer in await asyncio.gather(*queued))
+    (second,) = children()
+    assert (50, [("noise", True)], False) == (served, managed.changes, first.is_running())
+    assert first.pid != second.pid
+    await managed.backend.close()
+
+
+async def test_no_more_are_in_a_child_than_it_works_on(mlx_python: Path, mlx_noise: Path, tmp_path: Path) -> None:
+    """The others wait where its end does not touch them."""
+    managed = Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise, slots=2)
+    serving = serving_of(managed, await managed.deployment())
+    flows = [(await serving.stream(ask_chat(stream=True, **LONG)))[1] for _ in range(2)]  # type: ignore[arg-type]
+    queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(8)]
+    await asyncio.sleep(0)
+    ours = [each for each in children()[0].net_connections() if each.status == psutil.CONN_ESTABLISHED]
+    assert (2, 0) == (len(ours), sum(each.done() for each in queued))
+    await asyncio.gather(*map(read_on, flows))
+    assert 8 == sum(answer.usage is not None for _, answer in await asyncio.gather(*queued))
+    await managed.backend.close()
 
 
 async def test_a_crash_while_nobody_asks_is_noticed(mlx_python: Path, mlx_noise: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
@@ -34,9 +34,16 @@ url = "{peer}"
 ECHO = '[backends.echo]\nurl = "{}"'
 
 
+class Booted(NamedTuple):
+    """A real node, and where it keeps what is its own."""
+
+    url: str
+    home: Path
+
+
 @asynccontextmanager
-async def two(tmp_path: Path, *, left: str = "", right: str = "") -> AsyncIterator[list[str]]:
-    """The addresses of two real nodes, each with the other as a backend ``peer``, and what else is wished."""
+async def two(tmp_path: Path, *, left: str = "", right: str = "") -> AsyncIterator[list[Booted]]:
+    """Two real nodes, each with the other as a backend ``peer``, and what else is wished."""
     ports = [free_port(), free_port()]
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     with ExitStack() as stack:
@@ -51,7 +58,7 @@ async def two(tmp_path: Path, *, left: str = "", right: str = "") -> AsyncIterat
             # In threads, for they ask the fake that runs here.
             starts.append(asyncio.to_thread(stack.enter_context, one))
         await asyncio.gather(*starts)
-        yield urls
+        yield [Booted(url, tmp_path / name) for url, name in zip(urls, ("left", "right"), strict=True)]
 
 
 async def ask(method: str, url: str, body: object = None, **headers: str) -> tuple[int, Any, Mapping[str, str]]:
@@ -64,18 +71,28 @@ async def ask(method: str, url: str, body: object = None, **headers: str) -> tup
         return response.status, content, response.headers
 
 
-async def chat(url: str, model: str, **headers: str) -> tuple[int, Any, Mapping[str, str]]:
+async def chat(node: Booted, model: str, **headers: str) -> tuple[int, Any, Mapping[str, str]]:
     """Ask *model* for a word."""
-    return await ask("POST", f"{url}/v1/chat/completions", json.loads(ask_chat().body) | {"model": model}, **headers)
+    return await ask(
+        "POST", f"{node.url}/v1/chat/completions", json.loads(ask_chat().body) | {"model": model}, **headers
+    )
 
 
-async def offered(*urls: str) -> list[list[str]]:
+async def look_again(node: Booted, backend: str) -> None:
+    """Have *node* ask *backend* at once what it serves."""
+    key = (node.home / "admin.key").read_text().strip()
+    url, authorization = f"{node.url}/api/v1/backends/{backend}/test", {"Authorization": f"Bearer {key}"}
+    status, answer, _ = await ask("POST", url, {"prompt": False}, **authorization)
+    assert (200, True) == (status, answer["ok"])
+
+
+async def offered(*nodes: Booted) -> list[list[str]]:
     """What each node offers, after it has asked the other one again."""
     ids = []
-    for url in urls:
-        await ask("POST", f"{url}/api/v1/backends/peer/test", {"prompt": False})
-    for url in urls:
-        _, content, _ = await ask("GET", f"{url}/api/v1/models")
+    for node in nodes:
+        await look_again(node, "peer")
+    for node in nodes:
+        _, content, _ = await ask("GET", f"{node.url}/api/v1/models")
         ids.append([each for model in content["models"] for each in model["deployments"]])
     return ids
 
@@ -94,17 +111,17 @@ async def test_a_model_that_both_name_and_neither_has_goes_round_once(tmp_path: 
     async with two(tmp_path, left=names, right=names) as (left, right):
         status, answer, _ = await chat(left, "ghost")
         assert (508, "E_NOROUTE") == (status, answer["error"]["code"])
-        for url in (left, right):
-            _, metrics, _ = await ask("GET", f"{url}/metrics")
+        for node in (left, right):
+            _, metrics, _ = await ask("GET", f"{node.url}/metrics")
             assert 1 == metrics.count('outcome="E_NOROUTE"} 1.0')
 
 
 async def test_each_serves_what_the_other_has_and_offers_nothing_back(tmp_path: Path) -> None:
     """Nor is who refused a circle called ill: the next request that is in none is tried as before."""
     async with Upstream() as upstream, two(tmp_path, left=ECHO.format(upstream.url)) as (left, right):
-        await ask("POST", f"{left}/api/v1/backends/echo/test", {"prompt": False})
+        await look_again(left, "echo")
         assert [["peer/echo"], ["echo/echo"]] == await offered(right, left)
-        node = (tmp_path / "left" / "node").read_text().strip()
-        refused = [(await chat(right, "echo", **{"x-roundhouse-hops": node}))[0] for _ in range(10)]
+        own = (left.home / "node").read_text().strip()
+        refused = [(await chat(right, "echo", **{"x-roundhouse-hops": own}))[0] for _ in range(10)]
         status, _, headers = await chat(right, "echo")
         assert ([508] * 10, 200, "peer") == (refused, status, headers["x-roundhouse-backend"])

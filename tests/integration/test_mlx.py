@@ -15,9 +15,9 @@ from roundhouse.backends.kinds.mlx.folders import described
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError, CapacityError, NotFoundError, SchemaError
 from roundhouse.core.events import ArtifactRemoved
-from roundhouse.core.inference import Deployment, Residency
+from roundhouse.core.inference import Deployment, Operation, Residency
 from roundhouse.core.runtimes import ModelFolder
-from roundhouse.testing.asking import ask_chat
+from roundhouse.testing.asking import ask, ask_chat
 from roundhouse.testing.mlx import RULES, Managed, children, named
 
 pytestmark = [pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")]
@@ -174,6 +174,30 @@ async def test_a_model_that_can_never_fit_is_refused(start: Start, mlx_noise: Pa
     with pytest.raises(CapacityError, match=r"noise needs .* for its weights"):
         await talk(managed)
     assert "noise needs" in (await managed.deployment()).traits.warnings[0]
+
+
+@pytest.mark.parametrize("limit", [{"max_tokens": 10**9}, {"max_completion_tokens": 5000}, {"max_tokens": None}])
+async def test_an_answer_ends_with_its_context(start: Start, mlx_noise: Path, limit: dict[str, int | None]) -> None:
+    """However long it may be, or nobody said; the memory beyond was never reckoned with."""
+    managed = start(model=mlx_noise)
+    deployment = await managed.deployment()
+    body = {"messages": [{"role": "user", "content": "on"}], "temperature": 0, "logit_bias": {"2": -100}}
+    body |= {name: value for name, value in limit.items() if value is not None}
+    answer = await managed.backend.answer(ask(Operation.CHAT, body), deployment)
+    assert answer.usage is not None
+    assert deployment.context == answer.usage.prompt + answer.usage.completion
+
+
+async def test_a_prompt_that_fills_the_context_is_refused(start: Start, mlx_noise: Path) -> None:
+    """As wrong, whole or streamed, and the child goes on."""
+    managed = start(model=mlx_noise)
+    deployment = await managed.deployment()
+    with pytest.raises(SchemaError, match=r"prompt is too long: .* where 2048 fit"):
+        await managed.backend.answer(ask_chat("hi " * 5000), deployment)
+    with pytest.raises(SchemaError, match="prompt is too long"):
+        await anext(managed.backend.stream(ask_chat("hi " * 5000, stream=True), deployment))
+    await talk(managed)
+    assert [("noise", True)] == managed.changes
 
 
 def a_cut_copy(model: Path, folder: Path) -> ModelFolder:

@@ -26,12 +26,13 @@ from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import Clock
 from roundhouse.core.desks.browse import Memory, no_need
+from roundhouse.core.desks.placing import MemoryNeed
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
 from roundhouse.core.ports import Backend, BackendMaker, Jobs, Source, Transfers
 from roundhouse.core.runtimes import Wish, Workshop
-from roundhouse.core.views import Found, MemoryNeed
+from roundhouse.core.views import Found
 from roundhouse.library.library import Library
 from roundhouse.routing.identity import Rules
 from roundhouse.routing.policy import Policy, Weights

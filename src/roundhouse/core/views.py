@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from roundhouse.core.artifacts import LicenseState
+from roundhouse.core.desks.placing import MemoryNeed
 from roundhouse.core.desks.same import Twin
 
 Dimension = Literal["model", "backend", "day"]
@@ -125,6 +126,17 @@ class Model:
     capabilities: tuple[str, ...] = ()
     #: Only other nodes of ours serve it, to whom requests are passed on.
     passed_on: bool = False
+    #: Some of those are on other machines.
+    leaves_machine: bool = False
+    #: Tokens that fit at whoever of those takes most; ``context`` may be what it was trained for.
+    served_context: int | None = None
+    #: Requests that they work on at a time, together; ``None`` when one of them does not tell.
+    slots: int | None = None
+    #: Numbers in one embedding.
+    dimension: int | None = None
+    #: sha256 of the weights, and the hub's repository that they came from, where those agree and add nothing to them.
+    digest: str | None = None
+    repo: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,24 +187,6 @@ class DeploymentView:
     load_s: float | None = None
     #: What a person should know: a context that is cut, weights that lie on the CPU.
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryNeed:
-    """What a model takes when the embedded llama.cpp loads it, in bytes, and what it gets for that."""
-
-    total: int
-    weights: int
-    #: What its slots remember: so many requests at a time, with so many tokens each.
-    cache: int
-    parallel: int
-    context: int
-    #: Room to calculate in, prompts that are over, the program.
-    buffers: int
-    #: What all models may take together.
-    limit: int
-    #: The model's header told how it is built; otherwise this is guessed from its size.
-    from_header: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class Managed:
         slots: int = 4,
         draft: Path | None = None,
         preload: bool = False,
+        greet_s: float = 60.0,
     ) -> None:
         self.folders = folders
         self.events = Events()
@@ -71,7 +72,7 @@ class Managed:
         self.events.subscribe(self._note)
         household = Household(python, model, draft, memory=rules.memory, slots=slots)
         shelf = Shelf("mlx", household, Machine(rules.memory), lambda: self.folders)
-        place = Place(python, folder / "mlx", environ, load_s=60.0, hang_s=rules.hang_s)
+        place = Place(python, folder / "mlx", environ, load_s=60.0, hang_s=rules.hang_s, greet_s=greet_s)
         self.backend = ManagedMLX("mlx", shelf, House(place, rules, preload), self.events)
 
     async def change(self, within_s: float = 30.0) -> tuple[str, bool]:

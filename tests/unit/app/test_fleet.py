@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
-from roundhouse.app.fleet import Fleet
+from roundhouse.app.fleet import PATIENCE_S, Fleet
+from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.errors import NetworkError
 from roundhouse.core.events import BackendLost, BackendRecovered, Event, Events
 from roundhouse.core.inference import Deployment
@@ -37,3 +38,8 @@ async def test_a_backend_that_is_lost_and_found_is_told_of_once_each() -> None:
         await fleet.refresh()
     assert [BackendLost("a", "refused"), BackendRecovered("a")] == told
     assert ["a/tiny"] == [each.id for each in fleet.deployments()]
+
+
+def test_a_backend_that_is_silent_can_still_say_what_is_configured_for_it() -> None:
+    """It gives up before it is given up: two nodes that start together and name each other's models know them."""
+    assert Terms().list_s < PATIENCE_S

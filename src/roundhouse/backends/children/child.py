@@ -24,6 +24,8 @@ _log = structlog.get_logger("roundhouse.children")
 _ALLOWED = frozenset({"PATH", "HOME", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV"})
 _ALLOWED_PREFIXES = ("LC_", "GGML_", "CUDA_", "HIP_", "ROCR_", "HSA_", "VK_", "OMP_", "PYTHONPATH")
 _LAST_LINES, _LINE_BYTES = 40, 64 << 10
+#: How long a child that fell silent in the middle of a sentence gets to be found dead.
+_AUTOPSY_S = 1.0
 _TELLING = re.compile(r"error|failed", re.IGNORECASE)
 #: Time, severity and place, as runtimes put before each line.
 _LOG_PREFIX = re.compile(r"^[\d.]+ [A-Z] (?:\w+ +)?\w+: ")
@@ -58,6 +60,10 @@ class Program:
     settings: tuple[str, ...] = ()
 
 
+class KilledError(BackendError):
+    """The child was killed while it loaded its model."""
+
+
 class Child:
     """One such process, alive or dead. Made by ``begin``."""
 
@@ -87,7 +93,7 @@ class Child:
         except TimeoutError as error:
             await child.stop()
             message = f"{program.runtime} did not load {program.model} within {within_s:g} s"
-            raise BackendError(message) from error
+            raise KilledError(message) from error
         except BaseException:
             await child.stop()
             raise
@@ -133,8 +139,13 @@ class Child:
     @property
     def last_words(self) -> str:
         """What its runtime said was wrong; empty when it said nothing."""
-        telling = [line for line in self._said if _TELLING.search(line)]
-        line = (telling or list(self._said) or [""])[0]
+        return self._complaint or self._in_short(next(iter(self._said), ""))
+
+    @property
+    def _complaint(self) -> str:
+        return self._in_short(next((line for line in self._said if _TELLING.search(line)), ""))
+
+    def _in_short(self, line: str) -> str:
         for path in self._program.beside:
             line = line.replace(path, Path(path).name)
         return _LOG_PREFIX.sub("", line).replace(self._program.path, self._program.model)
@@ -168,19 +179,28 @@ class Child:
             await stdin.drain()
             greeting = msgspec.json.decode(await stdout.readline(), type=Greeting)
         except (OSError, ValueError) as error:
-            raise await self.failed_to_load("") from error
+            raise await self.failed_to_load("", broke_off=True) from error
         if greeting.address is None:
             raise await self.failed_to_load(greeting.error or "")
         self.address, self.gpu_layers = greeting.address, greeting.gpu_layers
 
-    async def failed_to_load(self, said: str) -> BackendError:
-        """End it, and say why it could not load its model: in its own last words, or as it *said*."""
+    async def failed_to_load(self, said: str, *, broke_off: bool = False) -> BackendError:
+        """End it, and say why it could not load its model: in its own last words, or as it *said*.
+
+        One that *broke_off* in the middle is a KilledError when that was not its own doing.
+        """
+        was_killed = broke_off and await self._was_killed()
         await self.stop()
         model = self._program.model
-        reason = self.last_words or said or self.ending
+        reason = (self._complaint or self.ending) if was_killed else (self.last_words or said or self.ending)
         message = f"{self.runtime} could not load {model}: {reason}"
         hint = f"check its files with `roundhouse models verify {model}`"
-        return BackendError(message, hint=" and ".join([hint, *(f"`{key}`" for key in self._program.settings)]))
+        kind = KilledError if was_killed else BackendError
+        return kind(message, hint=" and ".join([hint, *(f"`{key}`" for key in self._program.settings)]))
+
+    async def _was_killed(self) -> bool:
+        await asyncio.wait({self.exited}, timeout=_AUTOPSY_S)
+        return (self._process.returncode or 0) < 0
 
     async def _listen(self) -> None:
         """Keep the pipe empty and the last lines in mind."""

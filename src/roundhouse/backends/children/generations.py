@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from roundhouse.backends.children.child import Child
+from roundhouse.backends.children.child import Child, KilledError
 from roundhouse.backends.children.generation import Generation, Lease, Loaded, State
 from roundhouse.backends.children.pulse import feel
 from roundhouse.core.errors import CapacityError, RoundhouseError
@@ -131,7 +131,7 @@ class Generations:
             await self._make_room(generation)
             generation.state = State.STARTING
         try:
-            generation.loaded = await lease.start()
+            generation.loaded = await self._started(generation, lease)
         except BaseException as error:
             generation.state = State.STOPPED
             self._freed.set()
@@ -145,6 +145,17 @@ class Generations:
         _log.info("model loaded", runtime=child.runtime, model=generation.name, pid=child.pid)
         self._changed(generation.name, True)  # noqa: FBT003 - loaded
         self._rest(generation)
+
+    async def _started(self, generation: Generation, lease: Lease) -> Loaded:
+        """Its child; a second one where the first was killed, in which those who wait had no part."""
+        try:
+            return await lease.start()
+        except KilledError as error:
+            now = asyncio.get_running_loop().time()
+            generation.failed(error.message, now)
+            generation.check_backoff(now)
+            _log.warning("a child did not come up, and another one is started", reason=error.message)
+        return await lease.start()
 
     def _watch(self, generation: Generation, loaded: Loaded) -> None:
         """Have its pulse felt until it is gone."""

@@ -7,7 +7,8 @@ grows without end (some grammars of a few lines do that to llama.cpp) would take
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import psutil
 import structlog
@@ -44,6 +45,17 @@ async def feel(child: Child, client: Backend, hang_s: float, need: int, is_neede
                 "a child does not answer and is killed", runtime=child.runtime, pid=child.pid, silent_s=silent_s
             )
             child.kill()
+
+
+@asynccontextmanager
+async def felt(child: Child, client: Backend, hang_s: float, need: int) -> AsyncIterator[None]:
+    """Feel its pulse as long as this lasts."""
+    pulse = asyncio.get_running_loop().create_task(feel(child, client, hang_s, need, lambda: True))
+    try:
+        yield
+    finally:
+        pulse.cancel()
+        await asyncio.wait({pulse})
 
 
 def _taken_by(pid: int) -> int:

@@ -7,7 +7,8 @@ neither has any more. Knows nothing about when to use it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Self
@@ -22,7 +23,7 @@ from roundhouse.backends.wire.chunks import read_answer
 from roundhouse.backends.wire.failures import failure
 from roundhouse.backends.wire.listing import undeclared
 from roundhouse.core.errors import BackendError, CapacityError, ConfigError, LoopError, RoundhouseError
-from roundhouse.core.inference import Answer, Capability, Deployment, InferenceRequest, Residency
+from roundhouse.core.inference import Answer, CacheUse, Capability, Chunk, Deployment, InferenceRequest, Residency
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Traits, Wish, Workshop
 
@@ -35,6 +36,11 @@ class _Model(msgspec.Struct):
 
     name: str
     context: int | None = None
+    served_context: int | None = None
+    slots: int | None = None
+    dimension: int | None = None
+    digest: str | None = None
+    repo: str | None = None
     parameters: int | None = None
     quantization: str | None = None
     architecture: str | None = None
@@ -44,6 +50,8 @@ class _Model(msgspec.Struct):
     deployments: list[str] = []
     capabilities: list[str] = []
     passed_on: bool = False
+    #: What is not told is not promised.
+    leaves_machine: bool = True
 
 
 class _Models(msgspec.Struct):
@@ -53,9 +61,14 @@ class _Models(msgspec.Struct):
 def node_failure(status: int, headers: Mapping[str, str], data: bytes) -> RoundhouseError:
     """What another node's refusal means here: what it cannot do, somebody else may."""
     error = failure(status, headers, data)
-    code = error.details.get("upstream_code")
     if status == HTTPStatus.LOOP_DETECTED:
         return LoopError(error.message, retryable=True)
+    return _meant(error)
+
+
+def _meant(error: RoundhouseError) -> RoundhouseError:
+    """What the code of the other node's error means here, whether it came as a status or within a stream."""
+    code = error.details.get("upstream_code")
     if code == CapacityError.code:
         return CapacityError(error.message, retry_after_s=error.retry_after_s, details=error.details)
     if code in _UNSERVED:
@@ -117,6 +130,15 @@ class Node(Asking):
         except RoundhouseError as error:
             raise self._named(error) from error.__cause__
 
+    async def stream(self, request: InferenceRequest, deployment: Deployment) -> AsyncGenerator[Chunk, None]:
+        """The answer piece by piece. Raises what the port says, on iteration; LoopError as well."""
+        try:
+            async with aclosing(super().stream(request, deployment)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except BackendError as error:
+            raise _meant(error) from error.__cause__
+
     async def health(self) -> BackendHealth:
         """Whether it lives; it is not asked how its own backends are, who might ask back."""
         return await self.well("/healthz", lambda _data: "Roundhouse answers")
@@ -131,10 +153,14 @@ class Node(Asking):
         return await self._way.stream(url, body, request.timeout_s, self._extra(request))
 
     def _extra(self, request: InferenceRequest) -> dict[str, str]:
-        """The headers of one request: how it came here, how urgent it is, and what it is called."""
+        """The headers of one request: how it came here, how urgent it is, and what it is called.
+
+        Over there all of ours are one tenant, so no answer that one of them was given may be given to another.
+        """
         return {
             "x-roundhouse-hops": ", ".join([*request.hops, self._node]),
             "x-roundhouse-priority": str(request.priority),
+            "x-roundhouse-cache": CacheUse.OFF.value,
             "x-request-id": request.id,
         }
 
@@ -145,15 +171,21 @@ class Node(Asking):
             model=model.name,
             upstream=model.name,
             capabilities=capabilities or undeclared(model.name).capabilities,
-            context=model.context,
+            context=model.served_context,
             residency=Residency.LOADED if model.loaded else Residency.UNKNOWN,
-            local=self._local,
+            local=self._local and not model.leaves_machine,
             traits=Traits(
+                context_max=model.context,
                 quantization=model.quantization,
                 parameters=model.parameters,
                 family=model.architecture,
                 format=model.format,
+                dimension=model.dimension,
+                # More would wait over there, where they are lost when it goes.
+                slots=model.slots,
                 size=model.size,
+                digest=model.digest,
+                repo=model.repo,
                 is_passed_on=True,
             ),
         )

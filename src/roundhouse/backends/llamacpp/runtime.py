@@ -16,6 +16,7 @@ from roundhouse.backends.llamacpp.memory import AUTO_SHARE
 from roundhouse.backends.llamacpp.resident import Fit, LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.llamacpp.residents import Residents
 from roundhouse.backends.openai.posting import UnreachableError
+from roundhouse.core.desks.placing import MemoryNeed
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError, SchemaError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import (
@@ -28,7 +29,6 @@ from roundhouse.core.inference import (
 )
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature
-from roundhouse.core.views import MemoryNeed
 
 _FREE = Price(0.0, 0.0)
 #: How llama.cpp refuses to embed a text that is longer than one batch, with a model that was made for chats.

@@ -20,13 +20,18 @@ from roundhouse.core.errors import (
     SchemaError,
 )
 from roundhouse.core.events import Events
-from roundhouse.core.inference import Capability, Residency
+from roundhouse.core.inference import CacheUse, Capability, Residency
 from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.testing.asking import ask_chat
 
 WHOLE = {
     "name": "qwen",
-    "context": 32_768,
+    "context": 131_072,
+    "served_context": 32_768,
+    "slots": 6,
+    "dimension": None,
+    "digest": "ab" * 32,
+    "repo": "Qwen/Qwen3-8B-GGUF",
     "parameters": 8_000_000_000,
     "quantization": "Q4_K_M",
     "architecture": "qwen3",
@@ -36,6 +41,7 @@ WHOLE = {
     "deployments": ["local/qwen"],
     "capabilities": ["chat", "tools", "telepathy"],
     "passed_on": False,
+    "leaves_machine": False,
     "something": "new",
 }
 OLD = {"name": "old", "deployments": ["local/old"]}
@@ -45,7 +51,7 @@ HELD = {"name": "held", "deployments": []}
 
 @asynccontextmanager
 async def a_peer(models: bytes, status: int = 200) -> AsyncIterator[tuple[str, list[web.Request]]]:
-    """An address that lists *models* and fails every chat, and what it was asked."""
+    """An address that lists *models* and fails every chat, with a 508 or after a word; and what it was asked."""
     seen: list[web.Request] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -54,6 +60,9 @@ async def a_peer(models: bytes, status: int = 200) -> AsyncIterator[tuple[str, l
             return web.Response(body=models, status=status, content_type="application/json")
         if request.path == "/healthz":
             return web.Response(text="ok\n")
+        if b"later" in await request.read():
+            failed = b'data: {"error": {"message": "full", "type": "x", "code": "E_CAPACITY"}}\n\n'
+            return web.Response(body=b": waiting\n\n" + failed, content_type="text/event-stream")
         return web.json_response({"error": {"message": "was here", "type": "x", "code": "E_NOROUTE"}}, status=508)
 
     app = web.Application()
@@ -77,6 +86,8 @@ async def test_it_lists_what_the_other_serves_itself() -> None:
     assert {Capability.CHAT, Capability.TOOLS} == whole.capabilities
     told = (whole.traits.quantization, whole.traits.parameters, whole.traits.family, whole.traits.is_passed_on)
     assert ("Q4_K_M", 8_000_000_000, "qwen3", True) == told
+    assert (131_072, 6, "ab" * 32) == (whole.traits.context_max, whole.traits.slots, whole.traits.digest)
+    assert "Qwen/Qwen3-8B-GGUF" == whole.traits.repo
     assert (True, Residency.UNKNOWN) == (Capability.CHAT in old.capabilities, old.residency)
 
 
@@ -109,11 +120,47 @@ async def test_a_request_says_where_it_came_over() -> None:
         with pytest.raises(LoopError):
             await anext(node.stream(replace(request, stream=True), deployment))
         await node.close()
-    headers = [each.headers for each in seen if each.path == "/v1/chat/completions"]
-    assert [("first, second, here", "80", "request")] * 2 == [
-        (each["x-roundhouse-hops"], each["x-roundhouse-priority"], each["x-request-id"]) for each in headers
+    told = [
+        tuple(each.headers[f"x-{name}"] for name in ("roundhouse-hops", "roundhouse-priority", "request-id"))
+        for each in seen
+        if each.path == "/v1/chat/completions"
     ]
+    assert [("first, second, here", "80", "request")] * 2 == told
     assert (True, True) == (caught.value.retryable, "box" in caught.value.message)
+
+
+@pytest.mark.parametrize("use", list(CacheUse))
+async def test_no_answer_of_one_tenant_is_given_to_another(use: CacheUse) -> None:
+    """Over there all of ours are one: what may be remembered, we remember ourselves."""
+    async with a_peer(listing(WHOLE)) as (url, seen):
+        node = Node("box", url, node="here")
+        (deployment,) = await node.deployments()
+        with pytest.raises(LoopError):
+            await node.answer(replace(ask_chat(), cache=use), deployment)
+        await node.close()
+    assert "off" == seen[-1].headers["x-roundhouse-cache"]
+
+
+async def test_an_error_within_a_stream_means_the_same() -> None:
+    """It was waiting, and then there was no room: that is no fault of the backend."""
+    async with a_peer(listing(WHOLE)) as (url, _):
+        node = Node("box", url, node="here")
+        (deployment,) = await node.deployments()
+        with pytest.raises(CapacityError, match="box: full"):
+            await anext(node.stream(ask_chat("later", stream=True), deployment))
+        await node.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "local"), [({"leaves_machine": False}, True), ({"leaves_machine": True}, False), ({}, False)]
+)
+async def test_what_leaves_the_other_machine_is_not_called_local(told: Mapping[str, object], *, local: bool) -> None:
+    """Nor what does not say so: there may be a cloud behind it."""
+    async with a_peer(listing({**OLD, **told})) as (url, _):
+        node = Node("box", url, node="here")
+        (deployment,) = await node.deployments()
+        await node.close()
+    assert local == deployment.local
 
 
 async def test_its_health_asks_nobody_behind_it() -> None:

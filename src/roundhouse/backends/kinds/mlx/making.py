@@ -35,7 +35,7 @@ def made(wish: Wish, workshop: Workshop) -> MLX | ManagedMLX:
     household = household_of(wish.name, wish.options)
     check_interpreter(wish.name, household.python, workshop)
     shelf = Shelf(wish.name, household, this_machine(), workshop.mlx_folders, wish.models)
-    place = Place(household.python, workshop.folder / wish.name, workshop.environ, _LOAD_S, _HANG_S, wish.idle_s)
+    place = Place(household.python, workshop.folder / wish.name, workshop.environ, _LOAD_S, _HANG_S, idle_s=wish.idle_s)
     rules = HouseRules(shelf.memory, household.idle_s, _HANG_S)
     return ManagedMLX(wish.name, shelf, House(place, rules, household.preload), workshop.events)
 

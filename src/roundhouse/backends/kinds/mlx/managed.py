@@ -38,6 +38,8 @@ _TALKER = _WRITER | {Capability.CHAT, Capability.TOOLS}
 _AUTOPSY_S = 1.0
 #: What it says to everybody once the thread that computes is gone, although the process lives on.
 _LAME = "generation thread died"
+#: What our part of it says of a prompt that fills the context; with 404, as it says everything.
+_TOO_LONG = "the prompt is too long"
 _OWN_NAME = f'"model": "{OWN_MODEL}"'.encode()
 _GIB = 1 << 30
 
@@ -213,6 +215,8 @@ class ManagedMLX:
     async def _autopsy(self, error: RoundhouseError, loaded: Loaded, generation: Generation) -> RoundhouseError:
         """What an answer that broke off means: that the child crashed, unless it is well."""
         child = loaded.child
+        if _TOO_LONG in error.message:
+            return SchemaError(error.message, hint="ask for less, or choose a model with a larger context")
         if _LAME in error.message:
             child.kill()
         elif isinstance(error, BackendError) and (await loaded.client.health()).ok:

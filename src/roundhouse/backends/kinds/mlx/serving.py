@@ -12,12 +12,12 @@ import msgspec
 
 from roundhouse.backends.children.child import Child, Program, scrubbed
 from roundhouse.backends.children.generation import Loaded
-from roundhouse.backends.children.pulse import QUESTIONS
+from roundhouse.backends.children.pulse import QUESTIONS, felt
 from roundhouse.backends.kinds.mlx.budget import Share
 from roundhouse.backends.kinds.mlx.foreign import launch
 from roundhouse.backends.kinds.mlx.remote import MLX
 from roundhouse.backends.openai.connection import Terms
-from roundhouse.core.errors import RoundhouseError
+from roundhouse.core.errors import NetworkError, RoundhouseError
 from roundhouse.core.inference import Capability, Deployment, InferenceRequest, Operation, Profile
 
 RUNTIME = "mlx_lm.server"
@@ -36,6 +36,8 @@ class Order(msgspec.Struct, frozen=True):
     key: str
     #: The process that it must not outlive.
     parent: int
+    #: Tokens of one request, prompt and answer.
+    context: int
     #: Bytes that the GPU may wire; ``None`` leaves it to mlx_lm.
     wired: int | None
 
@@ -50,6 +52,8 @@ class Place:
     environ: Mapping[str, str]
     load_s: float
     hang_s: float
+    #: For its libraries to be imported, until it listens.
+    greet_s: float = 120.0
     #: Silence that is allowed once an answer has begun.
     idle_s: float = 120.0
 
@@ -66,6 +70,8 @@ def arguments_of(model: Path, draft: Path | None, share: Share) -> list[str]:
         "--prompt-concurrency": min(share.slots, 8),
         "--prompt-cache-size": share.prompts,
         "--prompt-cache-bytes": share.cache,
+        # What is asked for without saying how long gets what there is, as everywhere else; usual there is 512.
+        "--max-tokens": share.context,
     }
     if draft is not None:
         told["--draft-model"] = draft
@@ -82,7 +88,7 @@ def environ_of(place: Place) -> dict[str, str]:
 async def start(name: str, model: Path, draft: Path | None, share: Share, place: Place) -> Loaded:
     """Start a child for the model in the folder *model*, and have it answer once. Raises BackendError."""
     key = secrets.token_urlsafe(24)
-    order = Order(arguments_of(model, draft, share), key, os.getpid(), share.wired)
+    order = Order(arguments_of(model, draft, share), key, os.getpid(), share.context, share.wired)
     program = Program(
         runtime=RUNTIME,
         command=(str(place.python), _LAUNCHER),
@@ -92,15 +98,16 @@ async def start(name: str, model: Path, draft: Path | None, share: Share, place:
         order=msgspec.json.encode(order),
         folder=place.folder,
     )
-    child = await Child.begin(program, place.load_s)
+    child = await Child.begin(program, place.greet_s)
     terms = Terms(local=True, keep_alive=False, list_s=place.hang_s / QUESTIONS, idle_s=place.idle_s)
     client = MLX(RUNTIME, child.address, api_key=key, terms=terms)
     try:
-        # It listens before it has a model, and says that it is well: only an answer proves that there is one.
-        await client.answer(_warm_up(place.load_s), _DEPLOYMENT)
+        async with felt(child, client, place.hang_s, share.total):
+            # It listens before it has a model, and says that it is well: only an answer proves that there is one.
+            await client.answer(_warm_up(place.load_s), _DEPLOYMENT)
     except RoundhouseError as error:
         await client.close()
-        raise await child.failed_to_load(error.message) from error
+        raise await child.failed_to_load(error.message, broke_off=isinstance(error, NetworkError)) from error
     except BaseException:
         await client.close()
         await child.stop()

@@ -3,7 +3,8 @@
 Gets one line of JSON on standard input and answers with one on standard output, as soon as it listens; the model may
 still be on its way then. Serves until standard input ends: a parent that dies takes it along everywhere, on Linux even
 if this process hangs. What mlx_lm.server leaves open is closed here, in the standard library that it stands on: it
-listens on a port that the system chose, answers only who has the key, and connects to nobody else.
+listens on a port that the system chose, answers only who has the key, connects to nobody else, and lets no request grow
+beyond its context: the memory that was reckoned for it is all there is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import TCPServer
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 
@@ -122,6 +124,23 @@ def wire_at_most(limit: int) -> None:
     vars(core)["set_wired_limit"] = set_wired_limit
 
 
+def keep_within(context: int) -> None:
+    """Refuse a prompt that fills the context, and end an answer that does; mlx_lm.server itself would let both grow."""
+    generator = importlib.import_module("mlx_lm.server").ResponseGenerator
+    tokenize = generator._tokenize  # noqa: SLF001 - nothing public lies between the prompt and the memory it takes
+
+    def _tokenize(self: object, tokenizer: object, request: object, args: Any) -> object:
+        found = tokenize(self, tokenizer, request, args)
+        prompt = len(found[0] if isinstance(found, tuple) else found)
+        if prompt >= context:
+            message = f"the prompt is too long: {prompt} tokens, where {context} fit with the answer"
+            raise ValueError(message)
+        args.max_tokens = min(args.max_tokens, context - prompt)
+        return found
+
+    _replace(generator, _tokenize)
+
+
 def follow_parent() -> None:
     """End when standard input ends; there is nothing to save."""
 
@@ -148,9 +167,10 @@ def main() -> None:
     try:
         if order["wired"] is not None:
             wire_at_most(order["wired"])
+        keep_within(order["context"])
         serve = importlib.import_module("mlx_lm.server").main
-    except ImportError as error:
-        say(pipe, {"error": f"mlx_lm cannot be imported: {error}"})
+    except (ImportError, AttributeError) as error:
+        say(pipe, {"error": f"this mlx_lm cannot be used: {error}"})
         os._exit(1)
     serve()
 
