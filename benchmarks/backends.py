@@ -32,7 +32,7 @@ import aiohttp
 import uvloop
 from aiohttp import web
 from benchmarks.adapters import KINDS, Added, adapter, deployment_of, made, report
-from benchmarks.contestants import ANSWER, BODY, MODELS, Contestant, free_port, running
+from benchmarks.contestants import ANSWER, BODY, MODELS, Contestant, running
 from benchmarks.gateway import LUA, RESULTS, machine, table
 
 from roundhouse.app import open_roundhouse
@@ -40,6 +40,7 @@ from roundhouse.settings import load
 from roundhouse.sources.bundled import NOISE_MODEL
 from roundhouse.testing.asking import ask_chat, ask_embedding
 from roundhouse.testing.ollama import FakeOllama
+from roundhouse.testing.program import free_port
 
 
 def main() -> int:

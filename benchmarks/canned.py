@@ -13,7 +13,8 @@ from pathlib import Path
 import aiohttp
 import psutil
 from aiohttp import web
-from benchmarks.contestants import free_port
+
+from roundhouse.testing.program import free_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 import psutil
 
 from roundhouse.access.keys import mint
+from roundhouse.testing.program import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "benchmarks" / ".work"
@@ -76,14 +76,6 @@ class Running:
         """Memory of the process and its children."""
         family = [self.process, *self.process.children(recursive=True)]
         return float(sum(member.memory_info().rss for member in family)) / 2**20
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def nginx(folder: Path) -> Contestant:

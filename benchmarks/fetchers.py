@@ -20,7 +20,9 @@ from typing import Self
 
 import msgspec
 import psutil
-from benchmarks.contestants import ROOT, Running, free_port
+from benchmarks.contestants import ROOT, Running
+
+from roundhouse.testing.program import free_port
 
 ROUNDHOUSE = str(ROOT / ".venv" / "bin" / "roundhouse")
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
@@ -28,6 +30,7 @@ COMMIT = "a" * 40
 HUGGINGFACE = """
 import sys
 from huggingface_hub import hf_hub_download
+from roundhouse.testing.program import free_port
 print(hf_hub_download("acme/tiny", "model.gguf", cache_dir=sys.argv[1]))
 """
 

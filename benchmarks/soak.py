@@ -25,8 +25,10 @@ from pathlib import Path
 
 import aiohttp
 import psutil
-from benchmarks.contestants import Contestant, Running, free_port, running
+from benchmarks.contestants import Contestant, Running, running
 from benchmarks.gateway import RESULTS, machine, table
+
+from roundhouse.testing.program import free_port
 
 NOISE = "roundhouse/noise"
 #: Seconds at the beginning and at the end whose medians are compared; what comes first is warming up.

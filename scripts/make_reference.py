@@ -1,4 +1,4 @@
-"""Write the reference pages that are read off the code: settings, commands, errors.
+"""Write the reference pages that are read off the code: settings, commands, errors, metrics.
 
 Run: ``python -m scripts.make_reference``; with ``--check`` it writes nothing and exits 1 when a page is not current.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
-from scripts import reference_api
+from scripts import reference_api, reference_metrics
 
 from roundhouse.cli.commands.help import exit_codes
 from roundhouse.cli.errors import classes
@@ -107,6 +107,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/cli.md": cli_page,
     "docs/reference/errors.md": errors_page,
     "docs/reference/api.md": reference_api.page,
+    "docs/reference/metrics.md": reference_metrics.page,
     "docs/reference/registry.schema.json": registry_schema,
 }
 

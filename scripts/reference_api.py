@@ -26,6 +26,7 @@ machine a key is always needed. A request whose `Host` or `Origin` is not ours i
 | POST | `/v1/chat/completions` | chat, whole or streamed; unknown fields are passed on |
 | POST | `/v1/completions` | completion, whole or streamed |
 | POST | `/v1/embeddings` | embeddings, as floats or base64 |
+| POST | `/v1/rerank`, `/rerank` | the `top_n` best of `documents` for a `query`, as Jina and Cohere have it |
 | GET | `/v1/models`, `/v1/models/{id}` | every name that may be asked for |
 
 `model` is a model, an alias, `backend/model`, or `auto` for whatever fits best.

@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from roundhouse.testing.mlx import make_noise
 from roundhouse.testing.postgres import PostgresMissingError, new_database, postgres
 from roundhouse.testing.registry_server import RegistryMissingError, registry_server
 from roundhouse.testing.valkey import ValkeyMissingError, valkey
@@ -23,6 +24,8 @@ _STEERING = (
     "ROUNDHOUSE_LITELLM_",
     "ROUNDHOUSE_MLX_",
 )
+
+_ROOT = Path(__file__).resolve().parents[1]
 
 hypothesis.settings.register_profile("dev", max_examples=10, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=200, deadline=None)
@@ -72,6 +75,37 @@ def no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
         patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
         yield
+
+
+@pytest.fixture(scope="session")
+def peer_python() -> Callable[[str, str], Path]:
+    """Find the interpreter that has a real peer installed: as a variable says, else in a folder of ours."""
+    environ = dict(os.environ)  # noqa: TID251 - there are no settings in a test
+
+    def find(variable: str, folder: str) -> Path:
+        python = Path(environ.get(variable) or _ROOT / folder / "bin" / "python")
+        if not python.exists():
+            message = f"{python} is missing: run `make peers`"
+            if environ.get("ROUNDHOUSE_REQUIRE_SERVICES") == "1":
+                pytest.fail(message)
+            pytest.skip(message)
+        return python
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def mlx_python(peer_python: Callable[[str, str], Path]) -> Path:
+    """The interpreter that has mlx_lm."""
+    return peer_python("ROUNDHOUSE_MLX_PYTHON", ".venv-mlx")
+
+
+@pytest.fixture(scope="session")
+def mlx_noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny random model of MLX."""
+    folder = tmp_path_factory.mktemp("mlx-model") / "noise"
+    make_noise(_ROOT / "scripts" / "make_noise_mlx.py", folder)
+    return folder
 
 
 def _is_address(host: object) -> bool:

@@ -9,6 +9,7 @@ from roundhouse.core.figures import FiguresStore, HourOf, Tally
 from roundhouse.core.management import Management
 from roundhouse.storage.database import Database
 from roundhouse.storage.history import SqlFigures
+from roundhouse.storage.tables import figures
 
 
 @pytest.fixture
@@ -23,6 +24,8 @@ def an_hour(hour: int, requests: int = 1, backend: str = "a", model: str = "tiny
     """One hour of one deployment."""
     tally = Tally(requests=requests, errors={"E_NET": 1}, busy_s=0.5)
     tally.latency.add(100.0)
+    tally.queue.add(20.0)
+    tally.load.add(3000.0)
     return HourOf(hour, backend, model, tally)
 
 
@@ -31,6 +34,17 @@ async def test_hours_come_back_as_they_were(store: FiguresStore) -> None:
     hours = [an_hour(5), an_hour(6, model="\x00\ud800")]
     await store.put("one", hours)
     assert [hours[0], an_hour(6, model="\N{REPLACEMENT CHARACTER}?")] == list(await store.since(5))
+
+
+async def test_hours_of_an_older_version_are_read(database_url: str) -> None:
+    """What it did not measure is empty."""
+    database = Database.open(database_url)
+    old = {"requests": 2, "latency": {"counts": {"20": 2}}}
+    row = {"hour": 5, "backend": "a", "model": "tiny", "part": "one", "tally": old}
+    await database.write(lambda connection: connection.execute(figures.insert(), [row]))
+    (hour,) = await SqlFigures(database).since(5)
+    await database.close()
+    assert (2, {20: 2}, {}) == (hour.tally.requests, hour.tally.latency.counts, hour.tally.queue.counts)
 
 
 async def test_a_run_writes_its_hour_again(store: FiguresStore) -> None:

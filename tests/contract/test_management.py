@@ -6,6 +6,7 @@ import pytest
 
 from roundhouse.core.desks.browse import Query
 from roundhouse.core.desks.routes import RouteQuestion
+from roundhouse.core.desks.trial import Trial
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.core.management import Management
@@ -38,7 +39,7 @@ async def test_unknown_names(management: Management, name: str) -> None:
         management.pause_transfer(name),
         management.resume_transfer(name),
         management.cancel_transfer(name),
-        management.test_backend(name, prompt=False),
+        management.test_backend(name, Trial()),
     ):
         with pytest.raises(NotFoundError):
             await attempt
@@ -149,3 +150,13 @@ async def test_what_comes_from_one_source_is_limited_apart(management: Managemen
     limited = await management.limit_transfers(1 << 20, "hf")
     assert (None, {"hf": 1 << 20}, None) == (limited.limit, dict(limited.sources), limited.holds)
     assert {} == dict((await management.limit_transfers(None, "hf")).sources)
+
+
+async def test_a_model_is_tried_and_measured(management: Management) -> None:
+    """One with random weights answers, and not sensibly."""
+    (backend,) = await management.backends()
+    quiet = await management.test_backend(backend.name, Trial())
+    assert (None, None, False) == (quiet.reply, quiet.verdict, quiet.baseline)
+    tried = await management.test_backend(backend.name, Trial(prompt=True, baseline=True))
+    assert (True, "wrong") == (tried.ok, tried.verdict)
+    assert (tried.first_token_ms or 0.0) > 0.0

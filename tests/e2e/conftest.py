@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse.testing.hub import Hub
+from roundhouse.testing.program import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,14 +36,6 @@ class Running:
         return subprocess.run(
             [self.command, *arguments], env=self.env, cwd=cwd, capture_output=True, text=True, timeout=120, check=False
         )
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for(condition: Callable[[], object], seconds: float, failure: Callable[[], str]) -> None:

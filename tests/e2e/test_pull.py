@@ -11,11 +11,12 @@ from pathlib import Path
 
 import openai
 import pytest
-from tests.e2e.conftest import ROOT, Running, clean_env, free_port, start, stop, wait_for
+from tests.e2e.conftest import ROOT, Running, clean_env, start, stop, wait_for
 
 from roundhouse.testing.gguf import a_gguf
 from roundhouse.testing.hub import Hub
 from roundhouse.testing.hub_faults import FaultKind
+from roundhouse.testing.program import free_port
 from roundhouse.testing.registry_push import OLLAMA, Layer, push
 
 pytestmark = pytest.mark.slow

@@ -67,18 +67,22 @@ def test_operations_do_not_share_answers(body: dict[str, object]) -> None:
     assert len(Operation) == len(keys)
 
 
-@given(st.lists(st.tuples(texts, texts, st.none() | texts, st.none() | texts), min_size=2, max_size=2, unique=True))
+_PLACES = st.tuples(texts, texts, st.none() | texts, st.none() | texts, st.none() | texts)
+
+
+@given(st.lists(_PLACES, min_size=2, max_size=2, unique=True))
 def test_those_who_might_answer_differently_have_different_keys(
-    who: list[tuple[str, str, str | None, str | None]],
+    who: list[tuple[str, str, str | None, str | None, str | None]],
 ) -> None:
-    """Another place, another name there, other weights, another quantisation."""
+    """Another place, another name there, other weights, another quantisation, other adapters."""
     keys = set()
     places = set()
-    for backend, upstream, digest, quantization in who:
-        traits = Traits(digest=digest, quantization=quantization)
+    for backend, upstream, digest, quantization, variant in who:
+        traits = Traits(digest=digest, quantization=quantization, variant=variant)
         deployment = replace(a_deployment("a/m"), backend=backend, upstream=upstream, traits=traits)
         keys.add(key_of("question", deployment))
-        places.add((digest, quantization) if digest is not None else (backend, upstream, quantization))
+        whose = (digest, quantization) if digest is not None else (backend, upstream, quantization)
+        places.add((*whose, variant))
     assert len(places) == len(keys)
 
 

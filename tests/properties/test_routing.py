@@ -3,7 +3,7 @@ from dataclasses import replace
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.strategies.routing import NOW, deployments, histories, policies, price_pairs, profiles
+from tests.strategies.routing import NOW, Past, deployments, histories, live, pasts, policies, price_pairs, profiles
 
 from roundhouse.core.errors import LimitError, NoRouteError, NotFoundError
 from roundhouse.core.inference import Deployment, Price, Profile
@@ -11,6 +11,7 @@ from roundhouse.health.standing import Standings
 from roundhouse.routing.choose import choose, explain
 from roundhouse.routing.policy import Policy
 from roundhouse.routing.route import Route
+from roundhouse.routing.scoring import lively_values
 from roundhouse.routing.snapshot import Snapshot
 from roundhouse.testing.backend import a_deployment
 
@@ -119,3 +120,20 @@ def test_every_score_is_between_zero_and_one(situation: tuple[Profile, list[Depl
     for candidate in explain(profile, Snapshot.build(found, ALIASES, policy), standings, NOW).candidates:
         assert all(0.0 <= value <= 1.0 for value in candidate.values)
         assert 0.0 <= candidate.score <= 1.0 + 1e-9
+
+
+@given(pasts, st.sampled_from(["failed", "refused", "unreachable"]), st.floats(0.0, 30.0))
+def test_whoever_fails_at_once_never_gains_by_it(past: Past, how: str, later_s: float) -> None:
+    """No value that a choice looks at is better after the failure than if the call had never been made."""
+    deployment, now = a_deployment("b/m"), NOW + later_s
+    before, after = Standings(lambda: 0.5), Standings(lambda: 0.5)
+    for standings in (before, after):
+        live(standings, deployment, past)
+    permit = after["b/m"].admit(NOW, despite_breaker=True)
+    assert permit
+    if how == "refused":
+        permit.refused(NOW)
+    else:
+        permit.failed(NOW, unreachable=how == "unreachable")
+    values = zip(lively_values(before["b/m"], now), lively_values(after["b/m"], now), strict=True)
+    assert all(worse <= better for better, worse in values)

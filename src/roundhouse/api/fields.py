@@ -76,7 +76,13 @@ class TrialRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    prompt: bool = Field(default=False, description="also ask for one token, which may cost money")
+    prompt: bool = Field(default=False, description="also have a model count to 20, which may cost money")
+    model: str | None = Field(
+        default=None, max_length=512, description="which one; the first that can chat if not given"
+    )
+    baseline: bool = Field(
+        default=False, description="keep how quick that was as its baseline, also when it has one; implies prompt"
+    )
 
 
 class ExplainRequest(BaseModel):

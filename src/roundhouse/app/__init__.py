@@ -16,23 +16,23 @@ from roundhouse.app.building.events import feed_of, tell_progress
 from roundhouse.app.building.keeping import collector_of, open_marking
 from roundhouse.app.building.licenses import build_book
 from roundhouse.app.building.migrations import build_migrations
+from roundhouse.app.building.serving import Company, open_service
 from roundhouse.app.building.signing import seals_of
 from roundhouse.app.caching import build_caching
+from roundhouse.app.cards import Cards
 from roundhouse.app.compose import (
     Built,
     Ground,
     build_backends,
     build_pulls,
-    gates_of,
     hub_of,
     memory_of,
     policy_of,
     prices_of,
 )
-from roundhouse.app.credentials import keyring_of
+from roundhouse.app.credentials import keyring_of, node_of
 from roundhouse.app.desks import Desks
 from roundhouse.app.desks.views import shown_under
-from roundhouse.app.figuring import open_figuring
 from roundhouse.app.fleet import Fleet
 from roundhouse.app.listing import Listing
 from roundhouse.app.offline import OfflineCatalog, check_database
@@ -41,16 +41,13 @@ from roundhouse.app.roster import Roster
 from roundhouse.app.shelf import Shelf
 from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.events import Events
-from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.ports import Artifacts, Jobs
-from roundhouse.health.history import History
 from roundhouse.health.standing import Standings
 from roundhouse.library.exchange import Exchange
 from roundhouse.library.library import Library
 from roundhouse.library.marking import Marking
 from roundhouse.migration import Hall
 from roundhouse.serving.admission.gates import Gates
-from roundhouse.serving.serve import Serving
 from roundhouse.settings import Settings
 from roundhouse.sources.bundled import NOISE_REF
 from roundhouse.storage.artifacts import SqlArtifacts
@@ -72,6 +69,8 @@ class Roundhouse:
     management: Desks
     authenticate: Callable[[Mapping[str, Any]], Principal]
     metrics: Metrics
+    #: What this node is called by other nodes.
+    node: str
 
     @property
     def settings(self) -> Settings:
@@ -91,7 +90,8 @@ async def open_roundhouse(settings: Settings, *, url: str, clock: Clock | None =
         rooms, metrics = await _furnish(stack, settings, url, clock or SystemClock())
         keyring = await asyncio.to_thread(keyring_of, settings.home)
         guard = Guard(keyring, bound_host=settings.server.host, public_url=settings.server.public_url)
-        yield Roundhouse(rooms, Desks(rooms), guard.of_scope, metrics)
+        node = await asyncio.to_thread(node_of, settings.home)
+        yield Roundhouse(rooms, Desks(rooms), guard.of_scope, metrics, node)
 
 
 async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: Clock) -> tuple[Rooms, Metrics]:
@@ -109,10 +109,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
     fleet = _fleet(settings, backends, shelf, standings, events)
     hub = await asyncio.to_thread(hub_of, settings)
     pulls, transfers, jobs = await build_pulls(stack, settings, Ground(library, database, events, clock, book, hub))
-    figuring = open_figuring(stack, database, clock)
-    record = _recording(meter, metrics, marking, figuring.history)
-    gates = gates_of(settings, backends, clock)
-    serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
+    company = Company(database, meter, metrics, marking, events, clock)
+    service = await open_service(stack, settings, backends, fleet, standings, company)
     rooms = Rooms(
         settings=settings,
         url=url,
@@ -130,9 +128,9 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         fleet=fleet,
         origins=backends.origins,
         neighbours=backends.neighbours,
-        roster=_roster(stack, settings, backends, fleet, gates),
-        serving=serving,
-        answering=build_caching(stack, settings, serving, record, clock),
+        roster=_roster(stack, settings, backends, fleet, service.gates),
+        serving=service.serving,
+        answering=build_caching(stack, settings, service.serving, service.record, clock),
         ledger=ledger,
         meter=meter,
         migrations=build_migrations(stack, settings, Hall(library, artifacts), clock, fleet.refresh),
@@ -140,11 +138,12 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         marking=marking,
         listing=Listing(library, fleet, marking, book, shown_under(book)),
         collector=collector_of(settings, library, transfers, marking, clock, backends.in_use),
-        figuring=figuring,
+        figuring=service.figuring,
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
     looking = backends.neighbours.run(rooms.roster.follow, every_s=settings.discovery.every_s)
     _keep(stack, fleet.run(), tell_progress(feed, events, pulls.moving), looking)
+    _keep(stack, service.prober.run())
     return rooms, metrics
 
 
@@ -169,7 +168,7 @@ def _keep(stack: AsyncExitStack, *works: Coroutine[object, object, None]) -> Non
 
 
 def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standings, events: Events) -> Fleet:
-    """All deployments, asked for again when the embedded runtime's change."""
+    """All deployments, asked for again when those of the library change."""
     fleet = Fleet(
         backends.by_name,
         prices_of(backends.wishes, backends.origins),
@@ -178,7 +177,7 @@ def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standin
         standings,
         shelf.restock,
     )
-    fleet.listen(events, backends.embedded)
+    fleet.listen(events, backends.loading)
     return fleet
 
 
@@ -206,7 +205,9 @@ async def _stocked(
     seals = seals_of(settings)
     library = Library(settings.library.path, artifacts, events, clock, keep_revisions=keep, seals=seals)
     await library.tidy()
-    shelf = Shelf(library, book)
+    cards = Cards(settings.home / "cards.json")
+    await asyncio.to_thread(cards.open)
+    shelf = Shelf(library, book, cards, lora=settings.runtime.lora, drafts=dict(settings.runtime.draft))
     # Before the runtime hears of it: once it has let go of the old revision, it shall find the new one.
     events.subscribe(shelf.heard)
     return library, shelf
@@ -217,19 +218,6 @@ def _roster(stack: AsyncExitStack, settings: Settings, built: Built, fleet: Flee
     roster = Roster(settings, built, fleet, gates)
     stack.push_async_callback(roster.close)
     return roster
-
-
-def _recording(meter: Meter, metrics: Metrics, marking: Marking, history: History) -> Callable[[UsageRecord], None]:
-    """What becomes of the record of each request: it is counted, and written behind."""
-
-    def record(usage: UsageRecord) -> None:
-        metrics.observe(usage)
-        meter.record(usage)
-        history.observe(usage)
-        if usage.model is not None:
-            marking.used(usage.model, usage.at)
-
-    return record
 
 
 async def _serve_noise(rooms: Rooms, jobs: Jobs) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import entry_points
 
 from roundhouse.app.building.events import telling
@@ -17,19 +18,21 @@ from roundhouse.app.neighbours import Neighbours, Origin
 from roundhouse.app.offline import OfflineBackend, OfflineSource, stays_here, those_here
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
+from roundhouse.backends.kinds.mlx.managed import ManagedMLX
 from roundhouse.backends.kinds.presets import address_of
 from roundhouse.backends.llamacpp.resident import RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import Clock
 from roundhouse.core.desks.browse import Memory, no_need
+from roundhouse.core.desks.placing import MemoryNeed
 from roundhouse.core.errors import ConfigError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
 from roundhouse.core.ports import Backend, BackendMaker, Jobs, Source, Transfers
 from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.core.runtimes import place_of as where
-from roundhouse.core.views import Found, MemoryNeed
+from roundhouse.core.views import Found
 from roundhouse.library.library import Library
 from roundhouse.routing.identity import Rules
 from roundhouse.routing.policy import Policy, Weights
@@ -75,7 +78,9 @@ class Built:
     make: Callable[[str, BackendSettings], tuple[Backend, Origin]]
     #: The name of the embedded runtime; ``None`` when it is switched off.
     embedded: str | None
-    #: Models of the library that the embedded runtime has in memory or serves.
+    #: The names of all that load the library's models themselves.
+    loading: Callable[[], Collection[str]]
+    #: Models of the library that one of those has in memory or serves.
     in_use: Callable[[], Collection[str]]
     #: What the embedded runtime takes for a model of that name; ``None`` when it does not serve it.
     need_of: Callable[[str], MemoryNeed | None]
@@ -87,14 +92,15 @@ async def build_backends(
     """Make the embedded runtime, what is configured, and what runs on this machine. Raises ConfigError."""
     embedded = _embedded_name(settings)
     # Children see a scrubbed copy of the environment: paths and devices, nothing that could be a secret.
-    workshop = Workshop(events, clock, os.environ, settings.home / "backends", settings.downloads.offline)  # noqa: TID251
+    folder, offline = settings.home / "backends", settings.downloads.offline
+    node = await asyncio.to_thread(node_of, settings.home)
+    workshop = Workshop(events, clock, os.environ, folder, offline, shelf.folders, node)  # noqa: TID251
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
-    in_use: Callable[[], Collection[str]] = tuple
     need_of: Callable[[str], MemoryNeed | None] = no_need
     if embedded is not None:
         by_name[embedded] = runtime = _embedded(embedded, settings, shelf, workshop)
-        in_use, need_of = runtime.in_use, runtime.need_of
+        need_of = runtime.need_of
         origins[embedded] = Origin(EMBEDDED_KIND, None, configured=False)
 
     def make(name: str, wish: BackendSettings) -> tuple[Backend, Origin]:
@@ -118,7 +124,19 @@ async def build_backends(
             await backend.close()
 
     stack.push_async_callback(close)
-    return Built(by_name, origins, neighbours, dict(settings.backends), make, embedded, in_use, need_of)
+
+    wishes = dict(settings.backends)
+    loading, in_use = partial(_loading, by_name), partial(_in_use, by_name)
+    return Built(by_name, origins, neighbours, wishes, make, embedded, loading, in_use, need_of)
+
+
+def _loading(by_name: Mapping[str, Backend]) -> Mapping[str, LlamaCpp | ManagedMLX]:
+    """Those that load the library's models themselves."""
+    return {name: each for name, each in by_name.items() if isinstance(each, LlamaCpp | ManagedMLX)}
+
+
+def _in_use(by_name: Mapping[str, Backend]) -> Collection[str]:
+    return [model for runtime in _loading(by_name).values() for model in runtime.in_use()]
 
 
 def _embedded_name(settings: Settings) -> str | None:

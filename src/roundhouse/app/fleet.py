@@ -7,18 +7,17 @@ A backend that cannot be asked keeps what it last said; its breaker decides whet
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
 
+from roundhouse.app.probing.presence import Presence
 from roundhouse.backends.wire.figures import credible
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import (
     ArtifactAdded,
     ArtifactRemoved,
-    BackendLost,
-    BackendRecovered,
     Event,
     Events,
     ResidencyChanged,
@@ -52,8 +51,8 @@ class Fleet:
     ) -> None:
         self.backends = backends
         self._stock = stock
-        #: Told of backends that are lost and found.
-        self._events = Events()
+        #: Who is away.
+        self.presence = Presence()
         self._price_of = price_of
         self._aliases = aliases
         self._policy = policy
@@ -62,6 +61,7 @@ class Fleet:
         self._troubles: dict[str, str] = {}
         self._recogniser = Recogniser(policy.same)
         self._snapshot = Snapshot.build((), aliases, policy)
+        self._told: list[Callable[[Sequence[Deployment]], None]] = []
         self._stir = asyncio.Event()
         self._stirred: set[str] = set()
 
@@ -85,21 +85,26 @@ class Fleet:
         """Offer what *backend* serves no longer; the ids of that."""
         gone = self._offered.pop(backend, ())
         self._troubles.pop(backend, None)
+        self.presence.forget(backend)
+        self._standings.forget(backend)
         await self.refresh(())
         return tuple(each.id for each in gone)
 
-    def listen(self, events: Events, backend: str | None) -> None:
-        """Ask *backend*, if there is one, again whenever the library or its memory changed; tell of lost ones."""
-        self._events = events
-        if backend is None:
-            return
+    def listen(self, events: Events, backends: Callable[[], Collection[str]]) -> None:
+        """Ask *backends* again whenever the library or their memory changed; tell of lost ones."""
+        self.presence.events = events
 
         def stir(event: Event) -> None:
             if isinstance(event, ArtifactAdded | ArtifactRemoved | ResidencyChanged):
-                self._stirred.add(backend)
+                self._stirred.update(backends())
                 self._stir.set()
 
         events.subscribe(stir)
+
+    def tell(self, told: Callable[[Sequence[Deployment]], None]) -> None:
+        """Call *told* with all deployments, now and whenever backends were asked."""
+        self._told.append(told)
+        told(self.deployments())
 
     async def refresh(self, names: Sequence[str] | None = None) -> None:
         """Ask backends (all of them by default) what they serve, and take a new snapshot."""
@@ -111,6 +116,8 @@ class Fleet:
         same = self._recogniser.look(deployments)
         self._snapshot = Snapshot.build(deployments, self._aliases, self._policy, held, same)
         self._standings.keep(deployment.id for deployment in deployments)
+        for told in self._told:
+            told(deployments)
 
     async def run(self) -> None:
         """Keep current until cancelled."""
@@ -118,7 +125,7 @@ class Fleet:
             try:
                 async with asyncio.timeout(ROUND_S):
                     await self._stir.wait()
-                names: list[str] | None = sorted(self._stirred)
+                names: list[str] | None = sorted(self._stirred & self.backends.keys())
             except TimeoutError:
                 names = None
             self._stir.clear()
@@ -146,14 +153,13 @@ class Fleet:
     def _note_offer(self, name: str, offered: Sequence[Deployment]) -> None:
         if self._troubles.pop(name, None) is not None:
             _log.info("backend answers again", backend=name)
-            self._events.publish(BackendRecovered(name))
+        self.presence.note(name, "lists", None)
         price = self._price_of(name)
         believed = map(credible, offered)
         self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in believed)
 
     def _note_trouble(self, name: str, trouble: str) -> None:
-        if name not in self._troubles:
-            self._events.publish(BackendLost(name, trouble))
+        self.presence.note(name, "lists", trouble)
         if self._troubles.get(name) != trouble:
             _log.warning("backend does not say what it serves", backend=name, reason=trouble)
         self._troubles[name] = trouble

@@ -23,6 +23,7 @@
     + BudgetError            E_BUDGET    money limit
     + CapacityError          E_CAPACITY  queue or memory full
     + NoRouteError           E_NOROUTE   no deployment can serve this request
+    |   + LoopError                      the same, because nodes of ours pass it on in a circle
     + AbortedError           E_CANCELLED stopped by the user
     + ConfigError            E_CONFIG    bad configuration
     + InternalError          E_INTERNAL  our fault
@@ -196,6 +197,13 @@ class NoRouteError(RoundhouseError):
 
     code, status, exit_code, kind = "E_NOROUTE", 422, 5, "invalid_request_error"
     hint = "see why with `roundhouse route explain`"
+
+
+class LoopError(NoRouteError):
+    """This request was here already, or was passed on too often from node to node."""
+
+    status = 508
+    hint = "some node offers what it has from another one: name the `models` of its backend"
 
 
 class AbortedError(RoundhouseError):

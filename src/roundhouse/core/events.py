@@ -100,12 +100,32 @@ class BackendRecovered:
     backend: str
 
 
+@dataclass(frozen=True, slots=True)
+class BackendDegraded:
+    """A model at a backend answers much slower than it does when it is well."""
+
+    backend: str
+    model: str
+    #: Its speed as a share of that.
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRestored:
+    """It is about as quick as it was again."""
+
+    backend: str
+    model: str
+
+
 Event = (
     TransferForgotten
     | ArtifactAdded
     | ArtifactRemoved
     | ArtifactVerified
+    | BackendDegraded
     | BackendLost
+    | BackendRestored
     | BackendRecovered
     | BreakerClosed
     | BreakerOpened

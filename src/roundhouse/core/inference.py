@@ -19,6 +19,7 @@ class Operation(StrEnum):
     CHAT = "chat"
     COMPLETION = "completion"
     EMBEDDING = "embedding"
+    RERANK = "rerank"
 
 
 class Capability(StrEnum):
@@ -136,6 +137,8 @@ class InferenceRequest:
     #: How it stands to others that wait for the same backend.
     priority: int = NORMAL
     cache: CacheUse = CacheUse.AUTO
+    #: The nodes of ours that passed it on, the first one first.
+    hops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

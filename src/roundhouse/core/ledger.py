@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+#: Shorter answers say little about speed, and those that came in one piece nothing.
+_LEAST_TOKENS, _LEAST_S = 8, 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
@@ -14,6 +17,21 @@ class AttemptRecord:
     #: ``ok`` or the code of the error.
     outcome: str
     duration_ms: float
+    #: Until its first visible piece; ``None`` when it was not streamed, or nothing came.
+    first_token_ms: float | None = None
+    #: Time in the queue before it.
+    queued_ms: float = 0.0
+    #: The weights were not in memory when it began.
+    cold: bool = False
+    #: Calls that were under way at the same backend when it began.
+    beside: int = 0
+    #: Of a stream: time in which its reader did not ask for more.
+    held_ms: float = 0.0
+
+    @property
+    def making_s(self) -> float:
+        """Seconds that tokens were made in: after the first one, where that is known."""
+        return max(0.0, self.duration_ms - (self.first_token_ms or 0.0)) / 1e3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +63,19 @@ class UsageRecord:
     cache: str | None = None
     #: Time in the queues of backends; for figures, and not stored.
     queued_ms: float = 0.0
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """How fast the answer was made; ``None`` when that cannot be told.
+
+        Nothing is told by loading, caches, guessed tokens, a few words, one piece, or a reader slower than the backend.
+        """
+        if self.outcome != "ok" or self.cache is not None or self.estimated or not self.attempts:
+            return None
+        last, tokens = self.attempts[-1], self.completion_tokens
+        if last.cold or tokens < _LEAST_TOKENS or last.making_s < max(_LEAST_S, 2.0 * last.held_ms / 1e3):
+            return None
+        return tokens / last.making_s
 
 
 @dataclass(frozen=True, slots=True)

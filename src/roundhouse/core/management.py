@@ -20,10 +20,10 @@ from roundhouse.core.desks.revisions import RevisionsDesk
 from roundhouse.core.desks.roster import RosterDesk
 from roundhouse.core.desks.routes import Explanation, RouteQuestion
 from roundhouse.core.desks.stores import StoresDesk
+from roundhouse.core.desks.trial import BackendTest, Trial
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
-    BackendTest,
     Bandwidth,
     Check,
     Dimension,
@@ -119,8 +119,8 @@ class BackendsDesk(Protocol):
     async def backends(self) -> Sequence[BackendStatus]:
         """List them with their health."""
 
-    async def test_backend(self, name: str, *, prompt: bool) -> BackendTest:
-        """Try one, with a one-token chat if *prompt*. Raises NotFoundError; a backend that fails is an answer."""
+    async def test_backend(self, name: str, trial: Trial) -> BackendTest:
+        """Try one. Raises NotFoundError, also for the model; a backend that fails is an answer."""
 
 
 class RoutesDesk(Protocol):

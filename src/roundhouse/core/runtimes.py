@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -54,10 +54,14 @@ class Traits:
     publisher: str | None = None
     #: What answers beside the weights: ``system`` (a prompt of its own), ``messages`` (examples), ``adapter``.
     extras: frozenset[str] = frozenset()
+    #: Names what its answers depend on beside the weights: the adapters that it is loaded with.
+    variant: str | None = None
     #: Seconds that loading took when it was last seen.
     load_s: float | None = None
     #: What a person should know: weights that lie on the CPU in part, a context that is cut.
     warnings: tuple[str, ...] = ()
+    #: Another node of ours serves it, to whom requests are passed on.
+    is_passed_on: bool = False
 
 
 #: Nobody told anything.
@@ -132,6 +136,24 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model of the library that is a folder of files, as far as it matters for loading it."""
+
+    name: str
+    path: Path
+    #: Tokens that it was trained on.
+    context: int | None = None
+    has_chat_template: bool = False
+    traits: Traits = UNTOLD
+    #: Why it may not be loaded, in words that follow its name; ``None`` when it may.
+    barred: str | None = None
+
+
+def _no_folders() -> Sequence[ModelFolder]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Workshop:
     """What a backend may use that is not its own."""
 
@@ -143,3 +165,7 @@ class Workshop:
     folder: Path
     #: Nothing may leave this machine, also not through a backend that is on it.
     offline: bool = False
+    #: The models of the library that MLX can load, as of now.
+    mlx_folders: Callable[[], Sequence[ModelFolder]] = _no_folders
+    #: The name of this node, which other nodes of ours are told.
+    node: str = ""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from roundhouse.core.artifacts import LicenseState
+from roundhouse.core.desks.placing import MemoryNeed
 from roundhouse.core.desks.same import Twin
 
 Dimension = Literal["model", "backend", "day"]
@@ -36,6 +37,8 @@ class BackendStatus:
     loaded: tuple[str, ...] = ()
     #: Taken in with `roundhouse backends add`, and let go of with `rm`.
     added: bool = False
+    #: The models that are much slower there than when they are well.
+    degraded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,21 @@ class Model:
     unserved: str | None = None
     #: Some of its bytes were found wrong and could not be repaired: it cannot run until they are.
     quarantined: bool = False
+    #: What those can do who serve it.
+    capabilities: tuple[str, ...] = ()
+    #: Only other nodes of ours serve it, to whom requests are passed on.
+    passed_on: bool = False
+    #: Some of those are on other machines.
+    leaves_machine: bool = False
+    #: Tokens that fit at whoever of those takes most; ``context`` may be what it was trained for.
+    served_context: int | None = None
+    #: Requests that they work on at a time, together; ``None`` when one of them does not tell.
+    slots: int | None = None
+    #: Numbers in one embedding.
+    dimension: int | None = None
+    #: sha256 of the weights, and the hub's repository that they came from, where those agree and add nothing to them.
+    digest: str | None = None
+    repo: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,24 +191,6 @@ class DeploymentView:
     load_s: float | None = None
     #: What a person should know: a context that is cut, weights that lie on the CPU.
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryNeed:
-    """What a model takes when the embedded llama.cpp loads it, in bytes, and what it gets for that."""
-
-    total: int
-    weights: int
-    #: What its slots remember: so many requests at a time, with so many tokens each.
-    cache: int
-    parallel: int
-    context: int
-    #: Room to calculate in, prompts that are over, the program.
-    buffers: int
-    #: What all models may take together.
-    limit: int
-    #: The model's header told how it is built; otherwise this is guessed from its size.
-    from_header: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,16 +384,3 @@ class PullPlan:
     rate_from: Literal["limit", "measured"] | None = None
     #: Seconds that it would take at that rate.
     duration_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BackendTest:
-    """What a backend said when it was tried."""
-
-    name: str
-    ok: bool
-    detail: str
-    latency_ms: float | None
-    deployments: tuple[str, ...]
-    #: What it answered to a one-token chat; ``None`` when none was asked.
-    reply: str | None = None

@@ -41,10 +41,13 @@ _OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "/v1/chat/completions": Operation.CHAT,
         "/v1/completions": Operation.COMPLETION,
         "/v1/embeddings": Operation.EMBEDDING,
+        "/v1/rerank": Operation.RERANK,
+        # Clients of Jina and of LiteLLM ask here, too.
+        "/rerank": Operation.RERANK,
     }
 )
 _MODELS = "/v1/models"
-_ADDRESSES = (*_OPERATIONS, _MODELS)
+_ADDRESSES = (*(path for path in _OPERATIONS if path.startswith("/v1/")), _MODELS)
 #: What clients ask when their base URL does not end in ``/v1``; the answer says so.
 BARE = frozenset(address.removeprefix("/v1") for address in _ADDRESSES)
 #: What a restart takes, about.
@@ -57,11 +60,12 @@ class _Asker(NamedTuple):
     name: str
     priority: int
     cache: CacheUse
+    hops: tuple[str, ...]
 
 
-def _asker(name: str, scope: Scope) -> _Asker:
+def _asker(name: str, scope: Scope, node: str) -> _Asker:
     asked = scope["headers"]
-    return _Asker(name, headers.priority(asked), headers.cache_use(asked))
+    return _Asker(name, headers.priority(asked), headers.cache_use(asked), headers.hops(asked, node))
 
 
 class Serves(Protocol):
@@ -80,7 +84,7 @@ class Serves(Protocol):
 class Gateway:
     """An ASGI app that serves everything under ``/v1``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one place introduces them)
         self,
         serving: Serves,
         authenticate: Callable[[Scope], Principal],
@@ -89,6 +93,7 @@ class Gateway:
         *,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         patience: Patience = Patience(),  # noqa: B008 - frozen
+        node: str = "",
     ) -> None:
         self._serving = serving
         self._authenticate = authenticate
@@ -96,6 +101,8 @@ class Gateway:
         self._new_id = new_id
         self._limits = limits
         self._patience = patience
+        #: What this node is called in the list of those that a request came over.
+        self._node = node
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; let no exception out."""
@@ -128,7 +135,7 @@ class Gateway:
             except (TooLargeError, SlowRequestError) as error:
                 await self._hang_up(error, receive, exchange)
             else:
-                asker = _asker(principal.name, scope)
+                asker = _asker(principal.name, scope, self._node)
                 await self._infer(operation, content, asker, receive, exchange)
         elif path == _MODELS or path.startswith(f"{_MODELS}/"):
             _require(principal, Permission.MODELS_READ)
@@ -167,6 +174,7 @@ class Gateway:
             principal=asker.name,
             priority=asker.priority,
             cache=asker.cache,
+            hops=asker.hops,
         )
         if reading.stream:
             exchange.will_stream(OpenAIEvents())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import quote
 
-from roundhouse.core.errors import SchemaError
+from roundhouse.core.errors import LoopError, SchemaError
 from roundhouse.core.inference import NORMAL, CacheUse
 from roundhouse.gateway.asgi import Headers
 from roundhouse.serving.attempts import Served
@@ -17,6 +18,11 @@ _PRIORITIES: Mapping[bytes, int] = MappingProxyType({b"high": 80, b"normal": NOR
 _HIGHEST = 100
 #: Printable ASCII without ``%``, which marks what is quoted.
 _HARMLESS = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+_HOPS, _LONGEST = b"x-roundhouse-hops", 1024
+_NODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: How often a request may be passed on from node to node.
+MOST_HOPS = 4
 
 _USES = {use.value.encode("ascii"): use for use in CacheUse}
 
@@ -63,6 +69,26 @@ def cache_use(asked: Iterable[tuple[bytes, bytes]]) -> CacheUse:
                 raise SchemaError(message, details={"param": "x-roundhouse-cache"})
             return use
     return CacheUse.AUTO
+
+
+def hops(asked: Iterable[tuple[bytes, bytes]], node: str) -> tuple[str, ...]:
+    """The nodes that passed the request on to *node*, as ``x-roundhouse-hops`` names them.
+
+    Raises LoopError when it was here already or came too far; SchemaError when they cannot be read.
+    """
+    named = [value for name, value in asked if name == _HOPS]
+    if not named:
+        return ()
+    nodes = tuple(part.strip().decode("latin-1") for value in named for part in value[:_LONGEST].split(b","))
+    if node in nodes:
+        raise LoopError
+    if len(nodes) > MOST_HOPS:
+        message = f"the request came over {len(nodes)} nodes, and {MOST_HOPS} are enough"
+        raise LoopError(message)
+    if not all(_NODE.fullmatch(each) for each in nodes):
+        message = "x-roundhouse-hops names nodes, with commas between them"
+        raise SchemaError(message, details={"param": "x-roundhouse-hops"})
+    return nodes
 
 
 @lru_cache(maxsize=4096)

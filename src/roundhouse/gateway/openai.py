@@ -19,6 +19,8 @@ from roundhouse.routing.profile import profile_of
 
 #: More of them is a mistake or an attack; OpenAI allows 128 tools and 2,048 inputs.
 _MAX_TOOLS, _MAX_MESSAGES, _MAX_INPUTS = 1_024, 16_384, 2_048
+#: Cohere allows 10,000 documents.
+_MAX_DOCUMENTS = 10_000
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 #: One text, several, one list of token ids, or several of those.
@@ -46,8 +48,14 @@ class _Message(msgspec.Struct):
     content: str | list[_Part] | None = None
 
 
+class _Schema(msgspec.Struct):
+    #: Some backends take anything else for no schema at all.
+    schema: dict[str, object] | None = None
+
+
 class _Format(msgspec.Struct):
     type: str
+    json_schema: _Schema | None = None
 
 
 class _Chat(_Asked, kw_only=True):
@@ -76,11 +84,24 @@ class _Embedding(_Asked, kw_only=True):
     dimensions: int | None = None
 
 
+class _Document(msgspec.Struct):
+    text: str
+
+
+class _Rerank(_Asked, kw_only=True):
+    query: Annotated[str, msgspec.Meta(min_length=1)]
+    documents: Annotated[list[str | _Document], msgspec.Meta(min_length=1, max_length=_MAX_DOCUMENTS)]
+    top_n: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    return_documents: bool | None = None
+
+
 _SHAPES: Mapping[Operation, type[_Asked]] = {
     Operation.CHAT: _Chat,
     Operation.COMPLETION: _Completion,
     Operation.EMBEDDING: _Embedding,
+    Operation.RERANK: _Rerank,
 }
+_STREAMED = frozenset({Operation.CHAT, Operation.COMPLETION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +128,7 @@ def read(operation: Operation, body: bytes) -> Reading:
     options = asked.stream_options
     return Reading(
         profile_of(operation, asked.model, tree, len(body)),
-        stream=bool(asked.stream) and operation is not Operation.EMBEDDING,
+        stream=bool(asked.stream) and operation in _STREAMED,
         wants_usage=options is not None and bool(options.include_usage),
     )
 

@@ -6,6 +6,8 @@
     OPEN --10 s * 2^n, jittered, at most 300 s--> HALF_OPEN --the probe failed--> OPEN
     OPEN, HALF_OPEN --the probe, or a call made in spite of it, succeeded--> CLOSED
 
+Whoever knows better without a call holds it: nothing passes until it is released, or a call went well all the same.
+
 Time and randomness are arguments. What counts as a failure is the caller's decision.
 """
 
@@ -61,6 +63,8 @@ class Breaker:
         "_random",
         "_turned",
         "_window",
+        "held",
+        "proved",
     )
 
     def __init__(
@@ -78,15 +82,25 @@ class Breaker:
         #: The pass of the probe on its way, or FREE.
         self._probe = FREE
         self._probes = 0
+        #: Nothing passes, whatever calls were like.
+        self.held = False
+        #: When a call last went well.
+        self.proved = -math.inf
 
     def state(self, now: float) -> State:
         """Where it is at *now*."""
+        if self.held:
+            return State.OPEN
         if not self._openings:
             return State.CLOSED
         return State.OPEN if now < self._open_until else State.HALF_OPEN
 
     def open_s(self, now: float) -> float:
-        """Seconds until a call may pass: 0 if it may now, infinity while a probe is on its way."""
+        """Seconds until a call may pass: 0 if it may now, infinity while a probe is on its way, or it is held."""
+        return math.inf if self.held else self.shut_s(now)
+
+    def shut_s(self, now: float) -> float:
+        """Do the same by its own calls alone, whoever holds it."""
         if not self._openings:
             return 0.0
         if now < self._open_until:
@@ -95,6 +109,8 @@ class Breaker:
 
     def admit(self, now: float) -> int | None:
         """The pass for one call, to be handed back with its outcome; ``None`` when no call may pass."""
+        if self.held:
+            return None
         if not self._openings:
             return FREE
         if self.open_s(now):
@@ -105,6 +121,7 @@ class Breaker:
 
     def succeeded(self, ticket: int, now: float) -> None:
         """A call went well. Once open, calls that left before prove nothing: half of them may go well."""
+        self.held, self.proved = False, now
         if not self._openings:
             self._failures = 0
             self._window.add(now, failed=False)
@@ -125,6 +142,14 @@ class Breaker:
         """A call ended and proved nothing (cancelled, or the request itself was wrong)."""
         if ticket != FREE and ticket == self._probe:
             self._probe = FREE
+
+    def hold(self) -> None:
+        """Let nothing pass."""
+        self.held = True
+
+    def release(self) -> None:
+        """Let pass what its own calls allow."""
+        self.held = False
 
     def _fails_too_often(self) -> bool:
         window, policy = self._window, self._policy

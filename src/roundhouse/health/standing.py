@@ -57,8 +57,14 @@ class Permit:
         self._standing.cool(now, retry_after_s)
 
     def is_void(self, now: float) -> bool:
-        """Whether a breaker has opened since it was given: for those that waited with it."""
-        return self._ticket == self._backend_ticket == FREE and self._standing.open_s(now) > 0.0
+        """Whether a breaker has opened since it was given: for those that waited with it.
+
+        One that is held does not turn them away: a check may be wrong, and whoever waits for a child that is being
+        started again has nowhere else to go.
+        """
+        standing = self._standing
+        shut_s = max(standing.breaker.shut_s(now), standing.backend_breaker.shut_s(now))
+        return self._ticket == self._backend_ticket == FREE and shut_s > 0.0
 
     def released(self) -> None:
         """It ended and proved nothing about the deployment."""
@@ -118,19 +124,24 @@ class Standings(dict[str, Standing]):
         self._policy = policy or BreakerPolicy()
         #: Told when breakers open and close.
         self._events = events
-        self._backends: dict[str, Breaker] = {}
+        #: By backend, as far as they were tried.
+        self.backend_breakers: dict[str, Breaker] = {}
         self._budgets: dict[str, RetryBudget] = {}
 
     def of(self, deployment_id: str, backend: str) -> Standing:
         """The standing of one deployment, a clean one when it is new."""
         standing = self.get(deployment_id)
         if standing is None:
-            breaker = self._backends.get(backend)
-            if breaker is None:
-                breaker = self._backends[backend] = self._breaker(backend, None)
             own = self._breaker(backend, deployment_id.removeprefix(f"{backend}/"))
-            standing = self[deployment_id] = Standing(own, breaker)
+            standing = self[deployment_id] = Standing(own, self.breaker_of(backend))
         return standing
+
+    def breaker_of(self, backend: str) -> Breaker:
+        """The breaker of a whole backend."""
+        breaker = self.backend_breakers.get(backend)
+        if breaker is None:
+            breaker = self.backend_breakers[backend] = self._breaker(backend, None)
+        return breaker
 
     def budget(self, backend: str) -> RetryBudget:
         """What second tries the failures of *backend* may cause."""
@@ -144,6 +155,11 @@ class Standings(dict[str, Standing]):
         kept = set(deployment_ids)
         for gone in self.keys() - kept:
             del self[gone]
+
+    def forget(self, backend: str) -> None:
+        """Forget what calls have shown of a backend that was taken away; another one may come by its name."""
+        self.backend_breakers.pop(backend, None)
+        self._budgets.pop(backend, None)
 
     def _breaker(self, backend: str, model: str | None) -> Breaker:
         events = self._events

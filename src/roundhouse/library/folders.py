@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from roundhouse.core.artifacts import Artifact, is_device
+from roundhouse.core.artifacts import Artifact, ArtifactFile, is_device
 from roundhouse.core.errors import NotFoundError
 from roundhouse.library.blobs import Blobs
 
@@ -31,9 +31,9 @@ class Folders:
     def __init__(self, root: Path, blobs: Blobs) -> None:
         self._root, self._blobs = root, blobs
 
-    def path_of(self, artifact: Artifact) -> Path:
-        """The file that a runtime is pointed at: the first one, whose name tells it about further shards."""
-        return self._folder(artifact) / artifact.files[0].name
+    def path_of(self, artifact: Artifact, file: ArtifactFile | None = None) -> Path:
+        """One of its files; by default the one for a runtime to load, whose name tells it about further shards."""
+        return self._folder(artifact) / (file or artifact.files[0]).name
 
     def _folder(self, artifact: Artifact) -> Path:
         return self._root / folder_name(artifact.model) / artifact.key

@@ -264,9 +264,9 @@ class Library:
         message = f"no model {name} in the library"
         raise NotFoundError(message, hint=hint, details={"close": close})
 
-    def path_of(self, artifact: Artifact) -> Path:
-        """The file to point a runtime at, as long as nobody removes it."""
-        return self._folders.path_of(artifact)
+    def path_of(self, artifact: Artifact, file: ArtifactFile | None = None) -> Path:
+        """The file to point a runtime at, or *file* beside it, as long as nobody removes it."""
+        return self._folders.path_of(artifact, file)
 
     def path_to_load(self, artifact: Artifact) -> Path:
         """The file to point a runtime at, put back if somebody removed the link. Blocks for a few calls of stat.

@@ -15,6 +15,7 @@ _ITSELF = {
     Operation.CHAT: Capability.CHAT,
     Operation.COMPLETION: Capability.COMPLETION,
     Operation.EMBEDDING: Capability.EMBEDDING,
+    Operation.RERANK: Capability.RERANK,
 }
 _IMAGE_PARTS = frozenset({"image_url", "input_image"})
 
@@ -25,7 +26,8 @@ def profile_of(operation: Operation, model: str, body: Mapping[str, object], siz
     Fields of an unexpected type are the backend's business: here they need nothing.
     """
     if operation is not Operation.CHAT:
-        tokens = _share_of_longest(body.get("input") or body.get("prompt")) * size / _BYTES_PER_TOKEN
+        share = _share_of_pair(body) if operation is Operation.RERANK else _share_of_longest(_inputs(body))
+        tokens = share * size / _BYTES_PER_TOKEN
         return Profile(operation, model, frozenset({_ITSELF[operation]}), int(tokens), _max_tokens(body))
     images = list(_images(body.get("messages")))
     needs = {Capability.CHAT}
@@ -57,6 +59,24 @@ def _images(messages: object) -> Iterator[int]:
                 image = part.get("image_url")
                 address = image.get("url") if isinstance(image, Mapping) else image
                 yield len(address) if isinstance(address, str) else 0
+
+
+def _inputs(body: Mapping[str, object]) -> object:
+    return body.get("input") or body.get("prompt")
+
+
+def _share_of_pair(body: Mapping[str, object]) -> float:
+    """Of a query and its documents, the share of the query and the longest: each pair has the context for itself."""
+    documents, query = body.get("documents"), body.get("query")
+    texts = [_text(each) for each in documents] if isinstance(documents, list) else []
+    asked = len(query) if isinstance(query, str) else 0
+    lengths = [len(text) for text in texts]
+    return (asked + max(lengths, default=0)) / (asked + sum(lengths) or 1)
+
+
+def _text(document: object) -> str:
+    text = document.get("text") if isinstance(document, Mapping) else document
+    return text if isinstance(text, str) else ""
 
 
 def _share_of_longest(texts: object) -> float:

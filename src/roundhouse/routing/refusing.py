@@ -45,7 +45,7 @@ def cooling(seconds: float) -> str:
 def shut(seconds: float) -> str:
     """The reason of a breaker."""
     if math.isinf(seconds):
-        return "kept failing, and one request is finding out whether it still does"
+        return "kept failing, and it is being found out whether it still does"
     return f"kept failing, and is left alone for another {math.ceil(seconds)} s"
 
 

@@ -26,8 +26,11 @@ class Standing(Protocol):
     #: Calls on their way.
     in_flight: int
 
-    def latency_ms(self, now: float) -> float | None:
-        """How long a whole answer takes; ``None`` when unknown."""
+    def answer_ms(self, now: float) -> float | None:
+        """How long an answer of usual length takes; ``None`` when unknown."""
+
+    def pace(self, now: float) -> float:
+        """How quick it is for what it is when well, 0 to 1."""
 
     def error_rate(self, now: float) -> float:
         """The share of calls that failed lately, 0 to 1."""
@@ -94,8 +97,8 @@ def lively_values(standing: Standing | None, now: float) -> Lively:
     """Errors, latency and load of one deployment, now."""
     if standing is None:
         return 1.0, _UNMEASURED, 1.0
-    latency_ms = standing.latency_ms(now)
-    latency = _UNMEASURED if latency_ms is None else 1.0 / (1.0 + latency_ms / _HALF_LATENCY_MS)
+    answer_ms = standing.answer_ms(now)
+    latency = _UNMEASURED if answer_ms is None else 1.0 / (1.0 + answer_ms / _HALF_LATENCY_MS)
     well = 1.0 - standing.error_rate(now)
     # What fails at once is never busy and never slow, which must not look like having time.
-    return well, well * latency, well / (1.0 + standing.in_flight / _HALF_LOAD)
+    return well, well * latency * standing.pace(now), well / (1.0 + standing.in_flight / _HALF_LOAD)

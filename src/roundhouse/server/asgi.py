@@ -34,6 +34,7 @@ def mount(roundhouse: Roundhouse) -> Application:
         Catalogue(rooms.fleet.snapshot, int(rooms.started_at.timestamp())),
         new_ids(secrets.token_hex(8)),
         limits=Limits(body=roundhouse.settings.server.max_body),
+        node=roundhouse.node,
     )
     limits = api_room.Limits(body=roundhouse.settings.server.max_body)
     api = api_room.create_api(roundhouse.management, roundhouse.authenticate, limits=limits)

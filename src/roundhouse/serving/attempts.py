@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import RoundhouseError
-from roundhouse.core.inference import Answer, Deployment, InferenceRequest
+from roundhouse.core.inference import Answer, Deployment, InferenceRequest, Residency
 from roundhouse.core.ledger import AttemptRecord, UsageRecord
 from roundhouse.health.standing import Permit
 from roundhouse.routing.route import Candidate
@@ -42,7 +42,7 @@ class Served:
 class Attempt:
     """One try at one deployment."""
 
-    __slots__ = ("candidate", "first_token_ms", "permit", "slot", "started")
+    __slots__ = ("candidate", "first_token_ms", "held_s", "permit", "slot", "started")
 
     def __init__(self, candidate: Candidate, permit: Permit, slot: Slot, started: float) -> None:
         self.candidate = candidate
@@ -51,6 +51,8 @@ class Attempt:
         self.started = started
         #: Since this try began, whatever was tried before it: the deployment's own figure.
         self.first_token_ms: float | None = None
+        #: Time in which the reader of its stream did not ask for more.
+        self.held_s = 0.0
 
 
 class Flight:
@@ -84,6 +86,10 @@ class Flight:
     def begin(self, candidate: Candidate, permit: Permit, slot: Slot) -> Attempt:
         """Start one try."""
         return Attempt(candidate, permit, slot, self._clock.monotonic())
+
+    def now(self) -> float:
+        """Seconds that only grow."""
+        return self._clock.monotonic()
 
     def waited(self, seconds: float) -> None:
         """Time that was spent in a queue, whatever came of it."""
@@ -136,7 +142,19 @@ class Flight:
             attempt.permit.succeeded(now, lasted_s * 1e3, attempt.first_token_ms)
         else:
             blame(attempt.permit, error, now, lasted_s)
-        self._attempts.append(AttemptRecord(attempt.candidate.id, outcome_of(error), lasted_s * 1e3))
+        slot, deployment = attempt.slot, attempt.candidate.deployment
+        self._attempts.append(
+            AttemptRecord(
+                attempt.candidate.id,
+                outcome_of(error),
+                lasted_s * 1e3,
+                attempt.first_token_ms,
+                slot.waited_s * 1e3,
+                deployment.residency is Residency.COLD,
+                slot.beside,
+                attempt.held_s * 1e3,
+            )
+        )
 
     def _overhead(self, now: float) -> float:
         return max(0.0, now - self.started - self._upstream_s - self._waited_s) * 1e3

@@ -10,6 +10,8 @@ from roundhouse.core.inference import Answer, Chunk, Deployment, Operation, Prof
 _BYTES_PER_TOKEN = 5
 #: Tokens of one answer: more is a mistake.
 _MOST = 1 << 40
+#: What is asked here makes a model read and write nothing.
+_READ_ONLY = frozenset({Operation.EMBEDDING, Operation.RERANK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def consumed_by(answer: Answer, profile: Profile) -> Consumption:
     """What a whole answer used."""
     if answer.usage is not None:
         return Consumption(_possible(answer.usage))
-    written = 0 if profile.operation is Operation.EMBEDDING else len(answer.data) // _BYTES_PER_TOKEN
+    written = 0 if profile.operation in _READ_ONLY else len(answer.data) // _BYTES_PER_TOKEN
     return Consumption(TokenUsage(prompt=profile.prompt_tokens, completion=written), estimated=True)
 
 

@@ -45,7 +45,7 @@ async def opening(backend: Backend, request: InferenceRequest, deployment: Deplo
 class Flow(OneWay):
     """The rest of a committed stream."""
 
-    __slots__ = ("_attempt", "_complete", "_flight", "_held", "_over", "_rest", "_tally")
+    __slots__ = ("_attempt", "_complete", "_flight", "_given", "_held", "_over", "_rest", "_tally")
 
     def __init__(self, flight: Flight, attempt: Attempt, opened: Opened) -> None:
         self._flight = flight
@@ -55,11 +55,15 @@ class Flow(OneWay):
         self._tally = Tally()
         self._complete = False
         self._over = False
+        #: When the reader had its last piece.
+        self._given = flight.now()
 
     async def __anext__(self) -> Chunk:
         """The next piece."""
         if self._over:
             raise StopAsyncIteration
+        # A reader that is slower than the backend must not make the backend look slow.
+        self._attempt.held_s += self._flight.now() - self._given
         try:
             with self._flight.deadline:
                 while True:
@@ -68,6 +72,7 @@ class Flow(OneWay):
                     if chunk.final:
                         self._complete = True
                     if not chunk.usage_only or self._flight.request.wants_usage:
+                        self._given = self._flight.now()
                         return chunk
         except StopAsyncIteration:
             await self._end_of_stream()

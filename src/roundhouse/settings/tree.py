@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, get_type_hints
 
 from roundhouse.core.desks.schedule import Window
-from roundhouse.settings import kinds, rates
+from roundhouse.settings import kinds
 from roundhouse.settings.key import Key, Provenance
 from roundhouse.settings.options import OPTIONS
 from roundhouse.settings.same import SameSettings
 from roundhouse.settings.secret import Secret
+from roundhouse.settings.values import pairs, rates
 
 _PORT = kinds.whole(0, 65_535)
 _SECONDS = kinds.number(0, 86_400)
@@ -222,6 +223,14 @@ class RuntimeSettings:
         tuple[str, ...],
         Key([], kinds.NAMES, "Models that are in memory from the start, and stay there whoever wants the room"),
     ]
+    lora: Annotated[
+        tuple[pairs.Adapter, ...],
+        Key([], pairs.ADAPTERS, "LoRA adapters: `MODEL=FILE` or `MODEL=FILE@SCALE`"),
+    ]
+    draft: Annotated[
+        tuple[tuple[str, str], ...],
+        Key([], pairs.DRAFTS, "Models that write ahead for larger ones: `MODEL=DRAFT`"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +284,10 @@ class BackendSettings:
     idle_s: Annotated[float, Key(120.0, _SECONDS, "How long it may be silent within an answer", "seconds")]
     total_s: Annotated[
         float, Key(0.0, _SECONDS, "How long one answer may take; 0 is as long as the request", "seconds")
+    ]
+    health_s: Annotated[
+        float | None,
+        Key(None, _SECONDS, "How often it is asked how it is; 15 on this machine, else 60; 0 is never", "seconds"),
     ]
     options: Annotated[
         tuple[tuple[str, str | int | float | bool], ...],

@@ -121,11 +121,22 @@ def _moment(at: datetime, dialect: str) -> datetime | str:
 
 
 def _attempt(attempt: AttemptRecord) -> dict[str, object]:
-    return {
+    row: dict[str, object] = {
         "deployment": _text(attempt.deployment),
         "outcome": _text(attempt.outcome),
         "duration_ms": _real(attempt.duration_ms) or 0.0,
     }
+    if attempt.first_token_ms is not None:
+        row["first_token_ms"] = _real(attempt.first_token_ms)
+    if attempt.queued_ms:
+        row["queued_ms"] = _real(attempt.queued_ms) or 0.0
+    if attempt.cold:
+        row["cold"] = True
+    if attempt.beside:
+        row["beside"] = attempt.beside
+    if attempt.held_ms:
+        row["held_ms"] = _real(attempt.held_ms) or 0.0
+    return row
 
 
 def _text(value: str) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 #: The revision that these tables are; the newest file in ``migrations/versions``.
-REVISION = "0008"
+REVISION = "0009"
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -189,6 +189,17 @@ figures = sa.Table(
     sa.Column("part", sa.String(32), primary_key=True),
     #: Counts, sums and histograms of that hour.
     sa.Column("tally", sa.JSON, nullable=False),
+)
+
+baselines = sa.Table(
+    "baselines",
+    metadata,
+    sa.Column("backend", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("by", sa.String(16), nullable=False),
+    #: Speed and time to the first token, by kind of call.
+    sa.Column("kinds", sa.JSON, nullable=False),
 )
 
 

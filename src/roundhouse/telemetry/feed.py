@@ -23,6 +23,7 @@ from roundhouse.core.desks.events import (
     EventType,
     EventView,
     ModelNews,
+    PaceNews,
     ResidencyNews,
     StreamNews,
     StreamType,
@@ -35,8 +36,10 @@ from roundhouse.core.events import (
     ArtifactAdded,
     ArtifactRemoved,
     ArtifactVerified,
+    BackendDegraded,
     BackendLost,
     BackendRecovered,
+    BackendRestored,
     BreakerClosed,
     BreakerOpened,
     Event,
@@ -59,8 +62,9 @@ _OF_TRANSFERS: Mapping[type, EventType] = {
     TransferMoved: "transfer.progress",
     TransferForgotten: "transfer.removed",
 }
-_OfBackend = BackendLost | BackendRecovered | BreakerClosed | BreakerOpened | ResidencyChanged
-_Data = TransferView | VerificationNews | ResidencyNews | ModelNews | BreakerNews | BackendNews
+_OfPace = BackendDegraded | BackendRestored
+_OfBackend = _OfPace | BackendLost | BackendRecovered | BreakerClosed | BreakerOpened | ResidencyChanged
+_Data = TransferView | VerificationNews | ResidencyNews | ModelNews | BreakerNews | BackendNews | PaceNews
 
 
 #: Seconds that listeners get to hear that it is over.
@@ -284,3 +288,11 @@ def _told_of_backend(event: _OfBackend) -> tuple[EventType, _Data]:
             return "backend.lost", BackendNews(backend, reason)
         case BackendRecovered(backend):
             return "backend.recovered", BackendNews(backend)
+        case _:
+            return _told_of_pace(event)
+
+
+def _told_of_pace(event: _OfPace) -> tuple[EventType, _Data]:
+    if isinstance(event, BackendDegraded):
+        return "backend.degraded", PaceNews(event.backend, event.model, event.share)
+    return "backend.restored", PaceNews(event.backend, event.model, 1.0)

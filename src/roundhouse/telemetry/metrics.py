@@ -6,16 +6,21 @@ leak that clients can open.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from roundhouse.core.ledger import UsageRecord
+from roundhouse.telemetry.deployments import DeploymentMetrics, Reading
 
 #: Seconds. Few: each costs memory per label, and each observation walks them.
 _LATENCY = (0.05, 0.25, 1.0, 5.0, 20.0, 60.0, 300.0)
 _FIRST_TOKEN = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
 _OVERHEAD = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1)
+
+#: In the place of a backend: a cache that answered, or nobody. No backend can be called that.
+_CACHE, _NOBODY = "(cache)", "(none)"
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -37,6 +42,9 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
+        self.deployments = DeploymentMetrics()
+        #: Told which deployments have series of their own, gives what else is to be read of them and of backends.
+        self.readings: Callable[[Collection[str]], Iterable[Reading]] = lambda _named: ()
         by = ("operation", "backend")
         registry = self.registry
         self._requests = Counter("roundhouse_requests", "Finished requests.", (*by, "outcome"), registry=registry)
@@ -53,7 +61,7 @@ class Metrics:
     def observe(self, record: UsageRecord) -> None:
         """Count one finished request."""
         # What a cache answered says nothing about the backend that answered once.
-        operation, backend = record.operation, "cache" if record.cache else record.backend or "none"
+        operation, backend = record.operation, _CACHE if record.cache else record.backend or _NOBODY
         outcome = self._outcomes.get((operation, backend, record.outcome))
         if outcome is None:
             outcome = self._requests.labels(operation, backend, record.outcome)
@@ -68,10 +76,12 @@ class Metrics:
         series.completion.inc(record.completion_tokens)
         if record.cost_usd:
             series.cost.inc(record.cost_usd)
+        self.deployments.observe(record)
 
     def render(self) -> bytes:
         """All of it as text, to be sent as ``CONTENT_TYPE``."""
-        return generate_latest(self.registry)
+        deployments = self.deployments
+        return generate_latest(self.registry) + deployments.render(self.readings(deployments.named))
 
     def _add(self, operation: str, backend: str) -> _Series:
         series = self._series[operation, backend] = _Series(

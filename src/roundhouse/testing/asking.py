@@ -11,6 +11,7 @@ _NEEDS = {
     Operation.CHAT: Capability.CHAT,
     Operation.COMPLETION: Capability.COMPLETION,
     Operation.EMBEDDING: Capability.EMBEDDING,
+    Operation.RERANK: Capability.RERANK,
 }
 
 
@@ -43,3 +44,8 @@ def ask_completion(prompt: str = "the engine turns", *, stream: bool = False) ->
 def ask_embedding(*texts: str, **fields: object) -> InferenceRequest:
     """Make a request for embeddings."""
     return ask(Operation.EMBEDDING, {"input": list(texts) or ["the engine turns"], **fields})
+
+
+def ask_rerank(query: str = "the engine turns", *documents: object, **fields: object) -> InferenceRequest:
+    """Make a request to order documents."""
+    return ask(Operation.RERANK, {"query": query, "documents": list(documents) or ["steam", "the wheel"], **fields})

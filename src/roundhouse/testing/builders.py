@@ -72,5 +72,8 @@ def a_usage_record(record_id: str = "r1", *, after_s: float = 0.0) -> UsageRecor
         overhead_ms=0.5,
         stream=True,
         outcome="ok",
-        attempts=(AttemptRecord("cloud/tiny", "E_BACKEND", 3.5), AttemptRecord("local/tiny", "ok", 8.5)),
+        attempts=(
+            AttemptRecord("cloud/tiny", "E_BACKEND", 3.5),
+            AttemptRecord("local/tiny", "ok", 8.5, 4.0, 2.0, cold=True, beside=3, held_ms=0.5),
+        ),
     )

@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from roundhouse.testing.upstream import Upstream
+from roundhouse.testing.upstream import Planned, Upstream
 
 CONTEXT = 8192
 _EMBEDDERS = ("text-embed",)
@@ -55,7 +55,6 @@ class FakeLlamaRouter(Upstream):
         app.router.add_get("/models", self._list)
         app.router.add_post("/models/load", self._load)
         app.router.add_post("/models/unload", self._unload)
-        app.router.add_post("/v1/rerank", self._rerank)
 
     @web.middleware
     async def _route(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -182,7 +181,9 @@ class FakeLlamaRouter(Upstream):
         header = {"n_ctx": CONTEXT, "n_ctx_train": 131_072, "n_params": 7_000_000_000, "n_embd": 8, "size": 1000}
         return entry | ({"meta": header} if self._value(model) in ("loaded", "sleeping") else {})
 
-    async def _rerank(self, _request: web.Request) -> web.Response:
+    async def _rerank(
+        self, _request: web.Request, _body: dict[str, Any], _planned: Planned | None
+    ) -> web.StreamResponse:
         return _error(501, "This server does not support reranking. Start it with `--reranking`", "not_supported_error")
 
 

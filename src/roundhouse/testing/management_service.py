@@ -11,12 +11,12 @@ from datetime import datetime
 from roundhouse.core.artifacts import TransferState
 from roundhouse.core.desks.browse import Browsing, Offer, Query
 from roundhouse.core.desks.routes import Explanation, ProfileView, RouteQuestion
+from roundhouse.core.desks.trial import BackendTest, Trial
 from roundhouse.core.errors import ConflictError, NotFoundError, OfflineError, SchemaError
 from roundhouse.core.events import ArtifactRemoved, ArtifactVerified, TransferChanged
 from roundhouse.core.ledger import UsageRecord, UsageSummary
 from roundhouse.core.views import (
     BackendStatus,
-    BackendTest,
     Bandwidth,
     Check,
     Dimension,
@@ -220,12 +220,18 @@ class InMemoryManagement(
         """List them with their health."""
         return tuple(self.runtimes)
 
-    async def test_backend(self, name: str, *, prompt: bool) -> BackendTest:
-        """Try one. Raises NotFoundError."""
+    async def test_backend(self, name: str, trial: Trial) -> BackendTest:
+        """Try one; whatever it is asked, it says hi. Raises NotFoundError."""
         for known in self.runtimes:
             if known.name == name:
                 served = tuple(id_ for model in self.catalog for id_ in model.deployments if id_.startswith(f"{name}/"))
-                return BackendTest(name, known.ok, known.detail, known.latency_ms, served, "hi" if prompt else None)
+                found = BackendTest(name, known.ok, known.detail, known.latency_ms, served)
+                if not trial.prompt:
+                    return found
+                said = replace(
+                    found, reply="hi", verdict="wrong", first_token_ms=40.0, tokens_per_s=25.0, usual=50.0, pace=0.5
+                )
+                return replace(said, model=trial.model or "tiny", baseline=trial.baseline)
         message = f"there is no backend {name!r}"
         raise NotFoundError(message, hint="list them with `roundhouse backends ls`")
 

@@ -128,6 +128,7 @@ class Upstream:
         app.router.add_post("/v1/chat/completions", self._answering(self._chat))
         app.router.add_post("/v1/completions", self._answering(self._completion))
         app.router.add_post("/v1/embeddings", self._answering(self._embeddings))
+        app.router.add_post("/v1/rerank", self._answering(self._rerank))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -145,7 +146,7 @@ class Upstream:
     def _answering(
         self, answer: Callable[[web.Request, dict[str, Any], Planned | None], Awaitable[web.StreamResponse]]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """The part that all three operations share: who asks, for what, and what is to go wrong."""
+        """The part that all operations share: who asks, for what, and what is to go wrong."""
 
         async def respond(request: web.Request) -> web.StreamResponse:
             if isinstance(peer := request.get_extra_info("peername"), tuple):
@@ -205,6 +206,17 @@ class Upstream:
         ]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         return await self._whole({"object": "list", "model": body["model"], "data": data, "usage": usage}, planned)
+
+    async def _rerank(self, _request: web.Request, body: dict[str, Any], planned: Planned | None) -> web.StreamResponse:
+        documents, query = body.get("documents"), body.get("query")
+        if not isinstance(documents, list) or not all(isinstance(each, str) for each in documents):
+            return _error(400, "'documents' must be an array of strings", "invalid_request_error", None)
+        words = set(str(query).split())
+        scores = [len(words & set(document.split())) / (len(words) or 1) for document in documents]
+        results = [{"index": index, "relevance_score": score} for index, score in enumerate(scores)]
+        read = len(documents) * len(words) + sum(len(document.split()) for document in documents)
+        usage = {"prompt_tokens": read, "total_tokens": read}
+        return await self._whole({"model": body["model"], "results": results, "usage": usage}, planned)
 
     async def _whole(self, answer: dict[str, Any], planned: Planned | None) -> web.Response:
         if planned is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.app.cards import Cards
 from roundhouse.app.compose import Built, build_backends
 from roundhouse.app.offline import OfflineBackend
 from roundhouse.app.shelf import Shelf
@@ -36,7 +37,7 @@ async def composed(home: Path, **flags: object) -> Built:
     named = {key.replace("__", "."): value for key, value in flags.items()}
     events, clock = Events(), SystemClock()
     book = LicenseBook(MemoryLicenses(), LicenseRules(), SystemClock())
-    shelf = Shelf(Library(home / "library", MemoryArtifacts(), events, SystemClock()), book)
+    shelf = Shelf(Library(home / "library", MemoryArtifacts(), events, SystemClock()), book, Cards(home / "cards.json"))
     async with AsyncExitStack() as stack:
         return await build_backends(stack, load(home=home, flags=named, environment={}), shelf, events, clock)
 

@@ -1,12 +1,14 @@
 """The server's part of `doctor`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from roundhouse.app.desks.status import _database, _space
+from roundhouse.app.desks.status import _backend, _database, _space
 from roundhouse.core.errors import NetworkError
 from roundhouse.storage.database import Database
+from roundhouse.testing.management_service import a_backend
 
 
 async def test_a_database_that_answers_is_ok(tmp_path: Path) -> None:
@@ -34,3 +36,12 @@ async def test_a_database_that_went_away_is_a_failure(tmp_path: Path, monkeypatc
 def test_a_library_that_is_away_is_a_failure(tmp_path: Path) -> None:
     """A disk that was pulled out."""
     assert "fail" == _space(tmp_path / "gone", 0).status
+
+
+def test_a_backend_that_became_slow_is_a_warning() -> None:
+    """It answers, so nothing fails; and one that is away is away."""
+    slow, away = a_backend(), a_backend(ok=False)
+    assert "ok" == _backend(slow).status
+    check = _backend(replace(slow, degraded=("x/y",)))
+    assert ("warn", True) == (check.status, "x/y" in check.detail)
+    assert away.detail == _backend(replace(away, degraded=("x/y",))).detail

@@ -60,6 +60,8 @@ async def test_request_carries_who_asks(serving: ScriptedServing) -> None:
         ("/v1/chat/completions", CHAT, Operation.CHAT),
         ("/v1/completions", {"model": "tiny", "prompt": "once"}, Operation.COMPLETION),
         ("/v1/embeddings", {"model": "tiny", "input": "once"}, Operation.EMBEDDING),
+        ("/v1/rerank", {"model": "tiny", "query": "once", "documents": ["twice"]}, Operation.RERANK),
+        ("/rerank", {"model": "tiny", "query": "once", "documents": ["twice"], "stream": True}, Operation.RERANK),
     ],
 )
 async def test_path_is_the_operation(

@@ -101,6 +101,10 @@ def test_inputs_of_every_kind(texts: object) -> None:
         ({"stream": "yes"}, "stream"),
         ({"stream_options": True}, "stream_options"),
         ({"tools": {}}, "tools"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": []}}},
+            "response_format.json_schema.schema",
+        ),
         ({"tools": [1]}, "tools[0]"),
         ({"tools": [{}] * 10_000}, "tools"),
         ({"response_format": "json"}, "response_format"),
@@ -128,6 +132,14 @@ def test_wrong_types_are_named(fields: dict[str, object], param: str) -> None:
         (Operation.EMBEDDING, {"model": "tiny", "input": [{}]}, "input[0]"),
         (Operation.EMBEDDING, {"model": "tiny", "input": ["a"] * 2049}, "input"),
         (Operation.EMBEDDING, {"model": "tiny", "input": "a", "dimensions": "many"}, "dimensions"),
+        (Operation.RERANK, {"model": "tiny", "documents": ["a"]}, "query"),
+        (Operation.RERANK, {"model": "tiny", "query": "", "documents": ["a"]}, "query"),
+        (Operation.RERANK, {"model": "tiny", "query": "a"}, "documents"),
+        (Operation.RERANK, {"model": "tiny", "query": "a", "documents": []}, "documents"),
+        (Operation.RERANK, {"model": "tiny", "query": "a", "documents": [7]}, "documents[0]"),
+        (Operation.RERANK, {"model": "tiny", "query": "a", "documents": [{}]}, "documents[0].text"),
+        (Operation.RERANK, {"model": "tiny", "query": "a", "documents": ["b"] * 10_001}, "documents"),
+        (Operation.RERANK, {"model": "tiny", "query": "a", "documents": ["b"], "top_n": 0}, "top_n"),
     ],
 )
 def test_what_each_operation_needs(operation: Operation, body: object, param: str) -> None:

@@ -153,3 +153,29 @@ def test_it_tells_when_it_opens_and_when_it_closes() -> None:
     breaker.failed(breaker.admit(10.0) or FREE, 10.0)
     breaker.succeeded(breaker.admit(30.0) or FREE, 30.0)
     assert told == [10.0, 0.0]
+
+
+def test_a_held_breaker_lets_nothing_pass_until_it_is_released() -> None:
+    """Though no call failed; and waiting does not help."""
+    breaker = a_breaker()
+    breaker.hold()
+    assert (None, math.inf, State.OPEN) == (breaker.admit(1e6), breaker.open_s(1e6), breaker.state(1e6))
+    breaker.release()
+    assert (FREE, 0.0, State.CLOSED) == (breaker.admit(1e6), breaker.open_s(1e6), breaker.state(1e6))
+
+
+def test_a_call_that_went_well_all_the_same_frees_it() -> None:
+    """Also one that left before: whoever held it was wrong."""
+    for ticket in (DESPITE, FREE):
+        breaker = a_breaker()
+        breaker.hold()
+        breaker.succeeded(ticket, 5.0)
+        assert (False, State.CLOSED, 5.0) == (breaker.held, breaker.state(5.0), breaker.proved)
+
+
+def test_being_released_forgives_no_failures() -> None:
+    """What calls have shown stands."""
+    breaker = an_open_breaker()
+    breaker.hold()
+    breaker.release()
+    assert State.OPEN is breaker.state(1.0)

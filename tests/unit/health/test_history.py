@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from roundhouse.core.ledger import AttemptRecord, UsageRecord
 from roundhouse.health.history import History, Last
 
@@ -8,7 +10,7 @@ AT = datetime(2030, 1, 1, 12, 30, tzinfo=UTC)
 HOUR = int(AT.timestamp()) // 3600
 RECORD = UsageRecord(
     "r-1", AT, "me", "chat", "tiny", "tiny", "a", 10, 20, 0, 0.0, 1000.0, 200.0, 1.0,
-    stream=True, outcome="ok", attempts=(AttemptRecord("a/tiny", "ok", 1000.0),),
+    stream=True, outcome="ok", attempts=(AttemptRecord("a/tiny", "ok", 1000.0, 200.0),),
 )  # fmt: skip
 
 
@@ -21,6 +23,26 @@ def test_an_answer_counts_with_its_times() -> None:
     assert [0.0] == calls.queue_ms.percentiles(0.5)
     assert [25.0] == calls.tokens_per_s.percentiles(0.5)
     assert (HOUR, 1, 20, {}) == (hour.hour, hour.tally.requests, hour.tally.completion_tokens, hour.tally.errors)
+
+
+def test_each_call_has_its_own_wait() -> None:
+    """A try that waited at another deployment before is none of this one's."""
+    history = History()
+    tries = (AttemptRecord("b/tiny", "E_NET", 5.0, None, 900.0), AttemptRecord("a/tiny", "ok", 50.0, None, 30.0))
+    history.observe(replace(RECORD, attempts=tries, queued_ms=930.0))
+    hour = next(each for each in history.take(HOUR) if each.backend == "a")
+    assert [30.0] == history.calls("a/tiny").queue_ms.percentiles(0.5)
+    assert hour.tally.queue.percentile(0.5) == pytest.approx(30.0, rel=0.1)
+
+
+def test_loads_are_kept() -> None:
+    """In memory and by the hour."""
+    history = History()
+    history.loaded(HOUR, "a/tiny", 3.0)
+    (hour,) = history.take(HOUR)
+    assert [3000.0] == history.calls("a/tiny").load_ms.percentiles(0.5)
+    assert ("a", "tiny", 0) == (hour.backend, hour.model, hour.tally.requests)
+    assert hour.tally.load.percentile(0.5) == pytest.approx(3000.0, rel=0.1)
 
 
 def test_failures_count_where_they_happened() -> None:

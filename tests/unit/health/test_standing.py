@@ -1,6 +1,7 @@
 import pytest
 
 from roundhouse.core.events import BreakerClosed, BreakerOpened, Event, Events
+from roundhouse.health.breaker import FREE
 from roundhouse.health.standing import Permit, Standing, Standings
 
 
@@ -122,3 +123,22 @@ def test_a_refusal_is_no_failure_and_no_good_answer() -> None:
     for _ in range(20):
         admitted(standing).refused(0.0)
     assert (standing.open_s(0.0), standing.error_rate(0.0) > 0.9, standing.in_flight) == (0.0, True, 0)
+
+
+def test_who_waited_is_not_turned_away_by_a_check(standings: Standings) -> None:
+    """By a breaker that has opened, yes; nobody new comes in while it is held."""
+    standing = standings.of("a/m", "a")
+    waiting = standing.admit(0.0)
+    assert waiting
+    standings.breaker_of("a").hold()
+    assert (False, None, False) == (waiting.is_void(1.0), standing.admit(1.0), standing.is_free(1.0))
+    for _ in range(5):
+        standings.breaker_of("a").failed(FREE, 1.0)
+    assert waiting.is_void(1.0)
+
+
+def test_a_backend_that_was_taken_away_is_forgotten(standings: Standings) -> None:
+    """Another one by its name is innocent."""
+    standings.breaker_of("a").hold()
+    standings.forget("a")
+    assert standings.of("a/m", "a").is_free(0.0)

@@ -130,7 +130,7 @@ def test_a_probe_under_way_is_a_reason(standings: Standings) -> None:
     break_down(standings, "a/m")
     standings["a/m"].admit(10.0)
     route = choose(a_profile(), Snapshot.build([a_deployment("a/m"), a_deployment("b/m")]), standings, 10.0)
-    assert (ids(route), "finding out" in route.refused[0].reason) == (["b/m"], True)
+    assert (ids(route), "found out" in route.refused[0].reason) == (["b/m"], True)
 
 
 def test_the_last_one_is_never_left_out_for_its_breaker(standings: Standings) -> None:

@@ -83,3 +83,11 @@ def test_inputs_in_one_embedding_request_do_not_add_up() -> None:
 def test_one_list_of_token_ids_is_one_input() -> None:
     """Numbers are the tokens of a single input."""
     assert profile({"input": [101] * 1_000}, Operation.EMBEDDING).prompt_tokens > 1_000
+
+
+def test_each_document_has_the_context_for_itself() -> None:
+    """With the query, as far as it is long: the longest pair is what must fit."""
+    documents: list[object] = ["x" * 3600, {"text": "x" * 1800}, "x", 7, {}]
+    tokens = profile({"query": "q" * 360, "documents": documents}, Operation.RERANK).prompt_tokens
+    assert 1080 <= tokens <= 1120
+    assert 0 < profile({"query": "q", "documents": "odd"}, Operation.RERANK).prompt_tokens < 20

@@ -207,6 +207,24 @@ async def test_the_time_to_the_first_token_is_measured(house: House) -> None:
     assert (record.first_token_ms, record.latency_ms, record.overhead_ms) == (2_000.0, 7_000.0, 0.0)
 
 
+async def test_what_a_reader_takes_is_told_from_what_the_backend_takes(house: House) -> None:
+    """Otherwise whoever reads slowly would make it look slow."""
+    house.a.hold(after_pieces=1)
+    _, flow = await house.serving.stream(a_request(stream=True))
+    for _ in ("who speaks", "what was said"):
+        await anext(flow)
+    house.clock.advance(3.0)
+    reading = asyncio.ensure_future(anext(flow))
+    await house.a.waiting.wait()
+    house.clock.advance(1.0)
+    house.a.let_go()
+    await reading
+    house.clock.advance(2.0)
+    await flow.aclose()
+    (attempt,) = house.record.attempts
+    assert (3_000.0, 6.0) == (attempt.held_ms, attempt.making_s)
+
+
 class Plain:
     """A stream that is no generator: it fails after its first piece, and notes whether anybody closes it."""
 

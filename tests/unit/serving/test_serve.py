@@ -190,10 +190,11 @@ async def test_tokens_that_nobody_counted_are_estimated_and_marked(house: House)
     assert (record.prompt_tokens, record.completion_tokens > 0, record.estimated) == (12, True, True)
 
 
-async def test_an_embedding_has_no_completion_tokens(house: House) -> None:
+@pytest.mark.parametrize("operation", [Operation.EMBEDDING, Operation.RERANK])
+async def test_what_is_only_read_has_no_completion_tokens(house: House, operation: Operation) -> None:
     """Vectors are long, and nobody pays for them by length."""
     house.a.usage = None
-    await house.serving.answer(a_request(operation=Operation.EMBEDDING))
+    await house.serving.answer(a_request(operation=operation))
     assert house.record.completion_tokens == 0
 
 

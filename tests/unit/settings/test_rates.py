@@ -1,7 +1,7 @@
 import pytest
 
 from roundhouse.core.desks.schedule import Window
-from roundhouse.settings.rates import RATES_BY_SOURCE, SCHEDULE
+from roundhouse.settings.values.rates import RATES_BY_SOURCE, SCHEDULE
 
 
 def test_hours_and_their_rate_are_read() -> None:

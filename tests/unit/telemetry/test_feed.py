@@ -4,17 +4,21 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from roundhouse.core.desks.events import Told, Wish
+from roundhouse.core.desks.events import EventType, StreamType, Told, Wish
 from roundhouse.core.errors import LimitError, SchemaError
 from roundhouse.core.events import (
     ArtifactAdded,
     ArtifactRemoved,
     ArtifactVerified,
+    BackendDegraded,
     BackendLost,
     BackendRecovered,
+    BackendRestored,
     BreakerClosed,
     BreakerOpened,
     ResidencyChanged,
@@ -25,6 +29,7 @@ from roundhouse.telemetry.feed import Feed, FeedLimits
 from roundhouse.testing.clock import FakeClock
 from roundhouse.testing.management_service import a_transfer
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "events.md"
 FAST = FeedLimits(kept=4, listeners=2, heartbeat_s=0.01)
 
 
@@ -43,6 +48,12 @@ async def told(heard: AsyncIterator[Told], count: int) -> list[Told]:
             if each.type != "stream.heartbeat":
                 taken.append(each)
     return taken
+
+
+@pytest.mark.parametrize("type_", [*get_args(EventType), *get_args(StreamType)])
+def test_every_type_is_explained(type_: str) -> None:
+    """Where people look for what they may hear."""
+    assert f"`{type_}`" in PAGE.read_text(encoding="utf-8")
 
 
 async def test_everything_is_told_in_order_with_numbers_that_grow(feed: Feed) -> None:
@@ -190,6 +201,18 @@ async def test_two_listeners_do_not_wait_for_each_other(feed: Feed) -> None:
             feed.publish(ArtifactAdded(f"m{number}"))
             assert [each.type for each in await told(awake, 1)] == ["model.added"]
         assert [each.type for each in await told(asleep, 1)] == ["stream.dropped"]
+
+
+async def test_what_becomes_slow_is_told(feed: Feed) -> None:
+    """And when it is over."""
+    with feed.listen(Wish(("backend",), model="m")) as heard:
+        feed.publish(BackendDegraded("a", "m", 0.4))
+        feed.publish(BackendRestored("a", "m"))
+        bodies = [json.loads(each.body) for each in (await told(heard, 3))[1:]]
+    assert [(body["type"], body["data"]) for body in bodies] == [
+        ("backend.degraded", {"backend": "a", "model": "m", "share": 0.4}),
+        ("backend.restored", {"backend": "a", "model": "m", "share": 1.0}),
+    ]
 
 
 async def test_what_becomes_of_backends_is_told(feed: Feed) -> None:

@@ -62,7 +62,16 @@ def test_what_is_told(line: bytes, metrics: Metrics) -> None:
 def test_a_request_that_nobody_served(metrics: Metrics) -> None:
     """It has a place in the sum too."""
     metrics.observe(dataclasses.replace(RECORD, backend=None, model=None, first_token_ms=None, outcome="E_NOROUTE"))
-    assert b'{backend="none",operation="chat",outcome="E_NOROUTE"} 1.0' in metrics.render()
+    assert b'{backend="(none)",operation="chat",outcome="E_NOROUTE"} 1.0' in metrics.render()
+
+
+def test_what_a_cache_answered_is_not_taken_for_a_backend(metrics: Metrics) -> None:
+    """Also where there is one called `cache`."""
+    metrics.observe(dataclasses.replace(RECORD, cache="hit"))
+    metrics.observe(dataclasses.replace(RECORD, backend="cache"))
+    text = metrics.render()
+    assert b'{backend="(cache)",operation="chat",outcome="ok"} 1.0' in text
+    assert b'{backend="cache",operation="chat",outcome="ok"} 1.0' in text
 
 
 def test_names_of_clients_are_no_labels(metrics: Metrics) -> None:

@@ -83,6 +83,12 @@ async def test_estimated_tokens_are_called_so(browser: httpx2.AsyncClient, manag
     assert "about 412 in, 96 out" in await read(browser)
 
 
+async def test_a_backend_that_became_slow_says_so(browser: httpx2.AsyncClient, management: InMemoryManagement) -> None:
+    """It answers, and not as it did."""
+    management.runtimes = [replace(a_backend("cloud"), degraded=("acme/tiny",))]
+    assert "cloud answers, slowly" in await read(browser)
+
+
 async def test_backends_and_what_was_found(browser: httpx2.AsyncClient, management: InMemoryManagement) -> None:
     """A backend that is down says why, in words; what was found but is no backend is told too."""
     management.runtimes.append(a_backend("cloud", ok=False))

@@ -8,8 +8,9 @@ from fastapi import APIRouter
 from roundhouse.access.permissions import Permission
 from roundhouse.api.fields import Name, TrialRequest
 from roundhouse.api.guard import needs
+from roundhouse.core.desks.trial import BackendTest, Trial
 from roundhouse.core.management import BackendsDesk
-from roundhouse.core.views import BackendStatus, BackendTest
+from roundhouse.core.views import BackendStatus
 
 _QUIETLY = TrialRequest()
 
@@ -32,4 +33,5 @@ def add_backends(router: APIRouter, desk: BackendsDesk) -> None:
     @router.post("/api/v1/backends/{name}/test", tags=["backends"], openapi_extra=needs(Permission.BACKENDS_MANAGE))
     async def test_backend(name: Name, request: TrialRequest = _QUIETLY) -> BackendTest:
         """Try one backend. One that fails is an answer (`ok: false`), not an error."""
-        return await desk.test_backend(name, prompt=request.prompt)
+        trial = Trial(request.prompt or request.baseline, request.model, request.baseline)
+        return await desk.test_backend(name, trial)

@@ -20,9 +20,18 @@ def add_route(router: APIRouter, desk: RoutesDesk) -> None:
         return await desk.explain(question_of(question, size))
 
 
+#: Fields that tell what is asked, the most telling first.
+_TELLING = {
+    "messages": Operation.CHAT,
+    "input": Operation.EMBEDDING,
+    "prompt": Operation.COMPLETION,
+    "documents": Operation.RERANK,
+}
+
+
 def question_of(request: ExplainRequest, size: int) -> RouteQuestion:
     """Tell from the fields that are there what kind of request this is."""
     body = {"model": request.model, **(request.model_extra or {})}
-    guess = Operation.EMBEDDING if "input" in body else Operation.COMPLETION if "prompt" in body else Operation.CHAT
-    operation = request.operation or (Operation.CHAT if "messages" in body else guess)
+    guesses = (each for field, each in _TELLING.items() if field in body)
+    operation = request.operation or next(guesses, Operation.CHAT)
     return RouteQuestion(model=request.model, operation=operation, body=body, size=size)

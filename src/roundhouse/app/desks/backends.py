@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
-from uuid import uuid4
+from dataclasses import replace
 
+from roundhouse.app.probing import PATIENCE_S, asked
+from roundhouse.app.probing.trial import try_out
 from roundhouse.app.rooms import Rooms
+from roundhouse.core.desks.trial import BackendTest, Trial
 from roundhouse.core.errors import NotFoundError, RoundhouseError
-from roundhouse.core.inference import Capability, Deployment, InferenceRequest, Operation, Profile, Residency
-from roundhouse.core.views import BackendStatus, BackendTest
+from roundhouse.core.inference import Capability, Deployment, Residency
+from roundhouse.core.ports import BackendHealth
+from roundhouse.core.views import BackendStatus
 
-_ONE_TOKEN = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
-#: Loading a large model from a slow disk takes its time.
-_TEST_TIMEOUT_S = 120.0
+_SILENT = BackendHealth(ok=False, detail=f"no answer within {PATIENCE_S:g} s")
 
 
 class Backends:
@@ -27,46 +28,56 @@ class Backends:
         """List them with their health."""
         return await asyncio.gather(*(self.status_of(name) for name in self._rooms.fleet.backends))
 
-    async def test_backend(self, name: str, *, prompt: bool) -> BackendTest:
-        """Try one, with a short chat if *prompt*. Raises NotFoundError; a backend that fails is an answer."""
+    async def test_backend(self, name: str, trial: Trial) -> BackendTest:
+        """Try one. Raises NotFoundError, also for the model; a backend that fails is an answer."""
         fleet = self._rooms.fleet
         if name not in fleet.backends:
             message = f"no backend {name}"
             raise NotFoundError(message, hint="see which there are with `roundhouse backends ls`")
-        health = await fleet.backends[name].health()
+        health = await asked(fleet.backends[name]) or _SILENT
         await fleet.refresh([name])
         offered = fleet.offered(name)
         ids = tuple(each.id for each in offered)
-        trouble = None if health.ok else health.detail
-        reply = None
-        if prompt and trouble is None:
-            reply, trouble = await self._chat(offered)
-        return BackendTest(name, trouble is None, trouble or health.detail, health.latency_ms, ids, reply)
+        found = BackendTest(name, health.ok, health.detail, health.latency_ms, ids)
+        if trial.model is not None and trial.model not in {each.model for each in offered}:
+            message = f"{name} has no model {trial.model[:200]}"
+            raise NotFoundError(message, hint=f"see which there are with `roundhouse backends test {name}`")
+        return await self._try_out(found, offered, trial) if trial.prompt and health.ok else found
 
-    async def _chat(self, offered: Sequence[Deployment]) -> tuple[str | None, str | None]:
-        """What the first model that can chat says, or why it does not."""
-        able = [each for each in offered if Capability.CHAT in each.capabilities]
+    async def _try_out(self, found: BackendTest, offered: Sequence[Deployment], trial: Trial) -> BackendTest:
+        """The same, with what a model said."""
+        able = [each for each in offered if Capability.CHAT in each.capabilities and trial.model in {None, each.model}]
         if not able:
-            return None, "it offers no model that can chat"
+            return replace(found, ok=False, detail="it offers no model that can chat")
         deployment = min(able, key=lambda each: each.residency is not Residency.LOADED)
-        request = InferenceRequest(
-            id=uuid4().hex,
-            profile=Profile(Operation.CHAT, deployment.model, frozenset({Capability.CHAT}), prompt_tokens=8),
-            body=json.dumps(_ONE_TOKEN | {"model": deployment.model}).encode(),
-            timeout_s=_TEST_TIMEOUT_S,
-        )
+        clock, pacing = self._rooms.clock, self._rooms.figuring.pacing
         try:
-            answer = await self._rooms.fleet.backends[deployment.backend].answer(request, deployment)
+            outcome = await try_out(self._rooms.fleet.backends[deployment.backend], deployment, clock.monotonic)
         except RoundhouseError as error:
-            return None, error.message
-        return _text_of(answer.data), None
+            return replace(found, ok=False, detail=error.message, model=deployment.model)
+        before, speed, keeps = pacing.baseline(deployment.id), outcome.tokens_per_s, False
+        if outcome.pace is not None and (trial.baseline or before is None):
+            pacing.measured(deployment.id, outcome.prompt_tokens, outcome.pace)
+            keeps = True
+        usual = None if before is None else before.kinds[min(before.kinds)].tokens_per_s
+        return replace(
+            found,
+            reply=outcome.reply,
+            model=deployment.model,
+            verdict=outcome.verdict,
+            first_token_ms=outcome.first_token_ms,
+            tokens_per_s=speed,
+            usual=usual,
+            pace=speed / usual if speed is not None and usual is not None else None,
+            baseline=keeps,
+        )
 
     async def status_of(self, name: str) -> BackendStatus:
         """Show one with its health."""
         rooms = self._rooms
-        health = await rooms.fleet.backends[name].health()
+        health = await asked(rooms.fleet.backends[name]) or _SILENT
         offered = rooms.fleet.offered(name)
-        origin = rooms.origins[name]
+        origin, slow = rooms.origins[name], rooms.figuring.pacing.slow()
         return BackendStatus(
             name=name,
             kind=origin.kind,
@@ -78,13 +89,5 @@ class Backends:
             deployments=len(offered),
             loaded=tuple(each.model for each in offered if each.residency is Residency.LOADED),
             added=origin.added,
+            degraded=tuple(each.model for each in offered if each.id in slow),
         )
-
-
-def _text_of(data: bytes) -> str | None:
-    """The words of a chat answer, if it has any."""
-    try:
-        content = json.loads(data)["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError):
-        return None
-    return content if isinstance(content, str) else None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from roundhouse.app.figuring import moment
 from roundhouse.app.rooms import Rooms
-from roundhouse.core.desks.figures import DeploymentFigures, HourFigures, Spread
+from roundhouse.core.desks.figures import BaselineView, DeploymentFigures, HourFigures, Spread
 from roundhouse.core.errors import NotFoundError
 from roundhouse.core.figures import Histogram, HourOf, Tally
 from roundhouse.health.history import Calls, Last
+from roundhouse.health.pacing import Pacing
 
-_SHARES = (0.5, 0.9, 0.99)
+_SHARES = (0.5, 0.9, 0.95, 0.99)
 
 
 class Figures:
@@ -31,7 +33,11 @@ class Figures:
         for hour in await self._rooms.figuring.hours(hours, backend):
             by_id.setdefault(f"{hour.backend}/{hour.model}", []).append(hour)
         loads = {name: each.traits.load_s for name, each in known.items()}
-        views = [_view(name, seen, loads.get(name), self._rooms.figuring.calls(name)) for name, seen in by_id.items()]
+        figuring = self._rooms.figuring
+        views = [
+            _paced(_view(name, seen, loads.get(name), figuring.calls(name)), figuring.pacing)
+            for name, seen in by_id.items()
+        ]
         return sorted(views, key=lambda view: (-view.requests, view.deployment))
 
 
@@ -56,8 +62,19 @@ def _view(name: str, hours: Sequence[HourOf], load_s: float | None, calls: Calls
         first_token_ms=_last(calls.first_token_ms),
         queue_ms=_last(calls.queue_ms),
         load_s=load_s,
+        load_ms=_last(calls.load_ms),
         hours=tuple(_hour(each) for each in reversed(hours)),
     )
+
+
+def _paced(view: DeploymentFigures, pacing: Pacing) -> DeploymentFigures:
+    """The same, with what its speed is compared with."""
+    baseline, drift = pacing.baseline(view.deployment), pacing.drift(view.deployment)
+    if baseline is None or drift is None:
+        return view
+    usual = baseline.kinds[min(baseline.kinds)]
+    shown = BaselineView(baseline.at, baseline.by, usual.tokens_per_s, usual.first_token_ms)
+    return replace(view, baseline=shown, pace=drift.share, degraded=drift.is_slow)
 
 
 def _hour(each: HourOf) -> HourFigures:
@@ -71,6 +88,9 @@ def _hour(each: HourOf) -> HourFigures:
         completion_tokens=tally.completion_tokens,
         latency_ms=_spread(tally.latency),
         first_token_ms=_spread(tally.first_token),
+        queue_ms=_spread(tally.queue),
+        load_ms=_spread(tally.load),
+        tokens_per_s=tally.completion_tokens / tally.busy_s if tally.busy_s > 0 else None,
     )
 
 

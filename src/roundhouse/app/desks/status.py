@@ -133,6 +133,9 @@ def _token(downloads: DownloadSettings) -> Check:
 
 def _backend(backend: BackendStatus) -> Check:
     name = f"backend {backend.name}"
+    if backend.ok and backend.degraded:
+        detail = f"much slower than when well: {', '.join(backend.degraded)}"
+        return Check(name, "warn", detail, f"see what else runs there, or `roundhouse backends show {backend.name}`")
     if backend.ok:
         return Check(name, "ok", backend.detail)
     return Check(name, "warn", backend.detail, f"start it, or see `roundhouse backends test {backend.name}`")

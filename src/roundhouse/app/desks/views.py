@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from roundhouse.app.listing import Show
 from roundhouse.core.artifacts import Artifact, Digest, Older, Transfer, TransferState
@@ -31,6 +32,8 @@ from roundhouse.routing.route import Candidate, Refusal, Route
 from roundhouse.routing.snapshot import Snapshot
 from roundhouse.upkeep.admission import LicenseBook
 from roundhouse.upkeep.progress import Progress
+
+T = TypeVar("T")
 
 _MILLION = 1_000_000
 #: What people are shown of a deployment's traits.
@@ -106,6 +109,7 @@ def held(
         times_used=mark.times_used,
         unserved=None if deployments or artifact.format == GGUF else f"held; no backend here serves {artifact.format}",
         quarantined=any(file.digest in quarantined for file in artifact.files),
+        **_offered(deployments),
     )
 
 
@@ -114,12 +118,16 @@ def remote(name: str, deployments: Sequence[Deployment], mark: Mark = UNMARKED) 
     return Model(
         name=name,
         source=deployments[0].backend,
+        architecture=_agreed([each.traits.family for each in deployments]),
+        quantization=_agreed([each.traits.quantization for each in deployments]),
+        parameters=_agreed([each.traits.parameters for each in deployments]),
         context=deployments[0].context,
         loaded=_loaded(deployments),
         deployments=tuple(each.id for each in deployments),
         local=False,
         last_used_at=mark.last_used_at,
         times_used=mark.times_used,
+        **_offered(deployments),
     )
 
 
@@ -210,6 +218,28 @@ def _candidate(rank: int, candidate: Candidate, weights: Weights, joined: str | 
         context=of.context,
         joined=joined,
     )
+
+
+def _offered(deployments: Sequence[Deployment]) -> dict[str, Any]:
+    """What those who serve a model do together."""
+    traits = [each.traits for each in deployments]
+    slots = [each.slots for each in traits if each.slots is not None]
+    as_it_is = not any(each.extras for each in traits)
+    return {
+        "capabilities": tuple(sorted({capability.value for each in deployments for capability in each.capabilities})),
+        "passed_on": bool(traits) and all(each.is_passed_on for each in traits),
+        "leaves_machine": not all(each.local for each in deployments),
+        "served_context": max((each.context for each in deployments if each.context is not None), default=None),
+        "slots": sum(slots) if slots and len(slots) == len(traits) else None,
+        "dimension": _agreed([each.dimension for each in traits]),
+        "digest": _agreed([each.digest for each in traits]) if as_it_is else None,
+        "repo": _agreed([each.repo for each in traits]) if as_it_is else None,
+    }
+
+
+def _agreed(told: Sequence[T | None]) -> T | None:
+    """What all of them say; ``None`` when one of them says nothing, or something else."""
+    return told[0] if told and all(each == told[0] for each in told) else None
 
 
 def _loaded(deployments: Sequence[Deployment]) -> bool:

@@ -59,8 +59,11 @@ def _told(deployment: Deployment, infos: Sequence[_Info]) -> Deployment:
         return deployment
     contexts = list(filter(None, (tokens(info.max_input_tokens) for info in infos)))
     capabilities = deployment.capabilities
-    if all(info.mode == "embedding" for info in infos):
+    modes = {info.mode for info in infos}
+    if modes == {"embedding"}:
         capabilities = frozenset({Capability.EMBEDDING})
+    elif modes == {"rerank"}:
+        capabilities = frozenset({Capability.RERANK})
     elif all(info.supports_vision for info in infos):
         capabilities |= {Capability.VISION}
     return replace(deployment, capabilities=capabilities, context=min(contexts, default=deployment.context))

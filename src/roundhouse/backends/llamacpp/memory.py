@@ -74,15 +74,26 @@ class Slots:
     context: int | None
     parallel: int
     cache_type: str = "f16"
+    #: Texts are read in one piece, and none are written.
+    reads: bool = False
+    #: A model that writes ahead, with as many slots of its own; its file is among the model's.
+    draft: Shape | None = None
+
+    @property
+    def batch(self) -> int:
+        """Tokens that are worked on at a time."""
+        return batch_of(self.context or 0, reads=self.reads)
 
 
 def need_of(size: int, shape: Shape | None, slots: Slots) -> Need:
     """What a model with files of *size* bytes takes when loaded with *slots*."""
     if shape is None or slots.context is None:
         return _guessed(size, slots)
+    shapes = [shape] if slots.draft is None else [shape, slots.draft]
     cells = padded(slots.context)
-    cache = slots.parallel * sum(many * _kept(layer, cells, slots.cache_type) for layer, many in shape.layers)
-    return Need(size, cache, _working(shape, cells) + prompt_cache(cache) + _PROGRAM)
+    cache = slots.parallel * sum(many * _kept(layer, cells, slots) for each in shapes for layer, many in each.layers)
+    working = sum(_working(each, cells, slots) for each in shapes)
+    return Need(size, cache, working + prompt_cache(cache) + _PROGRAM)
 
 
 def _guessed(size: int, slots: Slots) -> Need:
@@ -101,17 +112,22 @@ def prompt_cache(cache: int) -> int:
     return min(cache, _PROMPTS)
 
 
-def _kept(layer: Layer, cells: int, cache_type: str) -> int:
+def _kept(layer: Layer, cells: int, slots: Slots) -> int:
     """Bytes that one layer keeps for one slot of *cells* tokens."""
     if layer.window is not None:
-        cells = padded(min(cells, layer.window + BATCH))
-    return cells * (layer.keys + layer.values) * CACHE_TYPES[cache_type] // _SIXTEENTHS + layer.state
+        cells = padded(min(cells, layer.window + slots.batch))
+    return cells * (layer.keys + layer.values) * CACHE_TYPES[slots.cache_type] // _SIXTEENTHS + layer.state
 
 
-def _working(shape: Shape, cells: int) -> int:
+def batch_of(context: int, *, reads: bool) -> int:
+    """Tokens that are worked on at a time: what is made into one vector or one score is read in one piece."""
+    return max(context, BATCH) if reads else BATCH
+
+
+def _working(shape: Shape, cells: int, slots: Slots) -> int:
     """Bytes to calculate one batch in: what comes out of it, two layers at a time, the mask."""
-    numbers = shape.vocabulary + 4 * shape.width + 2 * shape.feed
-    return BATCH * (_FLOAT * numbers + _MASK * cells)
+    numbers = 4 * shape.width + 2 * shape.feed + (0 if slots.reads else shape.vocabulary)
+    return slots.batch * (_FLOAT * numbers + _MASK * cells)
 
 
 def fitting_context(wanted: int, budget: int, need_at: Callable[[int], int]) -> int:

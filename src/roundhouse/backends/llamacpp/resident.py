@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from roundhouse.backends.llamacpp.abilities import guess
 from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.llamacpp.config import NOTHING, Extras
 from roundhouse.backends.llamacpp.gpu import Load
 from roundhouse.backends.llamacpp.memory import Need, Slots, Tenant, fitting_context, need_of
 from roundhouse.backends.llamacpp.shape import Shape
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError
+from roundhouse.core.inference import Capability
 from roundhouse.core.runtimes import UNTOLD, Traits
 
 #: More than any model has.
@@ -62,11 +65,9 @@ class RuntimeLimits:
         wanted = self.context or min(trained or _UNKNOWN_CONTEXT, _MAX_CONTEXT)
         return min(wanted, trained or wanted)
 
-    def need_of(self, size: int, trained: int | None, shape: Shape | None = None, context: int | None = None) -> Need:
-        """Memory for a model of *size* bytes, *trained* on so many tokens, with the usual context or this one."""
-        known = trained if shape is None else self.context_of(trained)
-        tokens = None if known is None else context or self.context_of(trained)
-        return need_of(size, shape, Slots(tokens, self.parallel, self.cache_type_of(shape)))
+    def need_of(self, size: int, trained: int | None) -> Need:
+        """Memory for a model of *size* bytes that was *trained* on so many tokens, when no more is known of it."""
+        return need_of(size, None, Slots(None if trained is None else self.context_of(trained), self.parallel))
 
     def cache_type_of(self, shape: Shape | None) -> str:
         """How the slots of such a model keep what was said: as is wanted, where that can be."""
@@ -77,10 +78,13 @@ class RuntimeLimits:
 
         With the context that is wanted, or the largest useful one there is room for.
         """
-        wanted = self.context_of(model.context)
+        wanted, kept_as = self.context_of(model.context), self.cache_type_of(model.shape)
+        is_guess = model.shape is None and model.context is None
 
         def need_at(context: int) -> Need:
-            return self.need_of(model.size, model.context, model.shape, context)
+            tokens = None if is_guess else context
+            slots = Slots(tokens, self.parallel, kept_as, reads=model.reads, draft=model.draft)
+            return need_of(model.size, model.shape, slots)
 
         context = fitting_context(wanted, self.memory - taken, lambda tokens: need_at(tokens).total)
         return Fit(context, wanted, need_at(context))
@@ -130,6 +134,25 @@ class LoadableModel:
     shape: Shape | None = None
     #: Why it may not be loaded, in words that follow its name; ``None`` when it may.
     barred: str | None = None
+    #: What its header says that it can do; empty as long as that was not read.
+    abilities: frozenset[Capability] = frozenset()
+    extras: Extras = NOTHING
+    #: Names its adapters; ``None`` when it has none.
+    variant: str | None = None
+    #: How its draft is built, if it has one and that is known.
+    draft: Shape | None = None
+    #: What a person should know of it.
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def can(self) -> frozenset[Capability]:
+        """What it can do, as far as is known."""
+        return self.abilities or guess(self.architecture, has_chat_template=self.has_chat_template)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it makes vectors or scores, and writes nothing."""
+        return Capability.COMPLETION not in self.can
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 import structlog
 
+from roundhouse.backends.children.pulse import QUESTIONS, feel
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
+from roundhouse.backends.llamacpp.extras import checked
 from roundhouse.backends.llamacpp.gpu import vram_of
-from roundhouse.backends.llamacpp.memory import make_room, prompt_cache
-from roundhouse.backends.llamacpp.pulse import QUESTIONS, feel
+from roundhouse.backends.llamacpp.memory import batch_of, make_room, prompt_cache
 from roundhouse.backends.llamacpp.resident import Fit, LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.errors import BackendError, CapacityError, ConflictError, RoundhouseError
+from roundhouse.core.inference import Capability
 from roundhouse.library.gguf import read_header
 
 _log = structlog.get_logger("roundhouse.llamacpp")
@@ -165,7 +167,7 @@ class Residents:
 
     def _watch(self, resident: Resident, loaded: Loaded) -> None:
         """Have its pulse felt until it is gone."""
-        work = feel(loaded.child, loaded.client, self._limits.hang_s, lambda: resident.serving > 0)
+        work = feel(loaded.child, loaded.client, self._limits.hang_s, resident.need, lambda: resident.serving > 0)
         pulse = asyncio.get_running_loop().create_task(work)
         self._pulses.add(pulse)
         pulse.add_done_callback(self._pulses.discard)
@@ -173,6 +175,7 @@ class Residents:
 
     async def _start(self, resident: Resident) -> Loaded:
         gpu = self._limits.gpu_load(resident.model, resident.fit.need)
+        pools = await asyncio.to_thread(_pools_by_itself, resident.model)
         config = ChildConfig(
             path=str(resident.model.path),
             model=resident.model.name,
@@ -180,11 +183,14 @@ class Residents:
             parallel=self._limits.parallel,
             api_key=secrets.token_urlsafe(24),
             parent=os.getpid(),
-            mean_pooling=not await asyncio.to_thread(_pools_by_itself, resident.model),
+            mean_pooling=not pools,
+            ranks=Capability.RERANK in resident.model.abilities,
             threads=self._limits.threads,
+            batch=batch_of(resident.fit.context, reads=pools or resident.model.reads),
             cache_type=self._limits.cache_type_of(resident.model.shape),
             gpu=gpu,
             prompt_cache_mib=max(1, prompt_cache(resident.fit.need.cache) >> 20),
+            extras=await asyncio.to_thread(checked, resident.model.name, resident.model.extras),
         )
         child = await Child.start(config, self._environ, self._limits.load_s)
         resident.vram = vram_of(child.gpu_layers, gpu) if gpu is not None and child.gpu_layers else None

@@ -10,16 +10,17 @@ from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
+from roundhouse.backends.llamacpp import constraint
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.memory import AUTO_SHARE
 from roundhouse.backends.llamacpp.resident import Fit, LoadableModel, Loaded, Resident, RuntimeLimits, State
 from roundhouse.backends.llamacpp.residents import Residents
 from roundhouse.backends.openai.posting import UnreachableError
+from roundhouse.core.desks.placing import MemoryNeed
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError, SchemaError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import (
     Answer,
-    Capability,
     Chunk,
     Deployment,
     InferenceRequest,
@@ -28,16 +29,11 @@ from roundhouse.core.inference import (
 )
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature
-from roundhouse.core.views import MemoryNeed
 
 _FREE = Price(0.0, 0.0)
-#: Architectures that only read: they embed and do nothing else.
-_READERS = frozenset(
-    {"bert", "modern-bert", "neo-bert", "eurobert", "nomic-bert", "nomic-bert-moe", "gemma-embedding", "t5encoder"}
-    | {"jina-bert-v2", "jina-bert-v3"}
-)
-_WRITER = frozenset({Capability.COMPLETION, Capability.EMBEDDING})
-_TALKER = _WRITER | {Capability.CHAT, Capability.TOOLS, Capability.JSON_SCHEMA}
+#: How llama.cpp refuses to embed a text that is longer than one batch, with a model that was made for chats.
+_TOO_LONG = "too large to process"
+_USE_AN_EMBEDDER = "a model that was made for embeddings reads as much as its context"
 #: How long a child whose connection broke gets to be found dead.
 _AUTOPSY_S = 1.0
 
@@ -93,6 +89,7 @@ class LlamaCpp:
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer, after loading the model if need be. Raises what the port says."""
+        request = constraint.fitted(request)
         resident = self._residents.enter(deployment.upstream, self._find)
         served = False
         try:
@@ -107,6 +104,7 @@ class LlamaCpp:
 
     async def stream(self, request: InferenceRequest, deployment: Deployment) -> AsyncGenerator[Chunk, None]:
         """The answer piece by piece, after loading the model if need be. Raises what the port says."""
+        request = constraint.fitted(request)
         resident = self._residents.enter(deployment.upstream, self._find)
         served = False
         try:
@@ -130,6 +128,11 @@ class LlamaCpp:
             return await loaded.client.answer(request, deployment)
         except NetworkError as error:
             raise await self._autopsy(error, loaded.child, resident) from error
+        except BackendError as error:
+            # It is well, and there is no use in asking it again.
+            if _TOO_LONG in error.message:
+                raise SchemaError(error.message, hint=_USE_AN_EMBEDDER, details=error.details) from error
+            raise
 
     async def _stream_once(
         self, resident: Resident, request: InferenceRequest, deployment: Deployment
@@ -253,7 +256,7 @@ class LlamaCpp:
             backend=self.name,
             model=model.name,
             upstream=model.name,
-            capabilities=_capabilities(model),
+            capabilities=model.can,
             context=fit.context,
             price=_FREE,
             residency=Residency.LOADED if is_loaded else Residency.COLD,
@@ -266,7 +269,8 @@ class LlamaCpp:
                 memory=fit.need.total,
                 load_s=None if seen is None else seen.load_s,
                 vram=seen.vram if seen is not None and is_loaded else None,
-                warnings=fit.warnings,
+                variant=model.variant,
+                warnings=(*fit.warnings, *model.warnings),
             ),
         )
 
@@ -276,10 +280,3 @@ class LlamaCpp:
     def _library_changed(self, event: Event) -> None:
         if isinstance(event, ArtifactAdded | ArtifactRemoved):
             self._residents.outdate(event.model)
-
-
-def _capabilities(model: LoadableModel) -> frozenset[Capability]:
-    """What a model can do; without a chat template it cannot know where a turn ends."""
-    if model.architecture in _READERS:
-        return frozenset({Capability.EMBEDDING})
-    return _TALKER if model.has_chat_template else _WRITER

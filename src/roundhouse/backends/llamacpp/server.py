@@ -15,7 +15,7 @@ import sys
 import msgspec
 import xllamacpp
 
-from roundhouse.backends.llamacpp.config import BATCH, ChildConfig, Greeting
+from roundhouse.backends.llamacpp.config import ChildConfig, Extras, Greeting
 from roundhouse.backends.llamacpp.gpu import layers_on
 
 _PR_SET_PDEATHSIG = 1
@@ -31,7 +31,7 @@ def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
     params.n_parallel = config.parallel
     params.n_ctx = config.context * config.parallel
     # It pools as many tokens of each slot at a time, and dies where the batch cannot be shared out evenly.
-    params.n_batch = params.n_ubatch = BATCH // config.parallel * config.parallel
+    params.n_batch = params.n_ubatch = config.batch // config.parallel * config.parallel
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [config.api_key]
@@ -44,11 +44,14 @@ def parameters(config: ChildConfig) -> xllamacpp.CommonParams:
     params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type[f"GGML_TYPE_{config.cache_type.upper()}"]
     if config.gpu is not None and (free := free_on_cards()):
         params.n_gpu_layers, params.fit_params = layers_on(free, config.gpu), False
-    if config.mean_pooling:
+    if config.ranks:
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+    elif config.mean_pooling:
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     if config.threads:
         params.cpuparams.n_threads = config.threads
         params.cpuparams_batch.n_threads = config.threads
+    add(config.extras, params)
     return params
 
 
@@ -60,6 +63,21 @@ def free_on_cards() -> list[int]:
         if free:
             return free
     return []
+
+
+def add(extras: Extras, params: xllamacpp.CommonParams) -> None:
+    """Load *extras* too."""
+    if extras.projector is not None:
+        params.mmproj.path = extras.projector
+    adapters = []
+    for adapter in extras.adapters:
+        info = xllamacpp.CommonAdapterLoraInfo()
+        info.path, info.scale = adapter.path, adapter.scale
+        adapters.append(info)
+    params.lora_adapters = adapters
+    if extras.draft is not None:
+        params.speculative.draft.mparams.path = extras.draft
+        params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_DRAFT_SIMPLE]
 
 
 def die_with(parent: int) -> None:

@@ -26,6 +26,7 @@ from roundhouse.backends.openai.connection import (
     unreachable,
 )
 from roundhouse.backends.openai.keys import KeyRing, Way
+from roundhouse.backends.wire import dimensions, rerank
 from roundhouse.backends.wire.bodies import asking_for_floats, asks_for_base64, in_base64, is_about_base64, rewrite
 from roundhouse.backends.wire.chunks import read_answer
 from roundhouse.backends.wire.listing import Listed, read_list, undeclared
@@ -39,6 +40,7 @@ _PATHS = {
     Operation.CHAT: "chat/completions",
     Operation.COMPLETION: "completions",
     Operation.EMBEDDING: "embeddings",
+    Operation.RERANK: "rerank",
 }
 #: A base address that ends like this names its API already; any other gets ``/v1``.
 _VERSIONED = re.compile(r"/(v\d\w*|openai)$")
@@ -103,6 +105,9 @@ class OpenAICompatible:
             body = rewrite(request.body, msgspec.json.encode(deployment.upstream), quirks=self._terms.quirks)
             if operation is Operation.EMBEDDING:
                 return await self._embed(body, request.timeout_s)
+            if operation is Operation.RERANK:
+                question = rerank.read(body)
+                return rerank.answered(await self._ask(operation, question.body, request.timeout_s), question)
             return read_answer(await self._ask(operation, body, request.timeout_s), operation)
         except RoundhouseError as error:
             raise self._named(error) from error.__cause__
@@ -147,7 +152,7 @@ class OpenAICompatible:
 
     async def _embed(self, body: bytes, timeout_s: float) -> Answer:
         """Embeddings in the encoding that was asked for, also from a backend that only knows floats."""
-        in_text = asks_for_base64(body)
+        in_text, length = asks_for_base64(body), dimensions.wanted(body)
         if in_text and self._floats_only:
             body = asking_for_floats(body)
         try:
@@ -158,6 +163,8 @@ class OpenAICompatible:
             self._floats_only = True
             data = await self._ask(Operation.EMBEDDING, asking_for_floats(body), timeout_s)
         answer = read_answer(data, Operation.EMBEDDING)
+        if length is not None:
+            dimensions.check(data, length)
         return Answer(in_base64(answer.data), usage=answer.usage) if in_text else answer
 
     async def _ask(self, operation: Operation, body: bytes, timeout_s: float) -> bytes:
@@ -170,17 +177,21 @@ class OpenAICompatible:
         try:
             model, quirks = msgspec.json.encode(deployment.upstream), self._terms.quirks
             body = rewrite(request.body, model, with_usage=True, quirks=quirks)
-            response = await self._connection.stream(self._urls[operation], body, request.timeout_s)
+            response = await self._sent(request, body)
             if response.status == HTTPStatus.OK and response.content_type != "application/json":
                 return response
             async with response:
-                read_answer(await read(response), operation)
+                read_answer(await read(response, self._terms.read_failure), operation)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._named(lost(error, request.timeout_s)) from error
         except RoundhouseError as error:
             raise self._named(error) from error.__cause__
         message = f"{self.name}: it answered in one piece although a stream was asked for"
         raise BackendError(message)
+
+    async def _sent(self, request: InferenceRequest, body: bytes) -> aiohttp.ClientResponse:
+        """The response to one POST whose answer is streamed."""
+        return await self._connection.stream(self._urls[request.profile.operation], body, request.timeout_s)
 
     async def _listed(self) -> list[Listed]:
         """What it lists; the configured names when it has no list."""

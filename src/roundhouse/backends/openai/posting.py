@@ -171,13 +171,13 @@ class Poster:
         self._rest = f" HTTP/1.1\r\n{lines}Content-Length: ".encode("latin-1")
         self._idle: deque[Line] = deque()
 
-    async def post(self, path: bytes, body: bytes, timeout_s: float) -> Reply:
-        """Send *body* to *path* and give back the whole answer.
+    async def post(self, path: bytes, body: bytes, timeout_s: float, extra: bytes = b"") -> Reply:
+        """Send *body* to *path* and give back the whole answer; *extra* are header lines of this request alone.
 
         A kept connection that turns out to have been closed meanwhile costs a second try on a new one.
         Raises NetworkError, DeadlineError, BackendError.
         """
-        request = b"POST %b%b%d\r\n\r\n%b" % (path, self._rest, len(body), body)
+        request = b"POST %b%b%d\r\n%b\r\n%b" % (path, self._rest, len(body), extra, body)
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:

@@ -6,6 +6,7 @@ complete, what was used, and is it an error in disguise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -109,10 +110,14 @@ class _Ended(msgspec.Struct, gc=False):
 class _Whole(msgspec.Struct, gc=False):
     choices: list[msgspec.Raw] | None = None
     data: list[msgspec.Raw] | None = None
+    results: list[msgspec.Raw] | None = None
     usage: _Usage | None = None
     error: msgspec.Raw = msgspec.Raw()
     object: str | None = None
 
+
+#: Where an answer is; of all others in ``choices``.
+_PARTS: Mapping[Operation, Literal["data", "results"]] = {Operation.EMBEDDING: "data", Operation.RERANK: "results"}
 
 _event = msgspec.json.Decoder(_Event).decode
 _whole = msgspec.json.Decoder(_Whole).decode
@@ -236,10 +241,10 @@ def read_answer(data: bytes, operation: Operation) -> Answer:
         raise BackendError(message) from error
     if whole.object == "error" or _is_error(whole.error):
         raise error_in_stream(data)
-    if b'"error"' in data and operation is not Operation.EMBEDDING:
+    if b'"error"' in data and operation not in _PARTS:
         _refuse_failed(whole.choices or [])
-    key: Literal["data", "choices"] = "data" if operation is Operation.EMBEDDING else "choices"
-    if not (whole.data if operation is Operation.EMBEDDING else whole.choices):
+    key = _PARTS.get(operation, "choices")
+    if not getattr(whole, key):
         message = f"the answer has no {key}: {excerpt(data)}"
         raise BackendError(message)
     return Answer(with_both_names(data), usage=whole.usage.tokens() if whole.usage is not None else None)

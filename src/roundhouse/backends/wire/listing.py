@@ -22,6 +22,7 @@ from roundhouse.core.inference import Capability, Price, Residency
 _EMBEDDER = re.compile(
     r"(?i)embed|(?:^|[/_-])(?:bge|e5|gte|minilm|mxbai|arctic-em|sbert|jina-(?:clip|col))(?:[/_\-:.]|$)"
 )
+_RERANKER = re.compile(r"(?i)re-?rank")
 _PATH = re.compile(r"(?:[.~]{0,2}[/\\]|[A-Za-z]:[/\\])|.*\.gguf$")
 _WRITER = frozenset({Capability.CHAT, Capability.COMPLETION, Capability.TOOLS, Capability.JSON_SCHEMA})
 _EMBEDDING_TYPES = ("embeddings", "embedding")
@@ -158,7 +159,7 @@ def _context(entry: _Entry) -> int | None:
 
 
 def _capabilities(entry: _Entry) -> frozenset[Capability]:
-    if entry.type == "rerank":
+    if entry.type == "rerank" or (entry.type is None and _RERANKER.search(entry.id)):
         return frozenset({Capability.RERANK})
     if entry.type in _EMBEDDING_TYPES or (entry.type is None and _EMBEDDER.search(entry.id)):
         return frozenset({Capability.EMBEDDING})

@@ -112,4 +112,9 @@ def _of_backend(type_: str, data: Mapping[str, Any]) -> str:
         what = f"{data['backend']}/{data['model']}" if data.get("model") else f"all of {data['backend']}"
         held = f"keeps failing, next try in {data.get('open_s') or 0:.0f} s"
         return f"{what}  {held if data['open'] else 'answers again'}"
+    if type_ in {"backend.degraded", "backend.restored"}:
+        speed = "about as quick as when it is well"
+        if type_ == "backend.degraded":
+            speed = f"much slower than when it is well: {data.get('share') or 0:.0%}"
+        return f"{data['backend']}/{data['model']}  {speed}"
     return f"{data['backend']}  {data.get('reason') or 'can be asked again'}"

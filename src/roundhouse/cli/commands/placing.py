@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from roundhouse.cli import wording
 from roundhouse.cli.output import Cell, Column, Table
-from roundhouse.core.views import DeploymentView, MemoryNeed, ModelDetail
+from roundhouse.core.desks.placing import MemoryNeed
+from roundhouse.core.views import DeploymentView, ModelDetail
 
 _COLUMNS = (
     Column("deployment"),

@@ -19,6 +19,7 @@ from roundhouse.core.errors import SchemaError
 from roundhouse.core.inference import Operation
 
 _EMBEDDING, _COMPLETION = Operation.EMBEDDING.value, Operation.COMPLETION.value
+_RERANK = Operation.RERANK.value
 
 
 @click.group(cls=Group)
@@ -89,6 +90,8 @@ def _request(model: str, operation: str, prompt: str) -> dict[str, object]:
         return {"model": model, "operation": operation, "input": prompt}
     if operation == _COMPLETION:
         return {"model": model, "operation": operation, "prompt": prompt}
+    if operation == _RERANK:
+        return {"model": model, "operation": operation, "query": prompt, "documents": [prompt]}
     return {"model": model, "operation": operation, "messages": [{"role": "user", "content": prompt}]}
 
 

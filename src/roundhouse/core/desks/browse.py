@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from roundhouse.core.views import MemoryNeed
+from roundhouse.core.desks.placing import MemoryNeed
 
 Sort = Literal["downloads", "likes", "updated", "created", "trending"]
 

@@ -24,6 +24,8 @@ EventType = Literal[
     "backend.breaker",
     "backend.lost",
     "backend.recovered",
+    "backend.degraded",
+    "backend.restored",
 ]
 #: What the feed says about itself; sent to every listener, whatever it asked for.
 StreamType = Literal["stream.ready", "stream.reset", "stream.dropped", "stream.closing", "stream.heartbeat"]
@@ -78,6 +80,16 @@ class BackendNews:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceNews:
+    """A model at a backend is much slower than when it is well, or is not any more."""
+
+    backend: str
+    model: str
+    #: Its speed as a share of that.
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class StreamNews:
     """Something about the feed itself."""
 
@@ -96,7 +108,9 @@ class EventView:
     id: str
     type: EventType | StreamType
     at: datetime
-    data: TransferView | VerificationNews | ResidencyNews | ModelNews | BreakerNews | BackendNews | StreamNews
+    data: (
+        TransferView | VerificationNews | ResidencyNews | ModelNews | BreakerNews | BackendNews | PaceNews | StreamNews
+    )
 
 
 @dataclass(frozen=True, slots=True)

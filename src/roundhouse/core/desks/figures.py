@@ -3,16 +3,29 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What half, nine of ten, and 99 of 100 took at most, in milliseconds."""
+    """What half, nine of ten, 19 of 20, and 99 of 100 took at most, in milliseconds."""
 
     p50: float
     p90: float
+    p95: float
     p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineView:
+    """How quick a deployment is when it is well, for prompts of one length and calls side by side."""
+
+    at: datetime
+    #: ``test`` when somebody had it measured, ``calls`` when it was learned.
+    by: Literal["test", "calls"]
+    #: Of the shortest prompts, with the fewest calls at a time, that are known.
+    tokens_per_s: float
+    first_token_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,10 @@ class HourFigures:
     completion_tokens: int
     latency_ms: Spread | None
     first_token_ms: Spread | None
+    queue_ms: Spread | None = None
+    load_ms: Spread | None = None
+    #: Of all answers together: their tokens by the time they were made in.
+    tokens_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,14 @@ class DeploymentFigures:
     queue_ms: Spread | None
     #: What loading took when it was last seen.
     load_s: float | None
+    #: Loads since the start, as far as the backend tells what they took.
+    load_ms: Spread | None = None
+    #: What its speed is compared with; ``None`` before there were enough calls.
+    baseline: BaselineView | None = None
+    #: Its speed as a share of that, at most 1; as of the last 20 calls.
+    pace: float | None = None
+    #: It is much slower than when it is well.
+    degraded: bool = False
     #: Newest first.
     hours: Sequence[HourFigures] = ()
 

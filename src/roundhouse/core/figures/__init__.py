@@ -52,6 +52,9 @@ class Tally:
     errors: dict[str, int] = field(default_factory=dict)
     latency: Histogram = field(default_factory=Histogram)
     first_token: Histogram = field(default_factory=Histogram)
+    #: Waiting for a slot, of what was answered; loading weights into memory.
+    queue: Histogram = field(default_factory=Histogram)
+    load: Histogram = field(default_factory=Histogram)
 
     def merge(self, other: Tally) -> None:
         """Add *other*."""
@@ -64,6 +67,8 @@ class Tally:
             self.errors[kind] = self.errors.get(kind, 0) + count
         self.latency.merge(other.latency)
         self.first_token.merge(other.first_token)
+        self.queue.merge(other.queue)
+        self.load.merge(other.load)
 
 
 @dataclass(frozen=True, slots=True)

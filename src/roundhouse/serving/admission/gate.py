@@ -26,12 +26,14 @@ _COME_AGAIN_S = 5.0
 class Slot:
     """A place inside; ``leave`` ends it, once."""
 
-    __slots__ = ("_gate", "_model", "entered", "waited_s")
+    __slots__ = ("_gate", "_model", "beside", "entered", "waited_s")
 
     def __init__(self, gate: Gate, model: str, entered: float, waited_s: float) -> None:
         self._gate = gate
         self._model = model
         self.entered = entered
+        #: Calls that were inside already.
+        self.beside = gate.in_flight - 1
         #: Seconds spent in the queue.
         self.waited_s = waited_s
 

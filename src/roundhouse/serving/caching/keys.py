@@ -72,7 +72,8 @@ def key_of(question: str, deployment: Deployment) -> str:
         whom = ("weights", deployment.model, traits.digest, traits.quantization)
     else:
         whom = ("place", deployment.backend, deployment.upstream, traits.quantization)
-    return sha256(json.dumps([question, whom]).encode("ascii")).hexdigest()
+    named = whom if traits.variant is None else (*whom, traits.variant)
+    return sha256(json.dumps([question, named]).encode("ascii")).hexdigest()
 
 
 def _is_deterministic(body: dict[str, object]) -> bool:

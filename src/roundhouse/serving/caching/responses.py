@@ -57,6 +57,8 @@ class _Case:
         return f"{request.stream:d}{own}:{key}:{request.principal}"
 
 
+#: The same question is always answered the same.
+_NEVER_SAMPLED = frozenset({Operation.EMBEDDING, Operation.RERANK})
 _Work = Callable[[_Case, Flight], Awaitable[None]]
 
 
@@ -122,7 +124,7 @@ class Caching:
         """What is to be looked up; ``None`` when *request* is served as if there were no cache."""
         if request.cache is CacheUse.OFF:
             return None
-        always = request.profile.operation is Operation.EMBEDDING or request.cache is not CacheUse.AUTO
+        always = request.profile.operation in _NEVER_SAMPLED or request.cache is not CacheUse.AUTO
         if not (always or may_be_deterministic(request.body)):
             return None  # most requests: their bodies are not looked at any closer
         started = self._clock.monotonic()

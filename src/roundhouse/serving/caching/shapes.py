@@ -22,6 +22,8 @@ def is_complete(answer: Answer, operation: Operation) -> bool:
         tree = msgspec.json.decode(answer.data)
         if operation is Operation.EMBEDDING:
             return bool(tree["data"])
+        if operation is Operation.RERANK:
+            return bool(tree["results"])
         return bool(tree["choices"]) and all(choice["finish_reason"] in _COMPLETE for choice in tree["choices"])
     except (msgspec.DecodeError, LookupError, TypeError):
         return False

@@ -18,7 +18,8 @@ async def test_list(user: httpx2.AsyncClient, management: InMemoryManagement) ->
     ]
     assert set(models[0]) == {
         "name", "source", "ref", "revision", "format", "architecture", "quantization", "context", "parameters",
-        "unserved", "quarantined",
+        "unserved", "quarantined", "capabilities", "passed_on", "leaves_machine", "served_context",
+        "slots", "dimension", "digest", "repo",
         "size", "license", "license_source", "license_digest", "license_state", "created_at", "verified_at", "loaded",
         "deployments", "same_as", "local",
         "pinned", "tags", "last_used_at", "times_used",

@@ -15,6 +15,7 @@ from roundhouse.core.inference import Operation
         ({"messages": []}, Operation.CHAT),
         ({"prompt": "once"}, Operation.COMPLETION),
         ({"input": "word"}, Operation.EMBEDDING),
+        ({"query": "word", "documents": ["words"]}, Operation.RERANK),
         ({"messages": [], "prompt": "x", "input": "y"}, Operation.CHAT),
         ({"input": "word", "operation": "chat"}, Operation.CHAT),
     ],

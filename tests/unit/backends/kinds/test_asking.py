@@ -8,7 +8,7 @@ from aiohttp import web
 
 from roundhouse.backends.kinds.asking import Asking
 from roundhouse.backends.kinds.litellm import LiteLLM
-from roundhouse.backends.kinds.mlx import MLX
+from roundhouse.backends.kinds.mlx.remote import MLX
 from roundhouse.backends.kinds.vllm import VLLM
 from roundhouse.core.inference import Capability
 from roundhouse.testing.upstream import Upstream
@@ -73,6 +73,16 @@ async def test_litellm_promises_what_is_true_of_all_behind_a_name() -> None:
         (echo,) = await backend.deployments()
         await backend.close()
     assert (4000, False) == (echo.context, Capability.VISION in echo.capabilities)
+
+
+async def test_litellm_says_which_models_put_documents_in_order() -> None:
+    """Whatever they are called."""
+    rows = [{"model_name": "echo", "model_info": {"mode": "rerank"}}]
+    async with Telling({"/model/info": {"data": rows}}) as fake:
+        backend = LiteLLM("it", fake.url)
+        (echo,) = await backend.deployments()
+        await backend.close()
+    assert {Capability.RERANK} == echo.capabilities
 
 
 @pytest.mark.parametrize("told", [{}, {"/model/info": {"detail": "no"}}])

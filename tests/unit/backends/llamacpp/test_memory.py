@@ -65,6 +65,25 @@ def test_fewer_bits_never_need_more(shape: Shape | None, context: int) -> None:
     assert sorted(needs) == needs
 
 
+@given(SHAPES, SHAPES, CONTEXTS, KINDS)
+def test_a_draft_has_slots_of_its_own(shape: Shape | None, draft: Shape | None, context: int, kind: str) -> None:
+    """As large as those of the model that it writes ahead for."""
+    alone = need_of(1000, shape, Slots(context, 2, kind))
+    both = need_of(1000, shape, Slots(context, 2, kind, draft=draft))
+    own = need_of(0, draft, Slots(context, 2, kind)).cache if shape is not None and draft is not None else 0
+    assert alone.cache + own == both.cache
+
+
+def test_what_only_reads_works_on_whole_texts_and_has_no_words_to_weigh() -> None:
+    """Eight thousand tokens at a time, with their mask, and nothing for each word of the vocabulary."""
+    shape = Shape(((Layer(), 24),), 1024, 4096, 250_000)
+    writes = need_of(0, shape, Slots(8192, 1)).buffers
+    reads = need_of(0, shape, Slots(8192, 1, reads=True)).buffers
+    program = need_of(0, shape, Slots(0, 1, reads=True)).buffers - 512 * 4 * (4 * 1024 + 2 * 4096)
+    assert 512 * (4 * 262_288 + 2 * 8192) == writes - program
+    assert 8192 * (4 * 12_288 + 2 * 8192) == reads - program
+
+
 @given(CONTEXTS)
 def test_contexts_are_rounded_up(context: int) -> None:
     """To whole blocks of cells, and by less than one."""

@@ -11,7 +11,6 @@ TALKER = {
     Capability.CHAT,
     Capability.COMPLETION,
     Capability.EMBEDDING,
-    Capability.TOOLS,
     Capability.JSON_SCHEMA,
 }
 
@@ -39,6 +38,13 @@ async def test_capabilities_follow_the_file(
     """Readers embed, writers without a chat template complete, the others talk."""
     model = LoadableModel("m", Path("m.gguf"), 1, 4096, architecture, has_chat_template)
     assert expected == (await offered(model)).capabilities
+
+
+async def test_what_its_header_says_counts() -> None:
+    """More than what can be guessed without it."""
+    said = frozenset({Capability.CHAT, Capability.TOOLS})
+    model = LoadableModel("m", Path("m.gguf"), 1, 4096, "llama", has_chat_template=False, abilities=said)
+    assert said == (await offered(model)).capabilities
 
 
 async def test_what_is_here_is_free_and_cold_until_asked_for() -> None:

@@ -5,7 +5,14 @@ import json
 import pytest
 from tests.unit.cli.conftest import Run
 
-from roundhouse.core.events import ArtifactAdded, ArtifactVerified, ResidencyChanged, TransferChanged
+from roundhouse.core.events import (
+    ArtifactAdded,
+    ArtifactVerified,
+    BackendDegraded,
+    BackendRestored,
+    ResidencyChanged,
+    TransferChanged,
+)
 from roundhouse.testing.management import FakeServer
 from roundhouse.testing.management_service import a_transfer
 
@@ -61,3 +68,15 @@ def test_without_a_server_there_is_nothing_to_follow(run: Run) -> None:
     """And none is started for it."""
     outcome = run("events")
     assert (outcome.code, "roundhouse up" in outcome.err) == (2, True)
+
+
+def test_what_becomes_slow_is_said_in_words(run: Run, server: FakeServer) -> None:
+    """Who, and by how much."""
+    feed = server.management.feed
+    before = feed.last_id
+    feed.publish(BackendDegraded("a", "tiny", 0.4))
+    feed.publish(BackendRestored("a", "tiny"))
+    feed.close()
+    slow, well = run("events", "--after", before).out.splitlines()
+    assert slow.endswith("backend.degraded   a/tiny  much slower than when it is well: 40%")
+    assert well.endswith("a/tiny  about as quick as when it is well")

@@ -1,7 +1,8 @@
 import pytest
 
 from roundhouse.cli.commands.placing import memory_facts, served_by, warnings_of
-from roundhouse.core.views import DeploymentView, MemoryNeed, ModelDetail
+from roundhouse.core.desks.placing import MemoryNeed
+from roundhouse.core.views import DeploymentView, ModelDetail
 
 GIB = 1 << 30
 HERE = DeploymentView(

@@ -29,7 +29,7 @@ def test_explain_of_an_unknown_model_is_exit_3(run: Run) -> None:
     assert (3, None) == (outcome.code, outcome.json["chosen"])
 
 
-@pytest.mark.parametrize("operation", ["chat", "completion", "embedding"])
+@pytest.mark.parametrize("operation", ["chat", "completion", "embedding", "rerank"])
 def test_explain_asks_for_the_operation(run: Run, operation: str) -> None:
     """The request has the shape of what would be asked."""
     answer = run("route", "explain", "hello", "--operation", operation, "--json").json

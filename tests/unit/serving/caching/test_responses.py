@@ -8,7 +8,7 @@ import pytest
 from tests.unit.serving.caching.conftest import Hall, asking
 
 from roundhouse.core.errors import BackendError, NoRouteError, RoundhouseError, SchemaError
-from roundhouse.core.inference import CacheUse, Chunk, InferenceRequest
+from roundhouse.core.inference import Answer, CacheUse, Chunk, Deployment, InferenceRequest, Operation
 from roundhouse.core.runtimes import Traits
 from roundhouse.storage.caches.valkey import ValkeyCache
 from roundhouse.testing.backend import FakeBackend, a_deployment
@@ -56,6 +56,22 @@ async def test_what_is_sampled_is_not_kept_unless_asked(hall: Hall) -> None:
         served, _ = await hall.caching.answer(asking(_RANDOM, id=f"r-{number}"))
         assert served.cache is None
     assert 2 == len(hall.a.calls)
+
+
+class _Ranker(FakeBackend):
+    async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
+        """Put one document in order."""
+        await super().answer(request, deployment)
+        return Answer(b'{"results":[{"index":0,"relevance_score":0.5}]}')
+
+
+async def test_an_order_of_documents_is_kept() -> None:
+    """Nothing is sampled there; other documents are another question."""
+    hall = Hall(a=_Ranker("a"))
+    for documents in (["steam"], ["steam"], ["fog"]):
+        body = {"query": "engine", "documents": documents}
+        await hall.caching.answer(asking(body, operation=Operation.RERANK))
+    assert (2, [None, "hit", None]) == (len(hall.a.calls), [record.cache for record in hall.records])
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class Gemini:
             if request.profile.operation is Operation.EMBEDDING:
                 return await self._embed(request, upstream)
             body, frame = self._asked(request, upstream)
-            data = await self._calls.whole(self._calls.place(upstream).whole, body, request.timeout_s)
+            data = await self._calls.send(self._calls.place(upstream).whole, body, request.timeout_s)
             return whole_answer(data, frame)
         except RoundhouseError as error:
             raise self._calls.named(error) from error.__cause__
@@ -78,7 +78,7 @@ class Gemini:
         try:
             body, frame = self._asked(request, deployment.upstream)
             telling, url = Telling(frame), self._calls.place(deployment.upstream).stream
-            async with aclosing(self._calls.stream(url, body, request.timeout_s, lambda: telling.done)) as pieces:
+            async with aclosing(self._calls.pieces(url, body, request.timeout_s, lambda: telling.done)) as pieces:
                 async for data in pieces:
                     for chunk in telling.feed(data):
                         yield chunk
@@ -112,7 +112,7 @@ class Gemini:
         wanted = asked_texts(request.body)
         path, batches = self._calls.place(upstream).embed, []
         for count, body in wanted.bodies(resource(upstream)):
-            data = await self._calls.whole(path, body, request.timeout_s)
+            data = await self._calls.send(path, body, request.timeout_s)
             batches.append(read_vectors(data, count, shortened=wanted.dimensions is not None))
         return embedding_answer(batches, upstream, in_text=wanted.in_text)
 

@@ -1,4 +1,4 @@
-from roundhouse.backends.llamacpp.child import scrubbed
+from roundhouse.backends.children.child import scrubbed
 
 
 def test_secrets_stay_here() -> None:

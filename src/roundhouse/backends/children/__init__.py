@@ -1,0 +1,1 @@
+"""Supervised child processes that serve one model each: started, watched, ended. Knows nothing of any runtime."""

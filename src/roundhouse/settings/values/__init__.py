@@ -1,0 +1,1 @@
+"""Kinds of settings whose values are more than one number or word."""

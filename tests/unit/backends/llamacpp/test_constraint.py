@@ -1,0 +1,85 @@
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roundhouse.backends.llamacpp.constraint import fitted
+from roundhouse.core.errors import SchemaError
+from roundhouse.core.inference import InferenceRequest, Operation
+from roundhouse.testing.asking import ask
+
+SCHEMA = {"type": "integer"}
+
+
+def body_of(operation: Operation, **fields: object) -> dict[str, object]:
+    """What llama.cpp gets."""
+    body: dict[str, object] = json.loads(fitted(ask(operation, fields)).body)
+    return body
+
+
+def with_body(body: bytes) -> InferenceRequest:
+    """A chat of any bytes."""
+    return replace(ask(Operation.CHAT), body=body)
+
+
+def test_what_asks_for_no_form_is_not_looked_at() -> None:
+    """Not even whether it is JSON."""
+    request = with_body(b"{")
+    assert request is fitted(request)
+
+
+def test_chats_go_on_as_they_came() -> None:
+    """llama.cpp knows the field there."""
+    request = ask(Operation.CHAT, {"response_format": {"type": "json_object"}})
+    assert request is fitted(request)
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ({"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}, SCHEMA),
+        ({"type": "json_object"}, {"type": "object"}),
+        ({"type": "text"}, None),
+        (None, None),
+    ],
+)
+def test_completions_get_the_schema_alone(form: object, expected: object) -> None:
+    """Their own field is the stronger one."""
+    assert expected == body_of(Operation.COMPLETION, response_format=form).get("json_schema")
+    assert 1 == body_of(Operation.COMPLETION, response_format=form, json_schema=1)["json_schema"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"response_format": 7},
+        {"response_format": {"type": 7}},
+        {"response_format": {"type": "json_schema", "json_schema": []}},
+        {"grammar": ["root"]},
+        {"grammar": "x" * (65 << 10)},
+        {"grammar": "(" * 201},
+        {"json_schema": {"enum": ["x" * (65 << 10)]}},
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": {"enum": ["x" * (65 << 10)]}}}},
+    ],
+)
+def test_what_cannot_be_kept_to_is_the_clients_error(fields: dict[str, object]) -> None:
+    """Before the child sees it."""
+    with pytest.raises(SchemaError):
+        body_of(Operation.COMPLETION, **fields)
+
+
+def test_brackets_that_close_do_not_count() -> None:
+    """A long list of alternatives is not deep."""
+    assert body_of(Operation.CHAT, grammar="root ::= " + '("x") ' * 1000)
+
+
+@given(st.binary(max_size=60), st.sampled_from([b'"grammar"', b'"json_schema"', b'"response_format"']))
+def test_nothing_foreign_gets_out(rest: bytes, field: bytes) -> None:
+    """Whatever stands around the field."""
+    for body in (b"{" + field + b":" + rest + b"}", b"[" * 5000 + field, field + rest):
+        try:
+            assert fitted(with_body(body)).body
+        except SchemaError:
+            continue
