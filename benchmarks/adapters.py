@@ -32,13 +32,20 @@ from roundhouse.testing.anthropic import FakeAnthropic
 from roundhouse.testing.anthropic_shapes import NEWER
 from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.gemini import FakeGemini
+from roundhouse.testing.llama_router import FakeLlamaRouter
 from roundhouse.testing.lmstudio import FakeLMStudio
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
+from roundhouse.testing.vllm import FakeVLLM
 
 #: Each kind: its fake, and the model to ask for.
 KINDS: dict[str, tuple[Callable[[], AbstractAsyncContextManager[Any]], str]] = {
     "openai-compatible": (Upstream, "echo"),
+    "openai": (Upstream, "echo"),
+    "litellm": (Upstream, "echo"),
+    "mlx": (Upstream, "echo"),
+    "vllm": (FakeVLLM, "echo"),
+    "llama-server": (FakeLlamaRouter, "echo"),
     "lmstudio": (FakeLMStudio, "echo"),
     "ollama": (FakeOllama, "echo:latest"),
     "anthropic": (partial(FakeAnthropic, NEWER, key="sk-none"), NEWER.name),

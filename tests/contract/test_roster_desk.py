@@ -18,7 +18,7 @@ async def names(management: Management) -> set[str]:
 async def test_one_that_is_added_is_there_until_it_is_removed(management: Management) -> None:
     """Also when it does not answer."""
     added = await management.add_backend("box", SILENT)
-    assert ("box", "openai-compatible", True) == (added.name, added.kind, added.configured)
+    assert ("box", "openai-compatible", True, True) == (added.name, added.kind, added.configured, added.added)
     assert "box" in await names(management)
     assert (await management.remove_backend("box")).name == "box"
     assert "box" not in await names(management)

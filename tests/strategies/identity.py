@@ -27,6 +27,7 @@ traits = st.builds(
     format=st.sampled_from([None, "gguf", "mlx"]),
     digest=st.none() | st.sampled_from(_DIGESTS),
     repo=st.sampled_from([None, None, "someone/mine-GGUF", "meta-llama/Llama-3.2-3B-Instruct"]),
+    publisher=st.sampled_from([None, None, "someone", "bartowski", "meta-llama", "mlx-community"]) | _WORDS,
     extras=st.sampled_from([frozenset[str](), frozenset({"system"}), frozenset({"adapter"})]),
 )
 

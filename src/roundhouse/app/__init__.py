@@ -141,7 +141,8 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         figuring=service.figuring,
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
-    _keep(stack, fleet.run(), tell_progress(feed, events, pulls.moving), backends.neighbours.run(fleet.refresh))
+    looking = backends.neighbours.run(rooms.roster.follow, every_s=settings.discovery.every_s)
+    _keep(stack, fleet.run(), tell_progress(feed, events, pulls.moving), looking)
     _keep(stack, service.prober.run())
     return rooms, metrics
 

@@ -6,10 +6,9 @@ import asyncio
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
-from urllib.parse import urlsplit
 
 from roundhouse.app.building.events import telling
 from roundhouse.app.building.licenses import build_gate
@@ -32,6 +31,7 @@ from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
 from roundhouse.core.ports import Backend, BackendMaker, Jobs, Source, Transfers
 from roundhouse.core.runtimes import Wish, Workshop
+from roundhouse.core.runtimes import place_of as where
 from roundhouse.core.views import Found
 from roundhouse.library.library import Library
 from roundhouse.routing.identity import Rules
@@ -39,6 +39,7 @@ from roundhouse.routing.policy import Policy, Weights
 from roundhouse.serving.admission.gates import Gates
 from roundhouse.serving.admission.rules import GateRules
 from roundhouse.settings import BackendSettings, Settings
+from roundhouse.settings.added import added_alone
 from roundhouse.sources.bundled import NOISE_MODEL, BundledSource
 from roundhouse.sources.folder import FolderSource
 from roundhouse.sources.hub import HubSource
@@ -108,10 +109,14 @@ async def build_backends(
         backend = OfflineBackend(name, url or "") if is_away else _configured(name, wish, workshop)
         return backend, Origin(wish.kind, url, configured=True)
 
+    added = added_alone(settings)
     for name, wish in settings.backends.items():
         if wish.enabled and wish.kind != EMBEDDED_KIND:
-            by_name[name], origins[name] = make(name, wish)
-    neighbours = Neighbours(lambda: _found(settings), lambda each: _discovered(each, workshop), by_name, origins)
+            by_name[name], origin = make(name, wish)
+            origins[name] = replace(origin, added=name in added)
+    neighbours = Neighbours(
+        lambda: _found(settings), lambda each: _discovered(each, workshop), by_name, origins, _switched_off(settings)
+    )
     await neighbours.look_around()
 
     async def close() -> None:
@@ -189,6 +194,13 @@ async def _found(settings: Settings) -> tuple[Found, ...]:
     return tuple(await discover(those_here(urls) if settings.downloads.offline else urls))
 
 
+def _switched_off(settings: Settings) -> Callable[[Found], bool]:
+    """Whether somebody wrote ``enabled = false`` for a runtime that was found, by its name or its address."""
+    off = {name: wish.url for name, wish in settings.backends.items() if not wish.enabled}
+    places = {where(url) for url in off.values() if url is not None}
+    return lambda found: found.name in off or where(found.url) in places
+
+
 def _discovered(found: Found, workshop: Workshop) -> Backend:
     """A runtime of this machine as its own kind; where there is none, as OpenAI's dialect, which all speak."""
     doors = entry_points(group=_DOORS, name=found.kind)
@@ -228,7 +240,7 @@ def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
 
 def place_of(origin: Origin) -> str | None:
     """Where on this machine a backend is; ``None`` when it is elsewhere."""
-    return urlsplit(origin.url).netloc if origin.url is not None and stays_here(origin.url) else None
+    return where(origin.url) if origin.url is not None and stays_here(origin.url) else None
 
 
 def gate_rules(wish: BackendSettings) -> GateRules:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import structlog
 
 from roundhouse.app.probing.presence import Presence
+from roundhouse.backends.wire.figures import credible
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import (
     ArtifactAdded,
@@ -132,17 +133,30 @@ class Fleet:
             await self.refresh(names)
 
     async def _ask(self, name: str) -> None:
+        backend = self.backends.get(name)
+        if backend is None:
+            return
+        offered: Sequence[Deployment] = ()
+        trouble: str | None = None
         try:
             async with asyncio.timeout(PATIENCE_S):
-                offered = await self.backends[name].deployments()
+                offered = await backend.deployments()
         except (RoundhouseError, TimeoutError) as error:
-            self._note_trouble(name, str(error) or f"no answer within {PATIENCE_S:g} s")
+            trouble = str(error) or f"no answer within {PATIENCE_S:g} s"
+        if self.backends.get(name) is not backend:  # it left while it was asked, or another has its name now
             return
+        if trouble is None:
+            self._note_offer(name, offered)
+        else:
+            self._note_trouble(name, trouble)
+
+    def _note_offer(self, name: str, offered: Sequence[Deployment]) -> None:
         if self._troubles.pop(name, None) is not None:
             _log.info("backend answers again", backend=name)
         self.presence.note(name, "lists", None)
         price = self._price_of(name)
-        self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in offered)
+        believed = map(credible, offered)
+        self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in believed)
 
     def _note_trouble(self, name: str, trouble: str) -> None:
         self.presence.note(name, "lists", trouble)

@@ -1,22 +1,20 @@
 """The runtimes that run on this machine beside us, found at start and whenever one appears later.
 
-Knows nothing about how one is found or made. One that goes away stays known: its breaker says that it is away.
+Knows nothing about how one is found or made. One that goes away stays known, for it may come back and its breaker says
+that it is away; unless another runtime answers in its place.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
 
 import structlog
 
 from roundhouse.core.ports import Backend
+from roundhouse.core.runtimes import place_of
 from roundhouse.core.views import Found
-
-#: Seconds between two looks.
-ROUND_S = 30.0
 
 _log = structlog.get_logger("roundhouse.neighbours")
 
@@ -30,6 +28,21 @@ class Origin:
     url: str | None
     #: Named in the configuration; False when it is ours or was found.
     configured: bool
+    #: Added while Roundhouse ran, and written nowhere else.
+    added: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is otherwise than when we last looked."""
+
+    fresh: tuple[str, ...] = ()
+    #: Those in whose place another one answers now.
+    gone: Mapping[str, Backend] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether anything is."""
+        return bool(self.fresh or self.gone)
 
 
 class Neighbours:
@@ -41,31 +54,51 @@ class Neighbours:
         make: Callable[[Found], Backend],
         by_name: dict[str, Backend],
         origins: dict[str, Origin],
+        is_off: Callable[[Found], bool] = lambda _: False,
     ) -> None:
         self._look, self._make = look, make
+        #: Somebody switched it off, and it is not taken in.
+        self._is_off = is_off
         self._by_name, self._origins = by_name, origins
         #: Those who answered when we last looked, known to the configuration or not.
         self.found: tuple[Found, ...] = ()
 
-    async def look_around(self) -> Sequence[str]:
-        """Look once, and take in who is new; their names."""
+    async def look_around(self) -> Change:
+        """Look once, take in who is new, and let go of whoever was found in that place before."""
         self.found = tuple(await self._look())
-        fresh = [each for each in self.found if each.name not in self._by_name and not _is_known(each, self._origins)]
+        gone: dict[str, Backend] = {}
+        for each in self.found:
+            for name in self._replaced_by(each):
+                gone[name] = self._by_name.pop(name)
+                del self._origins[name]
+                _log.info("backend gone", backend=name, instead=each.name, url=each.url)
+        fresh = [each for each in self.found if self._is_new(each)]
         for each in fresh:
             self._by_name[each.name] = self._make(each)
             self._origins[each.name] = Origin(each.kind, each.url, configured=False)
             _log.info("backend found", backend=each.name, kind=each.kind, url=each.url)
-        return [each.name for each in fresh]
+        return Change(tuple(each.name for each in fresh), gone)
 
-    async def run(self, changed: Callable[[Sequence[str]], Awaitable[None]], every_s: float = ROUND_S) -> None:
-        """Look now and then, and say who is new, until cancelled."""
+    async def run(self, changed: Callable[[Change], Awaitable[None]], every_s: float) -> None:
+        """Look now and then, and say what has changed, until cancelled."""
         while True:
             await asyncio.sleep(every_s)
-            if fresh := await self.look_around():
-                await changed(fresh)
+            if change := await self.look_around():
+                await changed(change)
 
+    def _is_new(self, found: Found) -> bool:
+        return found.name not in self._by_name and not self._at(found) and not self._is_off(found)
 
-def _is_known(found: Found, origins: Mapping[str, Origin]) -> bool:
-    """Whether somebody configured the same address already."""
-    place = urlsplit(found.url).netloc
-    return any(origin.url is not None and urlsplit(origin.url).netloc == place for origin in origins.values())
+    def _at(self, found: Found) -> list[str]:
+        """The backends at that address."""
+        place = place_of(found.url)
+        return [
+            name for name, origin in self._origins.items() if origin.url is not None and place_of(origin.url) == place
+        ]
+
+    def _replaced_by(self, found: Found) -> list[str]:
+        """Those of another kind that were found at that address, where nobody configured one."""
+        there = {name: self._origins[name] for name in self._at(found)}
+        if any(origin.configured for origin in there.values()):
+            return []
+        return [name for name, origin in there.items() if origin.kind != found.kind]

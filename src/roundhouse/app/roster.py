@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from roundhouse.app.compose import STARTERS, Built, gate_rules, kinds, place_of
 from roundhouse.app.fleet import Fleet
+from roundhouse.app.neighbours import Change
 from roundhouse.core.errors import ConfigError, ConflictError, NotFoundError, SchemaError
 from roundhouse.core.ports import Backend
 from roundhouse.serving.admission.gate import Gate
 from roundhouse.serving.admission.gates import Gates
+from roundhouse.serving.admission.rules import GateRules
 from roundhouse.settings import Settings
 from roundhouse.settings.added import added_file, read_added, write_added
 from roundhouse.settings.load import load_backend
@@ -44,7 +47,7 @@ class Roster:
             added = await asyncio.to_thread(read_added, home)
             await asyncio.to_thread(write_added, home, {**added, name: section})
             before = self._built.by_name.get(name)
-            self._built.by_name[name], self._built.origins[name] = backend, origin
+            self._built.by_name[name], self._built.origins[name] = backend, replace(origin, added=True)
             self._built.wishes[name] = wish
             gate = self._gates.dismiss(name)
             self._gates.admit(name, gate_rules(wish), place_of(origin))
@@ -65,7 +68,21 @@ class Roster:
             gone = await self._fleet.forget(name)
             if backend is not None:
                 self._say_farewell(backend, self._gates.dismiss(name))
-            return gone
+        neighbours = self._built.neighbours
+        if any(name == each.name for each in neighbours.found):  # it runs here, and serves again as one that was found
+            await self.follow(await neighbours.look_around())
+        return gone
+
+    async def follow(self, change: Change) -> None:
+        """Offer what was found, and no longer what is gone; what that is answering is answered."""
+        async with self._lock:
+            for name, backend in change.gone.items():
+                self._say_farewell(backend, self._gates.dismiss(name))
+                if name not in self._built.by_name:
+                    await self._fleet.forget(name)
+            for name in change.fresh:
+                self._gates.admit(name, GateRules(), place_of(self._built.origins[name]))
+            await self._fleet.refresh(change.fresh)
 
     async def close(self) -> None:
         """Let go of those who were about to leave."""

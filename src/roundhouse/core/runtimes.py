@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from roundhouse.core.clock import Clock
 
@@ -48,6 +50,8 @@ class Traits:
     #: sha256 of the weights; the hub's repository that they came from.
     digest: str | None = None
     repo: str | None = None
+    #: The hub's owner from whom the weights came, where only that is told.
+    publisher: str | None = None
     #: What answers beside the weights: ``system`` (a prompt of its own), ``messages`` (examples), ``adapter``.
     extras: frozenset[str] = frozenset()
     #: Names what its answers depend on beside the weights: the adapters that it is loaded with.
@@ -62,6 +66,20 @@ class Traits:
 
 #: Nobody told anything.
 UNTOLD = Traits()
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def place_of(url: str) -> str:
+    """Host and port of a runtime: the same however somebody wrote the address of this machine."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").removesuffix(".")
+    try:
+        is_here = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_here = host == "localhost" or host.endswith(".localhost")
+    return f"{'localhost' if is_here else host}:{parts.port or _PORTS.get(parts.scheme, 0)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class BackendStatus:
     loaded: tuple[str, ...] = ()
     #: The models that are much slower there than when they are well.
     degraded: tuple[str, ...] = ()
+    #: Taken in with `roundhouse backends add`, and let go of with `rm`.
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Status:
     found: tuple[Found, ...]
     models: int
     next: NextStep
+    #: Whether runtimes are looked for on this machine.
+    looks_around: bool = True
 
 
 @dataclass(frozen=True, slots=True)

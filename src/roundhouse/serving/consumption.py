@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roundhouse.core.inference import Answer, Chunk, Deployment, Operation, Profile, TokenUsage
 
@@ -10,6 +10,8 @@ from roundhouse.core.inference import Answer, Chunk, Deployment, Operation, Prof
 _BYTES_PER_TOKEN = 5
 #: What is asked here makes a model read and write nothing.
 _READ_ONLY = frozenset({Operation.EMBEDDING, Operation.RERANK})
+#: Tokens of one answer: more is a mistake.
+_MOST = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,17 @@ NOTHING = Consumption(TokenUsage())
 def consumed_by(answer: Answer, profile: Profile) -> Consumption:
     """What a whole answer used."""
     if answer.usage is not None:
-        return Consumption(answer.usage)
+        return Consumption(_possible(answer.usage))
     written = 0 if profile.operation in _READ_ONLY else len(answer.data) // _BYTES_PER_TOKEN
     return Consumption(TokenUsage(prompt=profile.prompt_tokens, completion=written), estimated=True)
+
+
+def _possible(told: TokenUsage) -> TokenUsage:
+    """The same with counts that can be: bookkeeping is no reason to lose an answer, nor to add up nonsense."""
+    if 0 <= told.prompt <= _MOST and 0 <= told.completion <= _MOST and 0 <= told.cached <= _MOST:
+        return told
+    prompt, completion, cached = (max(0, min(each, _MOST)) for each in (told.prompt, told.completion, told.cached))
+    return replace(told, prompt=prompt, completion=completion, cached=cached)
 
 
 class Tally:
@@ -53,7 +63,7 @@ class Tally:
             self._pieces += 1
         if chunk.usage is not None:
             # Running totals are allowed on the wire: the last one is the total.
-            self._usage = chunk.usage
+            self._usage = _possible(chunk.usage)
 
     def total(self, profile: Profile, *, complete: bool) -> Consumption:
         """What it used; of a stream that was cut off, a running total may be behind what was already sent."""

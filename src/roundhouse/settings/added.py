@@ -14,6 +14,7 @@ from roundhouse.core.errors import ConfigError, DiskError
 from roundhouse.disk.durable import sync_folder
 from roundhouse.settings.load import ADDED
 from roundhouse.settings.render import toml
+from roundhouse.settings.tree import Settings
 
 #: One backend's settings, as TOML says them.
 Section = Mapping[str, object]
@@ -23,6 +24,15 @@ _HEAD = "# Written by `roundhouse backends add` and `rm`. What roundhouse.toml s
 def added_file(home: Path) -> Path:
     """Where they stand."""
     return home / ADDED
+
+
+def added_alone(settings: Settings) -> frozenset[str]:
+    """Those of whom only this file tells, so that they can be removed."""
+    own, places = str(added_file(settings.home)), dict[str, set[str]]()
+    for key, origin in settings.provenance.items():
+        if key.startswith("backends."):
+            places.setdefault(key.split(".")[1], set()).add(origin.where)
+    return frozenset(name for name, each in places.items() if own in each and each <= {"", own})
 
 
 def read_added(home: Path) -> dict[str, Section]:

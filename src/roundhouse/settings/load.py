@@ -216,7 +216,8 @@ def _check_names(reading: _Reading) -> None:
         if name == _TAKEN and kind != _EMBEDDED:
             problem = f"backends.{name}: the embedded llama.cpp has that name"
             reading.problems.append((problem, "choose another name"))
-        if kind == _USUAL and not reading.values.get(f"backends.{name}.url"):
+        is_on = reading.values.get(f"backends.{name}.enabled", True)
+        if is_on and kind == _USUAL and not reading.values.get(f"backends.{name}.url"):
             reading.problems.append((f"backends.{name} needs a url", f'add url = "http://…" to [backends.{name}]'))
     for key in reading.values:
         alias = key.removeprefix("aliases.")

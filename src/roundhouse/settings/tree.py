@@ -243,6 +243,7 @@ class DiscoverySettings:
     llamacpp: Annotated[str, Key("http://127.0.0.1:8080", kinds.URL, "Where llama-server would be")]
     mlx: Annotated[str, Key("http://127.0.0.1:8080", kinds.URL, "Where mlx_lm.server would be")]
     vllm: Annotated[str, Key("http://127.0.0.1:8000", kinds.URL, "Where vLLM would be")]
+    every_s: Annotated[float, Key(30.0, kinds.number(1, 86_400), "Time from one look to the next", "seconds")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,10 @@ _KEYLESS = ("/health", "/v1/health")
 class FakeLlamaRouter(Upstream):
     """One router with three models: ``echo``, which chats, ``text-embed``, and ``broken``, which cannot be loaded."""
 
-    def __init__(self, *, autoload: bool = True, models_max: int = 4, api_key: str | None = None) -> None:
-        super().__init__(models=("echo", "text-embed", "broken"), api_key=api_key)
+    def __init__(
+        self, *, autoload: bool = True, models_max: int = 4, api_key: str | None = None, port: int = 0
+    ) -> None:
+        super().__init__(models=("echo", "text-embed", "broken"), api_key=api_key, port=port)
         self.autoload = autoload
         self.models_max = models_max
         self.status: dict[str, dict[str, Any]] = {model: {"value": "unloaded", "args": []} for model in self.models}

@@ -44,6 +44,7 @@ class FakeLMStudio(Upstream):
         self.may_load = asyncio.Event()
         self.may_load.set()
         self.is_full = False
+        self.publisher: str | None = "nobody"
 
     def add_routes(self, app: web.Application) -> None:
         """OpenAI's paths, and the native ones that this version has."""
@@ -114,7 +115,7 @@ class FakeLMStudio(Upstream):
             "id": model,
             "object": "model",
             "type": "embeddings" if "embed" in model else "vlm",
-            "publisher": "nobody",
+            "publisher": self.publisher,
             "arch": "llama",
             "compatibility_type": "gguf",
             "quantization": "Q4_K_M",
@@ -131,7 +132,7 @@ class FakeLMStudio(Upstream):
         ]
         return {
             "type": "embedding" if "embed" in model else "llm",
-            "publisher": "nobody",
+            "publisher": self.publisher,
             "key": model,
             "display_name": model,
             "architecture": "llama",

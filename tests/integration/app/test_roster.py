@@ -1,16 +1,18 @@
 """Backends that come and go while a whole house runs."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
 import pytest
 
-from roundhouse.app import open_roundhouse
+from roundhouse.app import Roundhouse, open_roundhouse
 from roundhouse.core.errors import ConflictError, RoundhouseError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.settings import load
 from roundhouse.testing.asking import ask, ask_chat
+from roundhouse.testing.llama_router import FakeLlamaRouter
+from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
 
 FLAGS = {"discovery.enabled": False, "downloads.offline": True, "runtime.memory": "64MiB"}
@@ -105,3 +107,72 @@ async def test_what_roundhouse_toml_also_wants_is_not_removed(settled: Path) -> 
     async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house:
         with pytest.raises(ConflictError, match=r"roundhouse\.toml"):
             await house.management.remove_backend("box")
+
+
+def looking(**addresses: str) -> dict[str, object]:
+    """Settings that look for runtimes there, and nowhere else."""
+    usual = ("ollama", "lmstudio", "llamacpp", "mlx", "vllm")
+    places = {f"discovery.{kind}": addresses.get(kind, "http://127.0.0.1:9") for kind in usual}
+    return FLAGS | places | {"discovery.enabled": True}
+
+
+def backends_of(house: Roundhouse) -> dict[str, bool]:
+    """Each backend, and whether it is configured."""
+    return {name: origin.configured for name, origin in house.rooms.origins.items()}
+
+
+async def test_a_runtime_that_is_kept_and_let_go_of_serves_on_while_it_runs(settled: Path) -> None:
+    """It was found before, and is found again at once."""
+    async with (
+        FakeOllama() as fake,
+        open_roundhouse(load(home=settled, flags=looking(ollama=fake.url)), url="http://127.0.0.1:1") as house,
+    ):
+        assert {"ollama": False} == backends_of(house)
+        await house.management.add_backend("ollama", {})
+        assert {"ollama": True} == backends_of(house)
+        await house.management.remove_backend("ollama")
+        assert {"ollama": False} == backends_of(house)
+        assert house.rooms.fleet.offered("ollama")
+
+
+@pytest.mark.parametrize("section", ["[backends.ollama]", '[backends.box]\nurl = "{url}"'])
+async def test_a_runtime_that_is_switched_off_is_not_taken_in_because_it_runs(settled: Path, section: str) -> None:
+    """By its name or by its address; that it is there is still told."""
+    async with FakeOllama() as fake:
+        with (settled / "roundhouse.toml").open("a") as file:
+            file.write(f"{section.format(url=fake.url)}\nenabled = false\n")
+        async with open_roundhouse(
+            load(home=settled, flags=looking(ollama=fake.url)), url="http://127.0.0.1:1"
+        ) as house:
+            found = house.rooms.neighbours.found
+            assert ({}, ["ollama"]) == (backends_of(house), [each.name for each in found])
+
+
+async def test_what_was_added_is_told_from_what_somebody_wrote(settled: Path) -> None:
+    """At once and after a restart: only the former can be removed here."""
+    for is_new in (True, False):
+        async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house:
+            if is_new:
+                await house.management.add_backend("box", {"url": "http://127.0.0.1:9"})
+            assert [True] == [each.added for each in await house.management.backends()]
+    with (settled / "roundhouse.toml").open("a") as file:
+        file.write("[backends.box]\nmax_concurrent = 3\n")
+    async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house:
+        assert [False] == [each.added for each in await house.management.backends()]
+        with pytest.raises(ConflictError):
+            await house.management.remove_backend("box")
+
+
+async def test_who_starts_in_the_place_of_another_serves_instead(settled: Path) -> None:
+    """Kinds may have the same usual port; what the first one served is offered no longer."""
+    async with FakeOllama() as fake, AsyncExitStack() as stack:
+        flags = looking(ollama=fake.url, llamacpp=fake.url)
+        house = await stack.enter_async_context(
+            open_roundhouse(load(home=settled, flags=flags), url="http://127.0.0.1:1")
+        )
+        assert {"ollama": False} == backends_of(house)
+        await fake.__aexit__(None, None, None)
+        await stack.enter_async_context(FakeLlamaRouter(port=int(fake.url.rpartition(":")[2])))
+        await house.rooms.roster.follow(await house.rooms.neighbours.look_around())
+        assert {"llama-server": False} == backends_of(house)
+        assert {"llama-server"} == {each.backend for each in house.rooms.fleet.deployments()}

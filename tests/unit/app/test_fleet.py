@@ -1,13 +1,17 @@
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from roundhouse.app.fleet import PATIENCE_S, Fleet
 from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.errors import NetworkError
 from roundhouse.core.events import BackendLost, BackendRecovered, Event, Events
 from roundhouse.core.inference import Deployment
+from roundhouse.core.ports import Backend
+from roundhouse.core.runtimes import Traits
 from roundhouse.health.standing import Standings
 from roundhouse.routing.policy import Policy
-from roundhouse.testing.backend import FakeBackend
+from roundhouse.testing.backend import FakeBackend, a_deployment
 
 
 class Moody(FakeBackend):
@@ -20,6 +24,32 @@ class Moody(FakeBackend):
         if self.is_away:
             message = "refused"
             raise NetworkError(message)
+        return await super().deployments()
+
+
+class Liar(FakeBackend):
+    """A backend that says *told* of its one model."""
+
+    def __init__(self, told: Deployment) -> None:
+        super().__init__("a")
+        self._told = told
+
+    async def deployments(self) -> Sequence[Deployment]:
+        """That."""
+        return [self._told]
+
+
+class Slow(FakeBackend):
+    """A backend that answers when it may."""
+
+    def __init__(self) -> None:
+        super().__init__("a")
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def deployments(self) -> Sequence[Deployment]:
+        """What it serves, at last."""
+        self.asked.set()
+        await self.may_answer.wait()
         return await super().deployments()
 
 
@@ -43,3 +73,27 @@ async def test_a_backend_that_is_lost_and_found_is_told_of_once_each() -> None:
 def test_a_backend_that_is_silent_can_still_say_what_is_configured_for_it() -> None:
     """It gives up before it is given up: two nodes that start together and name each other's models know them."""
     assert Terms().list_s < PATIENCE_S
+
+
+async def test_figures_that_cannot_be_are_as_if_nobody_had_told_them() -> None:
+    """Whichever kind of backend told them: with no slots nobody would ever be let in."""
+    told = replace(a_deployment("a/tiny"), context=-1, traits=Traits(slots=0, parameters=7))
+    fleet = Fleet({"a": Liar(told)}, lambda _: None, {}, Policy(), Standings(lambda: 0.5), _no_stock)
+    await fleet.refresh()
+    (one,) = fleet.deployments()
+    assert (None, Traits(parameters=7)) == (one.context, one.traits)
+
+
+async def test_who_leaves_while_it_is_asked_offers_nothing() -> None:
+    """Otherwise requests would be sent to nobody."""
+    backend, backends = Slow(), dict[str, Backend]()
+    backends["a"] = backend
+    fleet = Fleet(backends, lambda _: None, {}, Policy(), Standings(lambda: 0.5), _no_stock)
+    asking = asyncio.create_task(fleet.refresh())
+    await backend.asked.wait()
+    del backends["a"]
+    await fleet.forget("a")
+    backend.may_answer.set()
+    await asking
+    await fleet.refresh(["a"])
+    assert () == fleet.deployments()

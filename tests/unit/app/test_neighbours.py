@@ -1,7 +1,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from roundhouse.app.neighbours import Neighbours, Origin
+import pytest
+
+from roundhouse.app.neighbours import Change, Neighbours, Origin
 from roundhouse.core.ports import Backend
 from roundhouse.core.views import Found
 from roundhouse.testing.backend import FakeBackend
@@ -30,11 +32,8 @@ async def test_who_appears_later_is_taken_in() -> None:
     street = Street()
     before = await street.neighbours.look_around()
     street.answering = [ollama()]
-    assert ([], ["ollama"], []) == (
-        list(before),
-        list(await street.neighbours.look_around()),
-        list(await street.neighbours.look_around()),
-    )
+    found, again = await street.neighbours.look_around(), await street.neighbours.look_around()
+    assert ((), ("ollama",), ()) == (before.fresh, found.fresh, again.fresh)
     assert ["ollama"] == list(street.by_name)
 
 
@@ -48,11 +47,32 @@ async def test_who_goes_away_stays_known() -> None:
     assert ((), ["ollama"]) == (street.neighbours.found, list(street.by_name))
 
 
-async def test_an_address_that_somebody_configured_is_not_taken_twice() -> None:
-    """Under whatever name."""
-    street = Street("http://127.0.0.1:11434/v1")
+async def test_who_answers_in_the_place_of_another_takes_it() -> None:
+    """llama-server and mlx_lm.server have the same usual port; the one that is not there any more is let go of."""
+    street = Street()
+    street.answering = [Found("llama-server", "llama-server", "http://127.0.0.1:8080", "llama-server")]
+    await street.neighbours.look_around()
+    before = street.by_name["llama-server"]
+    street.answering = [Found("mlx", "mlx", "http://127.0.0.1:8080", "mlx_lm.server")]
+    change = await street.neighbours.look_around()
+    assert (("mlx",), {"llama-server": before}) == (change.fresh, change.gone)
+    assert (["mlx"], ["mlx"]) == (list(street.by_name), list(street.origins))
+    assert not await street.neighbours.look_around()
+
+
+async def test_who_is_configured_keeps_his_place() -> None:
+    """Somebody wrote what is there; a runtime that only looks otherwise does not change that."""
+    street = Street("http://127.0.0.1:8080")
+    street.answering = [Found("mlx", "mlx", "http://127.0.0.1:8080", "mlx_lm.server")]
+    assert not await street.neighbours.look_around()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:11434/v1", "http://localhost:11434", "http://[::1]:11434/"])
+async def test_an_address_that_somebody_configured_is_not_taken_twice(url: str) -> None:
+    """Under whatever name, however it is written."""
+    street = Street(url)
     street.answering = [ollama()]
-    assert [] == list(await street.neighbours.look_around())
+    assert not await street.neighbours.look_around()
     assert [ollama()] == list(street.neighbours.found)
 
 
@@ -60,8 +80,8 @@ async def test_who_is_new_is_told() -> None:
     """To whoever keeps the list of deployments."""
     street, told = Street(), asyncio.Queue[list[str]]()
 
-    async def changed(names: Sequence[str]) -> None:
-        told.put_nowait(list(names))
+    async def changed(change: Change) -> None:
+        told.put_nowait(list(change.fresh))
 
     running = asyncio.create_task(street.neighbours.run(changed, every_s=0.001))
     street.answering = [ollama()]

@@ -1,3 +1,5 @@
+import pytest
+
 from roundhouse.core.inference import Answer, Chunk, Price, TokenUsage
 from roundhouse.serving.consumption import Consumption, Tally, consumed_by
 from roundhouse.testing.backend import a_deployment, a_request
@@ -35,3 +37,12 @@ def test_a_free_deployment_costs_nothing_and_an_unpriced_one_who_knows() -> None
     consumed = Consumption(TokenUsage(10, 10))
     free, unpriced = a_deployment(price=Price(0.0, 0.0)), a_deployment()
     assert (consumed.cost_usd(free), consumed.cost_usd(unpriced)) == (0.0, None)
+
+
+@pytest.mark.parametrize(("told", "counted"), [(-5, 0), (10**400, 1 << 40), (7, 7)])
+def test_counts_that_cannot_be_are_not_added_up(told: int, counted: int) -> None:
+    """A backend that counts below none would make others' use disappear."""
+    tally, usage = Tally(), TokenUsage(told, told, told, cost_usd=0.5)
+    tally.add(Chunk(b"", usage=usage))
+    expected = Consumption(TokenUsage(counted, counted, counted, cost_usd=0.5))
+    assert [expected, expected] == [consumed_by(Answer(b"{}", usage), PROFILE), tally.total(PROFILE, complete=True)]

@@ -189,3 +189,9 @@ def test_a_key_among_names_of_variables_is_refused_unrepeated(read: Loader) -> N
     with pytest.raises(ConfigError) as caught:
         read("[backends.c]\nurl = 'http://h'\napi_keys_env = ['sk-proj-verysecret']\n")
     assert "verysecret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_section_that_switches_off_needs_nothing_else(tmp_path: Path) -> None:
+    """It is how a runtime that was found is left out."""
+    (tmp_path / "roundhouse.toml").write_text("[backends.ollama]\nenabled = false\n")
+    assert not load(home=tmp_path, environment={}).backends["ollama"].enabled

@@ -89,4 +89,5 @@ class Backends:
             deployments=len(offered),
             loaded=tuple(each.model for each in offered if each.residency is Residency.LOADED),
             degraded=tuple(each.model for each in offered if each.id in slow),
+            added=origin.added,
         )

@@ -49,6 +49,7 @@ class StatusDesk:
             found=rooms.neighbours.found,
             models=len(models),
             next=next_step(models),
+            looks_around=rooms.settings.discovery.enabled,
         )
 
     async def checks(self) -> Sequence[Check]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import msgspec
 
 from roundhouse.backends.kinds.asking import Asking
+from roundhouse.backends.wire.figures import tokens
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.inference import Capability, Deployment
 from roundhouse.core.ports import BackendHealth
@@ -56,7 +57,7 @@ class LiteLLM(Asking):
 def _told(deployment: Deployment, infos: Sequence[_Info]) -> Deployment:
     if not infos:
         return deployment
-    contexts = [info.max_input_tokens for info in infos if info.max_input_tokens]
+    contexts = list(filter(None, (tokens(info.max_input_tokens) for info in infos)))
     capabilities = deployment.capabilities
     modes = {info.mode for info in infos}
     if modes == {"embedding"}:

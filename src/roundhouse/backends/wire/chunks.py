@@ -22,6 +22,8 @@ _NO_ERROR = (b"", b"null", b"{}", b'""', b"false")
 
 
 _NUMBERS = (int, float)
+#: USD for one answer: more is no charge but a mistake.
+_DEAREST = 1e6
 #: Counts may come as ``5.0``, and bookkeeping is no reason to lose an answer.
 _Count = float | None
 
@@ -49,7 +51,7 @@ class _Usage(msgspec.Struct, gc=False):
             prompt=int(self.prompt_tokens or 0),
             completion=int(self.completion_tokens or 0),
             cached=int(cached or 0),
-            cost_usd=float(cost) if type(cost) in _NUMBERS and cost >= 0 else None,
+            cost_usd=float(cost) if type(cost) in _NUMBERS and 0 <= cost < _DEAREST else None,
         )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from roundhouse.backends.wire.failures import excerpt
+from roundhouse.backends.wire.figures import tokens
 from roundhouse.backends.wire.quirks import Prices
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Capability, Price, Residency
@@ -154,7 +155,7 @@ def _context(entry: _Entry) -> int | None:
         entry.context_window,
         entry.max_context_length,
     )
-    return next((tokens for tokens in known if tokens), None)
+    return next(filter(None, map(tokens, known)), None)
 
 
 def _capabilities(entry: _Entry) -> frozenset[Capability]:
@@ -191,6 +192,6 @@ def _price(pricing: object, prices: Prices) -> Price | None:
         return None
     try:
         prompt, completion = (float(pricing[key]) / prices.per for key in (prices.prompt, prices.completion))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return Price(prompt, completion) if 0 <= prompt < _DEAREST and 0 <= completion < _DEAREST else None

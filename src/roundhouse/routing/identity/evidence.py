@@ -13,6 +13,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WRITING = frozenset({Capability.CHAT, Capability.COMPLETION})
 #: The label of weights as their maker published them, where nothing else is said.
 _PUBLISHED = "as published"
+#: What LM Studio puts before the names of its embedding models.
+_EMBEDDER = "text-embedding-"
 #: Labels that only whoever packed the file knows exactly: a header calls them by their nearest relative.
 _OWN_LABEL = re.compile(r"UD-|_(?:XL|XXS|NL)$|_K_[LX]")
 
@@ -70,7 +72,7 @@ def _alike(one: Deployment, other: Deployment) -> bool:
 def evidence_of(deployment: Deployment) -> Evidence:
     """What is known about the weights of *deployment*."""
     traits = deployment.traits
-    name = f"{traits.repo}:{_tag(deployment.model)}" if traits.repo else deployment.model
+    name = _full_name(deployment)
     named, hub = read(name, traits.family), hub_name(name)
     quantization, fits = _quantization(deployment, named, name)
     model, size = _model(deployment, named, hub)
@@ -90,6 +92,20 @@ def evidence_of(deployment: Deployment) -> Evidence:
         dressed="system" in traits.extras or "messages" in traits.extras,
         alone="an adapter changes its weights" if "adapter" in traits.extras else None,
     )
+
+
+def _full_name(deployment: Deployment) -> str:
+    """The name of the model with the hub's owner, as far as that is told."""
+    model, traits = deployment.model, deployment.traits
+    if traits.repo:
+        return f"{traits.repo}:{_tag(model)}"
+    if not traits.publisher or "/" in model:
+        return model
+    # LM Studio calls a model like its repository, but leaves out what it tells elsewhere.
+    base, at, quantization = model.partition("@")
+    plain = base.removeprefix(_EMBEDDER) if deployment.capabilities.isdisjoint(_WRITING) else base
+    packed = "-gguf" if traits.format == "gguf" and not plain.lower().endswith("gguf") else ""
+    return f"{traits.publisher}/{plain}{packed}{at}{quantization}"
 
 
 def _tag(model: str) -> str:

@@ -19,11 +19,17 @@ class InMemoryRoster:
 
     async def add_backend(self, name: str, section: Mapping[str, object]) -> BackendStatus:
         """Take one in. Raises ConflictError."""
+        for index, known in enumerate(self.runtimes):
+            if known.name == name and known.url is not None and not known.configured:
+                self.runtimes[index] = replace(known, configured=True, added=True)
+                return self.runtimes[index]
         if any(each.name == name for each in self.runtimes):
             message = f"there is a backend {name} already"
             raise ConflictError(message)
         url, kind = section.get("url"), section.get("kind", "openai-compatible")
-        added = replace(a_backend(name), url=None if url is None else str(url), kind=str(kind), deployments=0)
+        added = replace(
+            a_backend(name), url=None if url is None else str(url), kind=str(kind), deployments=0, added=True
+        )
         self.runtimes.append(added)
         return added
 
@@ -31,7 +37,7 @@ class InMemoryRoster:
         """Let go of one. Raises NotFoundError, ConflictError."""
         for known in self.runtimes:
             if known.name == name:
-                if not known.configured:
+                if not known.added:
                     message = f"{name} was not added"
                     raise ConflictError(message)
                 self.runtimes.remove(known)

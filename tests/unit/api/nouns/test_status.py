@@ -12,6 +12,7 @@ async def test_status(user: httpx2.AsyncClient, management: InMemoryManagement) 
     status = (await user.get("/status")).json()
     assert set(status) == {
         "version", "url", "home", "started_at", "database", "backends", "found", "models", "next",
+        "looks_around",
     }  # fmt: skip
     assert status["found"][0]["models"] == ["llama3.2:3b"]
     assert status["next"] == {"text": "Talk to it", "command": 'roundhouse chat acme/tiny:Q4_K_M "hello"'}

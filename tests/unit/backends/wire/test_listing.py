@@ -3,6 +3,7 @@ import json
 import pytest
 
 from roundhouse.backends.wire.listing import Listed, read_list, undeclared
+from roundhouse.backends.wire.quirks import Prices
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Capability, Residency
 
@@ -101,3 +102,11 @@ def test_what_is_no_list_is_a_backend_error(data: bytes) -> None:
     """Something else answers at that address."""
     with pytest.raises(BackendError):
         read_list(data)
+
+
+@pytest.mark.parametrize("price", ["1" + "0" * 400, "-1", "2", '"nan"', '"1e-6x"', "[]", "null"])
+def test_a_price_that_cannot_be_is_not_known(price: str) -> None:
+    """Nobody is charged two dollars for a token."""
+    listed = f'{{"data":[{{"id":"m","pricing":{{"prompt":{price},"completion":0}}}}]}}'
+    (model,) = read_list(listed.encode(), Prices("prompt", "completion"))
+    assert model.price is None

@@ -316,3 +316,40 @@ def test_a_clouds_name_on_this_machine_is_only_a_name() -> None:
     one, other = a_model("a/gpt-4o", quantization=None), a_model("b/openai/gpt-4o", quantization=None)
     assert 1 == len(groups_of(one, other))
     assert 2 == len(groups_of(replace(one, local=True), other))
+
+
+def test_who_published_a_file_tells_it_from_other_files_of_the_same_model() -> None:
+    """LM Studio calls both by one name, and tells the owner beside it."""
+    names = ("a/llama-3.2-3b-instruct", "b/llama-3.2-3b-instruct@q4_k_m")
+    one, other = (
+        a_model(name, publisher=who, format="gguf") for name, who in zip(names, ("bartowski", "unsloth"), strict=True)
+    )
+    hub = a_model("c/unsloth/Llama-3.2-3B-Instruct-GGUF:Q4_K_M")
+    expected = [["llama-3.2-3b-instruct"], [other.model, hub.model]]
+    assert expected == groups_of(one, other, hub)
+    assert "another file: unsloth made it, not bartowski" == why_not(evidence_of(one), evidence_of(other))
+
+
+def test_a_model_that_nobody_knows_is_the_same_as_its_publishers_repository() -> None:
+    """Its name alone would prove nothing."""
+    here = a_model("a/nightjar-8b", publisher="Somebody", format="gguf")
+    there = a_model("b/somebody/Nightjar-8B-GGUF:Q4_K_M")
+    assert [["nightjar-8b", "somebody/Nightjar-8B-GGUF:Q4_K_M"]] == groups_of(here, there)
+    assert 2 == len(groups_of(here, replace(there, model="else/Nightjar-8B-GGUF:Q4_K_M")))
+
+
+def test_what_a_stranger_published_is_not_known_by_its_name() -> None:
+    """As with a repository of his: it may be his own training."""
+    assert 2 == len(groups_of(a_model("a/llama3.2:3b"), a_model("b/llama-3.2-3b-instruct", publisher="somebody")))
+
+
+def test_a_makers_own_and_a_known_packagers_files_are_known_by_their_names() -> None:
+    """What LM Studio puts before the names of embedding models is no part of them."""
+    embeds = frozenset({Capability.EMBEDDING})
+    names = ("a/nomic-embed-text:v1.5", "b/text-embedding-nomic-embed-text-v1.5", "c/nomic-embed-text-v1.5-f16.gguf")
+    rows = [replace(a_model(name, quantization="F16"), capabilities=embeds) for name in names]
+    rows[1] = replace(rows[1], traits=replace(rows[1].traits, publisher="nomic-ai", format="gguf"))
+    assert 1 == len(groups_of(*rows))
+    mlx = a_model("a/qwen2.5-coder-7b-instruct", quantization="4bit", format="mlx", publisher="mlx-community")
+    hub = a_model("b/mlx-community/Qwen2.5-Coder-7B-Instruct-4bit", quantization=None)
+    assert 1 == len(groups_of(mlx, hub))

@@ -13,6 +13,7 @@ import msgspec
 
 from roundhouse.backends.kinds.anthropic.nature import Nature, nature_by_name
 from roundhouse.backends.wire.failures import excerpt
+from roundhouse.backends.wire.figures import tokens
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Capability, Deployment
 from roundhouse.core.runtimes import Traits
@@ -119,7 +120,8 @@ def _page(data: bytes) -> _Page:
 
 def _model(entry: _Entry) -> Model:
     usual = nature_by_name(entry.id)
-    nature = replace(usual, context=entry.max_input_tokens or usual.context, answer=entry.max_tokens or usual.answer)
+    context, answer = tokens(entry.max_input_tokens), tokens(entry.max_tokens)
+    nature = replace(usual, context=context or usual.context, answer=answer or usual.answer)
     if entry.capabilities is not None:
         nature = _told(nature, entry.capabilities)
     warnings = ()

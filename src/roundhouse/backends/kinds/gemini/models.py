@@ -14,6 +14,7 @@ import msgspec
 
 from roundhouse.backends.kinds.gemini.messages import Hearer
 from roundhouse.backends.kinds.gemini.thinking import Thinker
+from roundhouse.backends.wire.figures import tokens
 from roundhouse.core.inference import Capability, Deployment
 from roundhouse.core.runtimes import Traits
 
@@ -83,7 +84,7 @@ def deployments_of(listed: Sequence[Listed], backend: str, wanted: Sequence[str]
 
 
 def _deployment(backend: str, name: str, listed: Listed | None, *, local: bool) -> Deployment:
-    context = listed.input_token_limit or None if listed is not None else None
+    context = tokens(listed.input_token_limit) if listed is not None else None
     return Deployment(
         backend=backend,
         model=name,

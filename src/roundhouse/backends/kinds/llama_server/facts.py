@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from roundhouse.backends.wire.figures import numbers, parameters, size, slots, tokens
 from roundhouse.backends.wire.listing import undeclared
 from roundhouse.core.inference import Capability, Deployment, Residency
 from roundhouse.core.runtimes import Traits
@@ -58,7 +59,7 @@ class Props(msgspec.Struct):
     @property
     def context(self) -> int | None:
         """Tokens that one slot holds."""
-        return _positive(self.default_generation_settings.n_ctx if self.default_generation_settings else None)
+        return tokens(self.default_generation_settings.n_ctx if self.default_generation_settings else None)
 
     @property
     def is_router(self) -> bool:
@@ -156,7 +157,7 @@ class Told:
 
     def _context(self) -> int | None:
         meta = self.entry.meta
-        return (self.props.context if self.props else None) or _positive(meta.n_ctx if meta else None)
+        return (self.props.context if self.props else None) or tokens(meta.n_ctx if meta else None)
 
     def _residency(self) -> Residency:
         if self.props is None:
@@ -183,22 +184,17 @@ class Told:
     def _traits(self) -> Traits:
         meta, props = self.entry.meta or Meta(), self.props or Props()
         return Traits(
-            context_max=_positive(meta.n_ctx_train),
+            context_max=tokens(meta.n_ctx_train),
             quantization=_quantization(props.model_ftype or meta.ftype) or quantization_of(props.model_path or ""),
-            parameters=_positive(meta.n_params),
+            parameters=parameters(meta.n_params),
             format="gguf",
-            dimension=_positive(meta.n_embd) if self.modes.embeds and not self.modes.ranks else None,
-            slots=_positive(props.total_slots),
-            memory=_positive(meta.size) if self._residency() is Residency.LOADED else None,
+            dimension=numbers(meta.n_embd) if self.modes.embeds and not self.modes.ranks else None,
+            slots=slots(props.total_slots),
+            memory=size(meta.size) if self._residency() is Residency.LOADED else None,
             repo=_repo(self.entry, props.model_path or ""),
             load_s=self.load_s,
             warnings=(f"its last load failed: {trouble}",) if (trouble := self.entry.trouble) else (),
         )
-
-
-def _positive(number: int | None) -> int | None:
-    """A count; what is none would be believed by those who wait for a slot."""
-    return number if number is not None and number > 0 else None
 
 
 def _by_template(can: frozenset[Capability], props: Props) -> frozenset[Capability]:

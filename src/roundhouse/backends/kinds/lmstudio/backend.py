@@ -19,6 +19,7 @@ from yarl import URL
 from roundhouse.backends.kinds.lmstudio.facts import Known, ListV0, ListV1, known_v0, known_v1
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms, read, unreachable
+from roundhouse.backends.wire.figures import seconds
 from roundhouse.core.errors import (
     BackendError,
     CapacityError,
@@ -196,7 +197,7 @@ class LMStudio(OpenAICompatible):
             if loaded is None:
                 raise self._named(BackendError(f"it does not say that it loaded {upstream}"))
             self._instances[upstream] = (loaded.instance_id,)
-            return loaded.load_time_seconds or asyncio.get_running_loop().time() - started
+            return seconds(loaded.load_time_seconds) or asyncio.get_running_loop().time() - started
         await self._wake(upstream, keep_s)
         self._instances[upstream] = (upstream,)
         return asyncio.get_running_loop().time() - started

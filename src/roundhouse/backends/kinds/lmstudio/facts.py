@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from roundhouse.backends.wire.figures import parameters, slots, tokens
 from roundhouse.core.inference import Capability, Residency
 from roundhouse.core.runtimes import UNTOLD, Traits
 
@@ -17,6 +18,7 @@ _WRITER = frozenset({Capability.CHAT, Capability.COMPLETION, Capability.TOOLS, C
 _EMBEDDER = frozenset({Capability.EMBEDDING})
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMBT])", re.IGNORECASE)
 _SCALE = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+_OWNER, _BY_HAND = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}", re.ASCII), "imported-models"
 _RESIDENCIES = {"loaded": Residency.LOADED, "not-loaded": Residency.COLD}
 
 
@@ -43,6 +45,7 @@ class _Can(msgspec.Struct):
 class _ModelV1(msgspec.Struct):
     key: str
     type: str
+    publisher: str | None = None
     loaded_instances: list[_Instance] = []
     architecture: str | None = None
     quantization: _Quantization | None = None
@@ -63,6 +66,7 @@ class _ModelV0(msgspec.Struct):
     id: str
     type: str
     state: str
+    publisher: str | None = None
     arch: str | None = None
     compatibility_type: str | None = None
     quantization: str | None = None
@@ -102,7 +106,7 @@ def known_v0(listed: ListV0) -> list[Known]:
 def count_of(text: str | None) -> int | None:
     """How many parameters ``7B`` or ``270M`` are; of ``8x7B``, which does not say, nothing."""
     match = _COUNT.fullmatch((text or "").strip())
-    return round(float(match[1]) * _SCALE[match[2].upper()]) if match else None
+    return parameters(float(match[1]) * _SCALE[match[2].upper()]) if match else None
 
 
 def _of_v1(model: _ModelV1) -> Known:
@@ -110,7 +114,7 @@ def _of_v1(model: _ModelV1) -> Known:
     return Known(
         key=model.key,
         capabilities=_capabilities(model.type, model.capabilities or _Can()),
-        context=first.context_length if first else None,
+        context=tokens(first.context_length) if first else None,
         residency=Residency.LOADED if first else Residency.COLD,
         traits=Traits(
             context_max=model.max_context_length,
@@ -118,8 +122,9 @@ def _of_v1(model: _ModelV1) -> Known:
             parameters=count_of(model.params_string),
             family=model.architecture,
             format=model.format,
-            slots=first.parallel if first else None,
+            slots=slots(first.parallel) if first else None,
             size=model.size_bytes,
+            publisher=_publisher(model.publisher),
         ),
         instances=tuple(instance.id for instance in model.loaded_instances),
     )
@@ -130,16 +135,22 @@ def _of_v0(model: _ModelV0) -> Known:
     return Known(
         key=model.id,
         capabilities=_capabilities(model.type, _Can(vision=model.type == "vlm")),
-        context=model.loaded_context_length,
+        context=tokens(model.loaded_context_length),
         residency=residency,
         traits=Traits(
             context_max=model.max_context_length,
             quantization=model.quantization,
             family=model.arch,
             format=model.compatibility_type,
+            publisher=_publisher(model.publisher),
         ),
         instances=(model.id,) if residency is Residency.LOADED else (),
     )
+
+
+def _publisher(text: str | None) -> str | None:
+    """The hub's owner; of a file that somebody put there by hand, LM Studio knows none."""
+    return text if text and text != _BY_HAND and _OWNER.fullmatch(text) else None
 
 
 def _capabilities(kind: str, can: _Can) -> frozenset[Capability]:

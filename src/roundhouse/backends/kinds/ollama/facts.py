@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from roundhouse.backends.kinds.ollama.window import Reach
+from roundhouse.backends.wire.figures import numbers, parameters, tokens
 from roundhouse.backends.wire.listing import undeclared
 from roundhouse.core.inference import Capability, Deployment, Residency
 from roundhouse.core.runtimes import Traits
@@ -102,13 +103,13 @@ class Shown(msgspec.Struct, gc=False):
     model_info: dict[str, msgspec.Raw] | None = None
     capabilities: list[str] | None = None
 
-    def number(self, key: str) -> int | None:
+    def number(self, key: str) -> float | None:
         """A number of the weights' own header, by its name without the architecture."""
         for name, raw in (self.model_info or {}).items():
             if name == key or name.partition(".")[2] == key:
                 try:
-                    return int(msgspec.json.decode(raw, type=float)) or None
-                except (msgspec.DecodeError, OverflowError):
+                    return msgspec.json.decode(raw, type=float)
+                except msgspec.DecodeError:
                     return None
         return None
 
@@ -146,7 +147,7 @@ class Known:
     def trained(self) -> int | None:
         """Tokens that it was made for."""
         listed = self.tag.details.context_length if self.tag.details else None
-        return self.shown.number("context_length") or listed or None
+        return tokens(self.shown.number("context_length")) or tokens(listed)
 
     def reach(self, limits: Limits) -> Reach:
         """Between which sizes its context may be."""
@@ -184,10 +185,10 @@ class Known:
         return Traits(
             context_max=self.trained,
             quantization=_named(details.quantization_level),
-            parameters=self.shown.number("parameter_count") or count_of(details.parameter_size),
+            parameters=parameters(self.shown.number("parameter_count")) or count_of(details.parameter_size),
             family=details.family or None,
             format=details.format or None,
-            dimension=(self.shown.number("embedding_length") or details.embedding_length) if embeds else None,
+            dimension=(numbers(self.shown.number("embedding_length")) or details.embedding_length) if embeds else None,
             memory=self.running.size if self.running else None,
             vram=self.running.size_vram if self.running else None,
             size=None if self.tag.is_elsewhere else self.tag.size or None,
@@ -202,7 +203,7 @@ class Known:
         if self.tag.is_elsewhere:
             return [f"it runs at {self.tag.remote_host or 'ollama.com'}: what it is asked leaves this machine"]
         running = self.running
-        if running is None or not running.size or running.size_vram >= running.size:
+        if running is None or not 0 <= running.size_vram < running.size:
             return []
         if not running.size_vram:
             return ["it lies wholly on the CPU"]
@@ -213,7 +214,7 @@ class Known:
 def count_of(text: str | None) -> int | None:
     """A number of parameters such as ``7.6B``."""
     match = _COUNT.fullmatch((text or "").strip().upper())
-    return round(float(match[1]) * _UNITS[match[2]]) or None if match else None
+    return parameters(float(match[1]) * _UNITS[match[2]]) if match else None
 
 
 def _named(text: str | None) -> str | None:

@@ -16,6 +16,7 @@ from roundhouse.backends.kinds.ollama.calls import Calls, is_overflow
 from roundhouse.backends.kinds.ollama.config import Policy
 from roundhouse.backends.kinds.ollama.facts import UNSHOWN, Known, Running, Runnings, Shown, Tag, Tags
 from roundhouse.backends.kinds.ollama.window import Reach, next_larger, rounded, window_for
+from roundhouse.backends.wire.figures import tokens
 from roundhouse.core.errors import RoundhouseError, SchemaError
 from roundhouse.core.inference import Capability, Deployment
 
@@ -59,9 +60,9 @@ class Models:
         for name in [name for name in self._windows if name not in running and not self._busy[name]]:
             del self._windows[name]
         for name, each in running.items():
-            if each.context_length:
+            if (served := tokens(each.context_length)) is not None:
                 loading = self._windows.get(name, 0) if self._busy[name] else 0
-                self._windows[name] = max(each.context_length, loading)
+                self._windows[name] = max(served, loading)
         return running
 
     def unasked(self) -> list[Deployment]:

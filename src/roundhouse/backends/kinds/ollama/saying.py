@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import msgspec
 
 from roundhouse.backends.wire.failures import error_in_stream, excerpt
+from roundhouse.backends.wire.figures import of_nanoseconds
 from roundhouse.backends.wire.ndjson import LineParser
 from roundhouse.core.errors import BackendError, RoundhouseError
 from roundhouse.core.inference import Answer, Chunk, Operation, TokenUsage
 
 _encode = msgspec.json.Encoder().encode
 _NO_ERROR = (b"", b"null", b'""')
-_NANO = 1e-9
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -58,7 +58,7 @@ class Line(msgspec.Struct, gc=False):
     @property
     def load_s(self) -> float:
         """Seconds that it spent on bringing the model into memory."""
-        return self.load_duration * _NANO
+        return of_nanoseconds(self.load_duration)
 
 
 _line = msgspec.json.Decoder(Line).decode

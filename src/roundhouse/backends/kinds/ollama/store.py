@@ -18,6 +18,7 @@ from roundhouse.backends.kinds.ollama.models import Models
 from roundhouse.backends.kinds.ollama.saying import read_line
 from roundhouse.backends.kinds.ollama.window import rounded, too_long
 from roundhouse.backends.wire.failures import error_in_stream, excerpt
+from roundhouse.backends.wire.figures import tokens
 from roundhouse.backends.wire.ndjson import LineParser
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import BackendError, CapacityError, ConflictError, NotFoundError, RoundhouseError
@@ -59,7 +60,8 @@ class Store:
             running = (await self._models.running()).get(upstream)
             if running is not None and keep_s is None and context in (None, running.context_length):
                 return 0.0
-            window = reach.fixed or context or (running and running.context_length) or rounded(1, reach)
+            loaded = tokens(running.context_length) if running is not None else None
+            window = reach.fixed or context or loaded or rounded(1, reach)
             with self._models.using(upstream):
                 return await self._load(upstream, self._models.opened(upstream, window), keep_s)
 

@@ -13,11 +13,11 @@ import msgspec
 from roundhouse.backends.wire.bodies import in_base64
 from roundhouse.backends.wire.embedding_cache import Vector
 from roundhouse.backends.wire.failures import error_in_stream, excerpt
+from roundhouse.backends.wire.figures import of_nanoseconds
 from roundhouse.core.errors import BackendError, SchemaError
 from roundhouse.core.inference import Answer, TokenUsage
 
 _BYTES_PER_TOKEN = 3
-_NANO = 1e-9
 _NO_ERROR = (b"", b"null", b'""')
 
 
@@ -76,7 +76,7 @@ def read_vectors(data: bytes, texts: Sequence[str]) -> tuple[list[Vector], float
         message = f"{len(texts)} texts were to be embedded, and {len(numbers)} were"
         raise BackendError(message)
     shares = shared(found.prompt_eval_count, [len(text) for text in texts])
-    return [Vector(*pair) for pair in zip(numbers, shares, strict=True)], found.load_duration * _NANO
+    return [Vector(*pair) for pair in zip(numbers, shares, strict=True)], of_nanoseconds(found.load_duration)
 
 
 def shared(tokens: int, lengths: Sequence[int]) -> list[int]:

@@ -45,6 +45,18 @@ async def test_traits_are_told() -> None:
     assert (8192, 4, 1000, 2.5) == (echo.context, told.slots, told.size, told.load_s)
 
 
+@pytest.mark.parametrize("api", [Api.V1, Api.V0])
+@pytest.mark.parametrize(
+    ("publisher", "told"),
+    [("bartowski", "bartowski"), ("imported-models", None), ("", None), (None, None), ("a/b", None), ("x" * 97, None)],
+)
+async def test_who_published_a_model_is_told(api: Api, publisher: str | None, told: str | None) -> None:
+    """Of a file that was put there by hand nobody knows."""
+    async with studio(api) as (fake, backend):
+        fake.publisher = publisher
+        assert told == (await echo_of(backend)).traits.publisher
+
+
 @pytest.mark.parametrize("api", list(Api))
 async def test_fifty_first_requests_are_one_load(api: Api) -> None:
     """LM Studio itself would load a copy for each."""
