@@ -34,9 +34,20 @@ from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.llama_router import FakeLlamaRouter
 from roundhouse.testing.lmstudio import FakeLMStudio
+from roundhouse.testing.node import Node, a_node
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
 from roundhouse.testing.vllm import FakeVLLM
+
+
+@asynccontextmanager
+async def _other_house() -> AsyncIterator[Node]:
+    """Another node with a backend of its own."""
+    with tempfile.TemporaryDirectory(prefix="roundhouse-bench-") as home:
+        async with Upstream() as upstream, a_node(Path(home), {"downloads.offline": True}) as node:
+            await node.house.management.add_backend("box", {"url": upstream.url})
+            yield node
+
 
 #: Each kind: its fake, and the model to ask for.
 KINDS: dict[str, tuple[Callable[[], AbstractAsyncContextManager[Any]], str]] = {
@@ -50,6 +61,7 @@ KINDS: dict[str, tuple[Callable[[], AbstractAsyncContextManager[Any]], str]] = {
     "ollama": (FakeOllama, "echo:latest"),
     "anthropic": (partial(FakeAnthropic, NEWER, key="sk-none"), NEWER.name),
     "gemini": (FakeGemini, "gemini-2.0-flash"),
+    "roundhouse": (_other_house, "echo"),
 }
 _BLOCK, _BLOCKS, _WARM, _WORDS = 50, 20, 50, 100
 

@@ -35,10 +35,10 @@ class BackendStatus:
     deployments: int
     #: The models whose weights are in memory.
     loaded: tuple[str, ...] = ()
-    #: Taken in with `roundhouse backends add`, and let go of with `rm`.
-    added: bool = False
     #: The models that are much slower there than when they are well.
     degraded: tuple[str, ...] = ()
+    #: Taken in with `roundhouse backends add`, and let go of with `rm`.
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from roundhouse.core.inference import Answer, Chunk, Deployment, Operation, Prof
 
 #: Bytes of a whole answer per token, its JSON included: only for backends that do not count.
 _BYTES_PER_TOKEN = 5
-#: Tokens of one answer: more is a mistake.
-_MOST = 1 << 40
 #: What is asked here makes a model read and write nothing.
 _READ_ONLY = frozenset({Operation.EMBEDDING, Operation.RERANK})
+#: Tokens of one answer: more is a mistake.
+_MOST = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,6 @@ class Backends:
             latency_ms=health.latency_ms,
             deployments=len(offered),
             loaded=tuple(each.model for each in offered if each.residency is Residency.LOADED),
-            added=origin.added,
             degraded=tuple(each.model for each in offered if each.id in slow),
+            added=origin.added,
         )

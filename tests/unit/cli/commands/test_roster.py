@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from tests.unit.cli.conftest import Run
 
@@ -30,7 +32,7 @@ def test_add_of_a_name_that_is_taken_is_an_error(run: Run) -> None:
 
 def test_rm_takes_it_away(run: Run, server: FakeServer) -> None:
     """Its name is what scripts get."""
-    server.management.runtimes.append(a_backend("box"))
+    server.management.runtimes.append(replace(a_backend("box"), added=True))
     outcome = run("backends", "rm", "box")
     assert (0, ["local"]) == (outcome.code, [each.name for each in server.management.runtimes])
 
