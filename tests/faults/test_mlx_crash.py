@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from roundhouse.health.standing import Standings
 from roundhouse.routing.snapshot import Snapshot
 from roundhouse.serving.serve import Serving
 from roundhouse.testing.asking import ask_chat
-from roundhouse.testing.mlx import RULES, Managed, children
+from roundhouse.testing.mlx import RULES, Managed, children, hit
 
 pytestmark = [pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")]
 
@@ -60,14 +59,6 @@ async def read_on(chunks: AsyncGenerator[Chunk, None]) -> None:
     """Read a stream to its end, whichever that is."""
     async for _ in chunks:
         pass
-
-
-def hit(child: psutil.Process, how: signal.Signals) -> None:
-    """Send it the signal, and see that it arrived."""
-    child.send_signal(how)
-    with suppress(psutil.NoSuchProcess):
-        while child.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
-            pass
 
 
 async def a_child() -> list[psutil.Process]:

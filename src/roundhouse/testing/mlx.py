@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,14 @@ def named(model: ModelFolder, *names: str) -> list[ModelFolder]:
 def children() -> list[psutil.Process]:
     """Every mlx_lm.server that this process started itself and that lives."""
     return [each for each in psutil.Process().children() if _is_mlx(each)]
+
+
+def hit(child: psutil.Process, how: signal.Signals) -> None:
+    """Send it a signal that ends or stops it, and see that it did."""
+    child.send_signal(how)
+    with suppress(psutil.NoSuchProcess):
+        while child.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+            pass
 
 
 def _is_mlx(process: psutil.Process) -> bool:

@@ -32,8 +32,6 @@ from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature, ModelFolder
 
 _FREE = Price(0.0, 0.0)
-_WRITER = frozenset({Capability.COMPLETION})
-_TALKER = _WRITER | {Capability.CHAT, Capability.TOOLS}
 #: How long a child whose connection broke gets to be found dead.
 _AUTOPSY_S = 1.0
 #: What it says to everybody once the thread that computes is gone, although the process lives on.
@@ -82,7 +80,8 @@ class ManagedMLX:
             self._preload = False
             for model in models:
                 self._spawn(self.load(model.name))
-        return [self._deployment(model, share) for model, share in await self._shelf.shares()]
+        shares = await self._shelf.shares()
+        return [self._deployment(model, share, await self._shelf.abilities(model)) for model, share in shares]
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer, after loading the model if need be. Raises what the port says."""
@@ -230,7 +229,9 @@ class ManagedMLX:
         kind = _DiedBeforeError if isinstance(error, UnreachableError) else BackendError
         return kind(message, hint="the next request starts it again", details={"ending": child.ending})
 
-    def _deployment(self, model: ModelFolder, share: Share | RoundhouseError) -> Deployment:
+    def _deployment(
+        self, model: ModelFolder, share: Share | RoundhouseError, abilities: frozenset[Capability]
+    ) -> Deployment:
         generation = self._generations.known(model.name)
         is_loaded = generation is not None and generation.state is State.READY
         given = share if isinstance(share, Share) else None
@@ -238,7 +239,7 @@ class ManagedMLX:
             backend=self.name,
             model=model.name,
             upstream=model.name,
-            capabilities=_TALKER if model.has_chat_template else _WRITER,
+            capabilities=abilities,
             context=given.context if given else model.context,
             price=_FREE,
             residency=Residency.LOADED if is_loaded else Residency.COLD,
