@@ -20,6 +20,7 @@ from roundhouse.backends.kinds.lmstudio.facts import Known, ListV0, ListV1, know
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms, read, unreachable
 from roundhouse.backends.wire.figures import seconds
+from roundhouse.backends.wire.mending import read_mended
 from roundhouse.core.errors import (
     BackendError,
     CapacityError,
@@ -295,6 +296,6 @@ def _root(url: str) -> str:
 def _decoded(data: bytes, shape: type[_T]) -> _T | None:
     """The answer if it is that: an unknown path is answered with 200 and an error by LM Studio."""
     try:
-        return msgspec.json.decode(data, type=shape)
+        return read_mended(data, shape)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
