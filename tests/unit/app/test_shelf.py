@@ -102,6 +102,22 @@ async def test_a_file_that_is_no_model_has_no_shape(tmp_path: Path) -> None:
     assert [None] == [model.shape for model in shelf.models()]
 
 
+async def test_what_was_read_of_a_model_that_is_gone_is_forgotten(tmp_path: Path) -> None:
+    """That its header could not be read, too: when it comes again it may be whole."""
+    library = await a_library(tmp_path, an_artifact("tiny"))
+    artifact = (await library.list())[0]
+    shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()), Cards(tmp_path / "cards.json"))
+    await shelf.restock()
+    path = library.path_to_load(artifact)
+    await library.remove("tiny")
+    await shelf.restock()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(a_gguf(tokenizer__chat_template="{% if tools %}{{ tools }}{% endif %}"))
+    await library.put_back(artifact)
+    await shelf.restock()
+    assert [True] == [Capability.TOOLS in model.abilities for model in shelf.models()]
+
+
 @pytest.mark.parametrize(
     ("ref", "expected"),
     [
