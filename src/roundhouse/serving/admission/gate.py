@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from bisect import insort
 from collections.abc import Callable
 
@@ -26,10 +27,10 @@ _COME_AGAIN_S = 5.0
 class Slot:
     """A place inside; ``leave`` ends it, once."""
 
-    __slots__ = ("_gate", "_model", "beside", "entered", "waited_s")
+    __slots__ = ("_model", "beside", "entered", "gate", "waited_s")
 
     def __init__(self, gate: Gate, model: str, entered: float, waited_s: float) -> None:
-        self._gate = gate
+        self.gate = gate
         self._model = model
         self.entered = entered
         #: Calls that were inside already.
@@ -39,11 +40,11 @@ class Slot:
 
     def leave(self, error: BaseException | None = None) -> None:
         """The call is over: it went well, or ended with *error*."""
-        self._gate.left(self._model, self.entered, error)
+        self.gate.left(self._model, self.entered, error)
 
     def give_back(self) -> None:
         """It was not used."""
-        self._gate.left(self._model, None, None)
+        self.gate.left(self._model, None, None)
 
 
 class _Waiter:
@@ -77,6 +78,8 @@ class Gate:
         self.name = name
         self.rules = rules
         self.in_flight = 0
+        #: When a piece of a stream, or a whole answer, last came from there.
+        self.moved = -math.inf
         self._now = now
         self._limit = Limit(rules.max_concurrent)
         self._waiting: list[_Waiter] = []
@@ -144,7 +147,7 @@ class Gate:
             if is_overload(error):
                 self._limit.overloaded(inside, now)
         elif entered is not None:
-            took_s = now - entered
+            self.moved, took_s = now, now - entered
             self._call_s = took_s if self._call_s is None else self._call_s + _NEWEST * (took_s - self._call_s)
             self._limit.succeeded(inside, now)
         if self._waiting:
