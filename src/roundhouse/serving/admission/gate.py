@@ -27,11 +27,11 @@ _COME_AGAIN_S = 5.0
 class Slot:
     """A place inside; ``leave`` ends it, once."""
 
-    __slots__ = ("_model", "beside", "entered", "gate", "waited_s")
+    __slots__ = ("_deployment", "beside", "entered", "gate", "waited_s")
 
-    def __init__(self, gate: Gate, model: str, entered: float, waited_s: float) -> None:
+    def __init__(self, gate: Gate, deployment: Deployment, entered: float, waited_s: float) -> None:
         self.gate = gate
-        self._model = model
+        self._deployment = deployment
         self.entered = entered
         #: Calls that were inside already.
         self.beside = gate.in_flight - 1
@@ -40,11 +40,11 @@ class Slot:
 
     def leave(self, error: BaseException | None = None) -> None:
         """The call is over: it went well, or ended with *error*."""
-        self.gate.left(self._model, self.entered, error)
+        self.gate.left(self._deployment, self.entered, error)
 
     def give_back(self) -> None:
         """It was not used."""
-        self.gate.left(self._model, None, None)
+        self.gate.left(self._deployment, None, None)
 
 
 class _Waiter:
@@ -113,7 +113,7 @@ class Gate:
             return None
         if self.rules.one_at_a_time and self._held not in {None, model}:
             return None
-        return self._enter(model, self._now(), 0.0)
+        return self._enter(deployment, self._now(), 0.0)
 
     async def wait(self, request: InferenceRequest, deployment: Deployment) -> Slot:
         """A slot, in turn; leaving the queue is being cancelled. Raises CapacityError when the queue is full."""
@@ -134,9 +134,9 @@ class Gate:
                 return Waiting("queued", waiter.deployment.model, self.name, position, self._eta_s(position))
         return None
 
-    def left(self, model: str, entered: float | None, error: BaseException | None) -> None:
+    def left(self, deployment: Deployment, entered: float | None, error: BaseException | None) -> None:
         """A call is out; *entered* is ``None`` when there was none."""
-        now, inside = self._now(), self.in_flight
+        model, now, inside = deployment.upstream, self._now(), self.in_flight
         self.in_flight -= 1
         left = self._busy[model] - 1
         if left:
@@ -144,7 +144,7 @@ class Gate:
         else:
             del self._busy[model]
         if error is not None:
-            if is_overload(error):
+            if is_overload(error, local=deployment.local):
                 self._limit.overloaded(inside, now)
         elif entered is not None:
             self.moved, took_s = now, now - entered
@@ -165,12 +165,13 @@ class Gate:
         if self._empty is not None and not self._waiting and not self.in_flight:
             self._empty.set()
 
-    def _enter(self, model: str, now: float, waited_s: float) -> Slot:
+    def _enter(self, deployment: Deployment, now: float, waited_s: float) -> Slot:
+        model = deployment.upstream
         self.in_flight += 1
         self._busy[model] = self._busy.get(model, 0) + 1
         if model != self._held:
             self._held, self._since = model, now
-        return Slot(self, model, now, waited_s)
+        return Slot(self, deployment, now, waited_s)
 
     def _join(self, waiter: _Waiter) -> None:
         """Queue up; when the queue is full, whoever would be the last is turned away."""
@@ -215,7 +216,7 @@ class Gate:
                 break
             waiter = self._waiting.pop(found.place)
             if not waiter.slot.done():
-                waiter.slot.set_result(self._enter(waiter.model, now, now - waiter.arrived))
+                waiter.slot.set_result(self._enter(waiter.deployment, now, now - waiter.arrived))
         if found.again_s is not None:
             self._again = asyncio.get_running_loop().call_later(found.again_s, self._advance)
 
