@@ -60,6 +60,8 @@ class Traits:
     load_s: float | None = None
     #: What a person should know: weights that lie on the CPU in part, a context that is cut.
     warnings: tuple[str, ...] = ()
+    #: Its backend holds one model at a time: a request for another one makes it swap.
+    alone: bool = False
     #: While it works on a request, its backend may answer nothing else, not even how it is.
     mute_at_work: bool = False
     #: Another node of ours serves it, to whom requests are passed on.

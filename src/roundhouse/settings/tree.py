@@ -271,8 +271,8 @@ class BackendSettings:
         int, Key(128, kinds.whole(0, 10_000), "Requests that wait for it at most; the next ones are refused")
     ]
     one_at_a_time: Annotated[
-        bool,
-        Key(default=False, kind=kinds.SWITCH, help="It holds one model at a time: requests for the same go together"),
+        bool | None,
+        Key(None, kinds.SWITCH, "It holds one model at a time: requests for the same go together; else as it is known"),
     ]
     min_residency_s: Annotated[
         float, Key(3.0, _SECONDS, "How long such a model stays at least, once it is there", "seconds")

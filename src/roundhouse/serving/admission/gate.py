@@ -86,6 +86,8 @@ class Gate:
         self._numbers = itertools.count()
         #: Calls under way by model, where it matters.
         self._busy: dict[str, int] = {}
+        #: Whether it holds one model at a time, and the one that was asked for last, with the time of the first call.
+        self._is_alone = bool(rules.one_at_a_time)
         self._held: str | None = None
         self._since = 0.0
         #: Seconds that a call takes, on average.
@@ -106,12 +108,14 @@ class Gate:
 
     def take(self, deployment: Deployment) -> Slot | None:
         """A slot, at once; ``None`` when the call has to wait."""
+        if self.rules.one_at_a_time is None:
+            self._is_alone = deployment.traits.alone
         if self._waiting or self.in_flight >= self._limit.now:
             return None
         model, slots = deployment.upstream, deployment.traits.slots
         if slots is not None and self._busy.get(model, 0) >= slots:
             return None
-        if self.rules.one_at_a_time and self._held not in {None, model}:
+        if self._is_alone and self._held not in {None, model}:
             return None
         return self._enter(deployment, self._now(), 0.0)
 
@@ -189,7 +193,7 @@ class Gate:
 
     def _goes_at_once(self, waiter: _Waiter) -> bool:
         """Whether those in the queue wait for other models, and this one has room."""
-        has_room = self.in_flight < self._limit.now and not self.rules.one_at_a_time
+        has_room = self.in_flight < self._limit.now and not self._is_alone
         return has_room and fits(waiter.model, waiter.slots, self._hall())
 
     def _drop(self, waiter: _Waiter) -> None:
@@ -221,7 +225,7 @@ class Gate:
             self._again = asyncio.get_running_loop().call_later(found.again_s, self._advance)
 
     def _hall(self) -> Hall:
-        return Hall(self._busy, self._held if self.rules.one_at_a_time else None, self._since)
+        return Hall(self._busy, self._held if self._is_alone else None, self._since)
 
     def _eta_s(self, position: int) -> float | None:
         return None if self._call_s is None else self._call_s * position / max(1, self.in_flight)

@@ -19,8 +19,8 @@ class GateRules:
     max_concurrent: int | None = None
     #: Requests that wait at most.
     most_waiting: int = 128
-    #: It holds one model at a time, and a call of another one makes it swap.
-    one_at_a_time: bool = False
+    #: It holds one model at a time, and a call of another one makes it swap; ``None`` is as its models' traits say.
+    one_at_a_time: bool | None = None
     #: Seconds that a model stays, once it was swapped in.
     min_residency_s: float = 3.0
     #: Seconds that a request may be overtaken by later ones for the model that is there.

@@ -193,6 +193,34 @@ async def test_a_swap_is_made_when_the_model_has_stayed_long_enough() -> None:
     assert door.entered == ["r1"]
 
 
+async def order_of_models(door: Door, *, alone: bool) -> str:
+    """Who is served in which order when requests for a, b, a, a come to a runtime that has one slot."""
+    a, b = (replace(TINY, upstream=each, traits=Traits(slots=1, alone=alone)) for each in "ab")
+    slot = door.first(a)
+    tasks = {}
+    for id_, deployment in (("b1", b), ("a2", a), ("a3", a)):
+        tasks[id_] = door.queue(id_, deployment=deployment)
+        await settle()
+    for place in range(len(tasks)):
+        door.clock.advance(1.0)
+        slot.leave()
+        await settle()
+        slot = tasks[door.entered[place]].result()
+    return " ".join(["a1", *door.entered])
+
+
+async def test_those_for_the_model_that_is_there_go_first_where_its_traits_say_so() -> None:
+    """A B A A is served as A A A B, though nobody configured anything."""
+    assert "a1 a2 a3 b1" == await order_of_models(Door(), alone=True)
+    assert "a1 b1 a2 a3" == await order_of_models(Door(max_concurrent=1), alone=False)
+
+
+async def test_what_is_configured_comes_before_traits() -> None:
+    """Somebody may know better, in both directions."""
+    assert "a1 b1 a2 a3" == await order_of_models(Door(max_concurrent=1, one_at_a_time=False), alone=True)
+    assert "a1 a2 a3 b1" == await order_of_models(Door(one_at_a_time=True), alone=False)
+
+
 async def test_two_names_for_one_place_share_its_slots() -> None:
     """The machine is what is busy."""
     gates = Gates(FakeClock().monotonic, {"a": GateRules(max_concurrent=1)}, {"a": "here", "b": "here", "c": "there"})

@@ -99,8 +99,12 @@ def known_v1(listed: ListV1) -> list[Known]:
 
 
 def known_v0(listed: ListV0) -> list[Known]:
-    """The models of the native API before 0.4, which names no instances: they are called like their model."""
-    return [_of_v0(model) for model in listed.data]
+    """The models of the native API before 0.4, which names no instances: they are called like their model.
+
+    It loads by being asked, and drops what it had loaded like that; when several are there, somebody put them there.
+    """
+    loaded = sum(model.state == "loaded" for model in listed.data)
+    return [_of_v0(model, alone=loaded <= 1) for model in listed.data]
 
 
 def count_of(text: str | None) -> int | None:
@@ -130,7 +134,7 @@ def _of_v1(model: _ModelV1) -> Known:
     )
 
 
-def _of_v0(model: _ModelV0) -> Known:
+def _of_v0(model: _ModelV0, *, alone: bool) -> Known:
     residency = _RESIDENCIES.get(model.state, Residency.UNKNOWN)
     return Known(
         key=model.id,
@@ -142,6 +146,7 @@ def _of_v0(model: _ModelV0) -> Known:
             quantization=model.quantization,
             family=model.arch,
             format=model.compatibility_type,
+            alone=alone,
             publisher=_publisher(model.publisher),
         ),
         instances=(model.id,) if residency is Residency.LOADED else (),

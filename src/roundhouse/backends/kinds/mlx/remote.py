@@ -1,7 +1,8 @@
 """A mlx_lm.server that somebody else started. Knows nothing about children.
 
-Its list reads the whole cache of the hub each time, so health does not ask for it. Versions before it batched requests
-answered one at a time, health included, and no version says which it is.
+It holds one model, and drops it for whichever is asked for. Its list reads the whole cache of the hub each time, so
+health does not ask for it. Versions before it batched requests answered one at a time, health included, and no version
+says which it is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class MLX(Asking):
     async def deployments(self) -> Sequence[Deployment]:
         """What it lists. Raises NetworkError."""
         listed = await super().deployments()
-        return [replace(each, traits=replace(each.traits, mute_at_work=True)) for each in listed]
+        return [replace(each, traits=replace(each.traits, alone=True, mute_at_work=True)) for each in listed]
 
     async def health(self) -> BackendHealth:
         """Whether it answers; it says nothing about its model."""

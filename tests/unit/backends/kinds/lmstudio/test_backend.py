@@ -45,6 +45,18 @@ async def test_traits_are_told() -> None:
     assert (8192, 4, 1000, 2.5) == (echo.context, told.slots, told.size, told.load_s)
 
 
+@pytest.mark.parametrize(("api", "alone"), [(Api.V1, False), (Api.V0, True)])
+async def test_what_loads_by_being_asked_drops_what_it_had(api: Api, alone: bool) -> None:  # noqa: FBT001 - the table
+    """Which 0.4 does not when it is told to load; and two that are there were put there by somebody."""
+    async with studio(api) as (_, backend):
+        none_is_there = {each.traits.alone for each in await backend.deployments()}
+        await backend.load("echo")
+        one_is_there = {each.traits.alone for each in await backend.deployments()}
+        await backend.load("text-embed")
+        two_are_there = {each.traits.alone for each in await backend.deployments()}
+    assert ({alone}, {alone}, {False}) == (none_is_there, one_is_there, two_are_there)
+
+
 @pytest.mark.parametrize("api", [Api.V1, Api.V0])
 @pytest.mark.parametrize(
     ("publisher", "told"),
