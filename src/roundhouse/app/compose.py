@@ -246,7 +246,7 @@ def place_of(origin: Origin) -> str | None:
 def gate_rules(wish: BackendSettings) -> GateRules:
     """How a backend with these settings is entered."""
     return GateRules(
-        max_concurrent=wish.max_concurrent or None,
+        max_concurrent=wish.max_concurrent,
         most_waiting=wish.max_queue,
         one_at_a_time=wish.one_at_a_time,
         min_residency_s=wish.min_residency_s,

@@ -42,6 +42,8 @@ class Traits:
     dimension: int | None = None
     #: Requests that are worked on at the same time.
     slots: int | None = None
+    #: Requests that such a runtime works on at the same time unless somebody told it otherwise, where it does not tell.
+    slots_usual: int | None = None
     #: Bytes that the weights take in memory, and how many of them lie on a GPU.
     memory: int | None = None
     vram: int | None = None

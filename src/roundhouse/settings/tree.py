@@ -265,10 +265,13 @@ class BackendSettings:
     price_out: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of answer tokens", "USD per million")]
     enabled: Annotated[bool, Key(default=True, kind=kinds.SWITCH, help="Whether it is used")]
     max_concurrent: Annotated[
-        int, Key(0, kinds.whole(0, 100_000), "Requests that it gets at a time; 0 is as many as it can bear")
+        int | None,
+        Key(
+            None, kinds.whole(0, 100_000), "Requests that it gets at a time; 0 is as many as come; else as it is known"
+        ),
     ]
     max_queue: Annotated[
-        int, Key(128, kinds.whole(0, 10_000), "Requests that wait for it at most; the next ones are refused")
+        int, Key(512, kinds.whole(0, 10_000), "Requests that wait for it at most; the next ones are refused")
     ]
     one_at_a_time: Annotated[
         bool | None,

@@ -48,23 +48,22 @@ class Slot:
 
 
 class _Waiter:
-    __slots__ = ("arrived", "deployment", "key", "request_id", "slot")
+    __slots__ = ("arrived", "deployment", "key", "request_id", "slot", "slots")
 
-    def __init__(self, request: InferenceRequest, deployment: Deployment, arrived: float, number: int) -> None:
+    def __init__(
+        self, request: InferenceRequest, deployment: Deployment, slots: int | None, came: tuple[float, int]
+    ) -> None:
         self.request_id = request.id
         self.deployment = deployment
-        self.arrived = arrived
+        self.slots = slots
+        self.arrived, number = came
         #: First come, first served within equal.
-        self.key = (due(arrived, request.priority), number)
+        self.key = (due(self.arrived, request.priority), number)
         self.slot: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
 
     @property
     def model(self) -> str:
         return self.deployment.upstream
-
-    @property
-    def slots(self) -> int | None:
-        return self.deployment.traits.slots
 
 
 def _key(waiter: _Waiter) -> tuple[float, int]:
@@ -81,7 +80,7 @@ class Gate:
         #: When a piece of a stream, or a whole answer, last came from there.
         self.moved = -math.inf
         self._now = now
-        self._limit = Limit(rules.max_concurrent)
+        self._limit = Limit(rules.max_concurrent or None)
         self._waiting: list[_Waiter] = []
         self._numbers = itertools.count()
         #: Calls under way by model, where it matters.
@@ -112,7 +111,7 @@ class Gate:
             self._is_alone = deployment.traits.alone
         if self._waiting or self.in_flight >= self._limit.now:
             return None
-        model, slots = deployment.upstream, deployment.traits.slots
+        model, slots = deployment.upstream, self._slots_of(deployment)
         if slots is not None and self._busy.get(model, 0) >= slots:
             return None
         if self._is_alone and self._held not in {None, model}:
@@ -121,7 +120,7 @@ class Gate:
 
     async def wait(self, request: InferenceRequest, deployment: Deployment) -> Slot:
         """A slot, in turn; leaving the queue is being cancelled. Raises CapacityError when the queue is full."""
-        waiter = _Waiter(request, deployment, self._now(), next(self._numbers))
+        waiter = _Waiter(request, deployment, self._slots_of(deployment), (self._now(), next(self._numbers)))
         self._join(waiter)
         self._advance()
         try:
@@ -176,6 +175,11 @@ class Gate:
         if model != self._held:
             self._held, self._since = model, now
         return Slot(self, deployment, now, waited_s)
+
+    def _slots_of(self, deployment: Deployment) -> int | None:
+        """Calls that this model gets at a time, whatever the others get; ``None`` is any number."""
+        traits = deployment.traits
+        return traits.slots_usual if traits.slots is None and self.rules.max_concurrent is None else traits.slots
 
     def _join(self, waiter: _Waiter) -> None:
         """Queue up; when the queue is full, whoever would be the last is turned away."""

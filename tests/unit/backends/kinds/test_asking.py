@@ -59,6 +59,7 @@ async def test_a_mlx_server_holds_one_model_and_may_be_mute_at_work() -> None:
         deployments = await backend.deployments()
         await backend.close()
     assert deployments
+    assert {32} == {each.traits.slots_usual for each in deployments}
     assert all(each.traits.alone and each.traits.mute_at_work for each in deployments)
 
 

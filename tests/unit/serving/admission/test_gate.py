@@ -95,6 +95,20 @@ async def test_a_slot_per_model_is_counted_by_itself() -> None:
     waits.cancel()
 
 
+@pytest.mark.parametrize(
+    ("told", "usual", "configured", "enter"),
+    [(None, 2, None, 2), (3, 2, None, 3), (None, 2, 0, 9), (3, 2, 0, 3), (None, 2, 5, 5), (None, None, None, 9)],
+)
+async def test_slots_that_nobody_told_are_guessed(
+    told: int | None, usual: int | None, configured: int | None, enter: int
+) -> None:
+    """Unless somebody configured otherwise; what is told is no guess."""
+    door = Door(max_concurrent=configured)
+    one, other = (replace(TINY, upstream=name, traits=Traits(slots=told, slots_usual=usual)) for name in "ab")
+    assert enter == sum(door.gate.take(one) is not None for _ in range(9))
+    assert (door.gate.take(other) is None) == (configured == enter)
+
+
 async def test_a_full_queue_says_when_to_come_again() -> None:
     """With the place it would have had, and how long that would have taken."""
     door = Door(max_concurrent=1, most_waiting=1)

@@ -19,6 +19,8 @@ _EMBEDDER = frozenset({Capability.EMBEDDING})
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMBT])", re.IGNORECASE)
 _SCALE = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _OWNER, _BY_HAND = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}", re.ASCII), "imported-models"
+#: What "Max Concurrent Predictions" is, unless somebody changes it.
+_SLOTS = 4
 _RESIDENCIES = {"loaded": Residency.LOADED, "not-loaded": Residency.COLD}
 
 
@@ -127,6 +129,7 @@ def _of_v1(model: _ModelV1) -> Known:
             family=model.architecture,
             format=model.format,
             slots=slots(first.parallel) if first else None,
+            slots_usual=_SLOTS,
             size=model.size_bytes,
             publisher=_publisher(model.publisher),
         ),
@@ -146,6 +149,7 @@ def _of_v0(model: _ModelV0, *, alone: bool) -> Known:
             quantization=model.quantization,
             family=model.arch,
             format=model.compatibility_type,
+            slots_usual=1,  # before 0.4 a model answers one request after the other
             alone=alone,
             publisher=_publisher(model.publisher),
         ),

@@ -14,6 +14,9 @@ from roundhouse.backends.kinds.asking import Asking
 from roundhouse.core.inference import Deployment
 from roundhouse.core.ports import BackendHealth
 
+#: Its default for ``--decode-concurrency``: it works on so many together, and lets the others queue.
+_SLOTS = 32
+
 
 class MLX(Asking):
     """One mlx_lm.server."""
@@ -21,7 +24,10 @@ class MLX(Asking):
     async def deployments(self) -> Sequence[Deployment]:
         """What it lists. Raises NetworkError."""
         listed = await super().deployments()
-        return [replace(each, traits=replace(each.traits, alone=True, mute_at_work=True)) for each in listed]
+        return [
+            replace(each, traits=replace(each.traits, slots_usual=_SLOTS, alone=True, mute_at_work=True))
+            for each in listed
+        ]
 
     async def health(self) -> BackendHealth:
         """Whether it answers; it says nothing about its model."""

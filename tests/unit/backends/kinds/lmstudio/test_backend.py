@@ -35,6 +35,14 @@ async def test_what_is_not_loaded_is_cold_and_has_no_context_yet() -> None:
     assert (Residency.COLD, None, 131_072) == (echo.residency, echo.context, echo.traits.context_max)
 
 
+@pytest.mark.parametrize(("api", "slots"), [(Api.V1, 4), (Api.V0, 1), (Api.OPENAI, None)])
+async def test_what_is_sent_at_a_time_is_a_guess_until_it_is_told(api: Api, slots: int | None) -> None:
+    """It queues what is more, whatever its priority; before 0.4 it never tells."""
+    async with studio(api) as (_, backend):
+        told = (await echo_of(backend)).traits
+    assert (None, slots) == (told.slots, told.slots_usual)
+
+
 async def test_traits_are_told() -> None:
     """Quantisation, parameters, family, format, size and the seconds that loading took are known."""
     async with studio() as (_, backend):
