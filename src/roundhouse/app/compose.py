@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
+from urllib.parse import urlsplit
 
 from roundhouse.app.building.events import telling
 from roundhouse.app.building.licenses import build_gate
@@ -232,15 +233,27 @@ def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend
 
 
 def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
-    """How many calls each backend gets at a time; several names for one runtime on this machine share them."""
-    rules = {name: gate_rules(wish) for name, wish in settings.backends.items()}
-    places = {name: place for name, origin in built.origins.items() if (place := place_of(origin)) is not None}
-    return Gates(clock.monotonic, rules, places)
+    """How many calls each backend gets at a time; several names for one runtime share them."""
+    wishes = settings.backends
+    rules = {name: gate_rules(wish) for name, wish in wishes.items()}
+    found = {name: place_of(origin, wishes.get(name)) for name, origin in built.origins.items()}
+    return Gates(clock.monotonic, rules, {name: place for name, place in found.items() if place is not None})
 
 
-def place_of(origin: Origin) -> str | None:
-    """Where on this machine a backend is; ``None`` when it is elsewhere."""
-    return where(origin.url) if origin.url is not None and stays_here(origin.url) else None
+def place_of(origin: Origin, wish: BackendSettings | None = None) -> str | None:
+    """Where a runtime is, the same for all its names; ``None`` when nobody can say that it is one.
+
+    On this machine a port is one runtime. Elsewhere an address may lead to several behind it, so its path counts; and
+    what each key may do there is its own, so only those without keys are the same.
+    """
+    if origin.url is None:
+        return None
+    place = where(origin.url)
+    if stays_here(origin.url):
+        return place
+    if wish is None or wish.url is None or wish.api_key_env or wish.api_keys_env or wish.api_key_file:
+        return None
+    return place + urlsplit(origin.url).path.rstrip("/").removesuffix("/v1")
 
 
 def gate_rules(wish: BackendSettings) -> GateRules:

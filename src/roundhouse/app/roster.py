@@ -50,7 +50,7 @@ class Roster:
             self._built.by_name[name], self._built.origins[name] = backend, replace(origin, added=True)
             self._built.wishes[name] = wish
             gate = self._gates.dismiss(name)
-            self._gates.admit(name, gate_rules(wish), place_of(origin))
+            self._gates.admit(name, gate_rules(wish), place_of(origin, wish))
             if before is not None:
                 self._say_farewell(before, gate)
             await self._fleet.refresh([name])
