@@ -233,7 +233,8 @@ def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend
 
 def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
     """How many calls each backend gets at a time; several names for one runtime on this machine share them."""
-    rules = {name: gate_rules(wish) for name, wish in settings.backends.items()}
+    found = {name: found_rules(origin) for name, origin in built.origins.items() if not origin.configured}
+    rules = {**found, **{name: gate_rules(wish) for name, wish in settings.backends.items()}}
     places = {name: place for name, origin in built.origins.items() if (place := place_of(origin)) is not None}
     return Gates(clock.monotonic, rules, places)
 
@@ -248,11 +249,21 @@ def gate_rules(wish: BackendSettings) -> GateRules:
     return GateRules(
         max_concurrent=wish.max_concurrent or None,
         most_waiting=wish.max_queue,
-        one_at_a_time=wish.one_at_a_time,
+        one_at_a_time=wish.one_at_a_time or _holds_one(wish.kind, wish.url),
         min_residency_s=wish.min_residency_s,
         first_token_s=wish.first_token_s or None,
         total_s=wish.total_s or None,
     )
+
+
+def found_rules(origin: Origin) -> GateRules:
+    """How a backend is entered that nobody configured."""
+    return GateRules(one_at_a_time=_holds_one(origin.kind, origin.url))
+
+
+def _holds_one(kind: str, url: str | None) -> bool:
+    """Whether it drops its model for the next one: mlx_lm.server does, but for those that we start ourselves."""
+    return kind == "mlx" and url is not None
 
 
 def _elsewhere(settings: Settings) -> frozenset[str]:

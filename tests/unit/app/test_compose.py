@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from roundhouse.app.cards import Cards
-from roundhouse.app.compose import Built, build_backends
+from roundhouse.app.compose import Built, build_backends, found_rules, gate_rules
+from roundhouse.app.neighbours import Origin
 from roundhouse.app.offline import OfflineBackend
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.kinds.llama_server.backend import LlamaServer
@@ -110,3 +111,19 @@ async def test_options_are_no_business_of_others(home: Path) -> None:
         cloud = {"backends__cloud__url": upstream.url, "backends__cloud__options": "a=1"}
         found = await composed(home, discovery__enabled=False, **cloud)
     assert isinstance(found.by_name["cloud"], OpenAICompatible)
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "expected"),
+    [
+        ("mlx", "http://127.0.0.1:8080", True),
+        ("mlx", None, False),
+        ("ollama", "http://127.0.0.1:11434", False),
+    ],
+)
+def test_a_server_of_mlx_holds_one_model(home: Path, kind: str, url: str | None, *, expected: bool) -> None:
+    """Whether it was configured or found; one that we start ourselves has one for each model."""
+    flags = {"backends.a.kind": kind, **({} if url is None else {"backends.a.url": url})}
+    wish = load(home=home, flags=flags, environment={}).backends["a"]
+    rules = (gate_rules(wish), found_rules(Origin(kind, url, configured=False)))
+    assert [expected, expected] == [each.one_at_a_time for each in rules]

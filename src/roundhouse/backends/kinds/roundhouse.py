@@ -18,12 +18,10 @@ import msgspec
 
 from roundhouse.backends.kinds.asking import Asking
 from roundhouse.backends.openai.connection import Connection, Terms
-from roundhouse.backends.wire.bodies import rewrite
-from roundhouse.backends.wire.chunks import read_answer
 from roundhouse.backends.wire.failures import failure
 from roundhouse.backends.wire.listing import undeclared
 from roundhouse.core.errors import BackendError, CapacityError, ConfigError, LoopError, RoundhouseError
-from roundhouse.core.inference import Answer, CacheUse, Capability, Chunk, Deployment, InferenceRequest, Residency
+from roundhouse.core.inference import CacheUse, Capability, Chunk, Deployment, InferenceRequest, Residency
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Traits, Wish, Workshop
 
@@ -119,17 +117,6 @@ class Node(Asking):
             return [self._offer(known.get(name) or _Model(name)) for name in self._models]
         return [self._offer(model) for model in known.values() if not model.passed_on]
 
-    async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
-        """The whole answer. Raises what the port says; LoopError when it would go in a circle."""
-        operation = request.profile.operation
-        try:
-            body = rewrite(request.body, msgspec.json.encode(deployment.upstream))
-            path = self._paths[operation]
-            data = await self._way.whole(path, body, request.timeout_s, self._extra(request))
-            return read_answer(data, operation)
-        except RoundhouseError as error:
-            raise self._named(error) from error.__cause__
-
     async def stream(self, request: InferenceRequest, deployment: Deployment) -> AsyncGenerator[Chunk, None]:
         """The answer piece by piece. Raises what the port says, on iteration; LoopError as well."""
         try:
@@ -147,6 +134,10 @@ class Node(Asking):
         """Let go of all connections."""
         await self._way.close()
         await super().close()
+
+    async def _ask(self, request: InferenceRequest, body: bytes) -> bytes:
+        path = self._paths[request.profile.operation]
+        return await self._way.whole(path, body, request.timeout_s, self._extra(request))
 
     async def _sent(self, request: InferenceRequest, body: bytes) -> aiohttp.ClientResponse:
         url = self._urls[request.profile.operation]
