@@ -163,6 +163,7 @@ class OpenAICompatible:
             self._floats_only = True
             data = await self._ask(request, asking_for_floats(body))
         answer = read_answer(data, Operation.EMBEDDING)
+        dimensions.check_count(body, data)
         if length is not None:
             dimensions.check(data, length)
         return Answer(in_base64(answer.data), usage=answer.usage) if in_text else answer
