@@ -56,7 +56,7 @@ class Traits:
     publisher: str | None = None
     #: What answers beside the weights: ``system`` (a prompt of its own), ``messages`` (examples), ``adapter``.
     extras: frozenset[str] = frozenset()
-    #: Names what its answers depend on beside the weights: the adapters that it is loaded with.
+    #: Names what its answers depend on beside the weights of the digest: further files, adapters, Ollama's manifest.
     variant: str | None = None
     #: Seconds that loading took when it was last seen.
     load_s: float | None = None

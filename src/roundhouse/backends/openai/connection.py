@@ -203,8 +203,7 @@ async def read(response: aiohttp.ClientResponse, read_failure: Failure = failure
     """
     if response.status != HTTPStatus.OK:
         raise await _failure(response, read_failure)
-    if response.content_length is not None and response.content_length <= _MAX_ANSWER:
-        return await response.read()
+    # What its length says is of the packed bytes, where it compresses.
     body = bytearray()
     async for piece in response.content.iter_any():
         body += piece

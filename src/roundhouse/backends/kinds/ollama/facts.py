@@ -200,6 +200,8 @@ class Known:
             digest=weights[1] if weights else None,
             repo=_repo(self.tag.id),
             extras=frozenset(_CALLED[each] for each in _EXTRAS.findall(self.shown.modelfile)),
+            # Of the manifest: the same weights with another system prompt or other parameters answer otherwise.
+            variant=self.tag.digest or None,
             load_s=self.load_s,
             warnings=tuple(self._warnings()),
         )
