@@ -169,3 +169,5 @@ class Workshop:
     mlx_folders: Callable[[], Sequence[ModelFolder]] = _no_folders
     #: The name of this node, which other nodes of ours are told.
     node: str = ""
+    #: Whether answers may be kept and given again.
+    keeps: bool = True

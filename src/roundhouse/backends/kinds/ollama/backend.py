@@ -15,7 +15,7 @@ import msgspec
 from roundhouse.backends.kinds.ollama.asking import Asked, asked
 from roundhouse.backends.kinds.ollama.calls import Calls
 from roundhouse.backends.kinds.ollama.config import Policy, policy_of
-from roundhouse.backends.kinds.ollama.embedding import Embedder, Subject
+from roundhouse.backends.kinds.ollama.embedding import Asker, Embedder, Subject
 from roundhouse.backends.kinds.ollama.models import Models
 from roundhouse.backends.kinds.ollama.saying import Frame, Telling, whole_answer
 from roundhouse.backends.kinds.ollama.store import Store
@@ -46,7 +46,7 @@ class Ollama:
             raise ConfigError(message, hint='that of an Ollama on this machine is "http://127.0.0.1:11434"')
         terms = Terms(connect_s=wish.connect_s, idle_s=wish.idle_s)
         calls = Calls(wish.name, wish.url, wish.keys[0] if wish.keys else None, terms)
-        policy = policy_of(wish.name, wish.options, offline=workshop.offline)
+        policy = policy_of(wish.name, wish.options, offline=workshop.offline, keeps=workshop.keeps)
         return cls(calls, workshop.clock, policy=policy, models=wish.models)
 
     def __init__(self, calls: Calls, clock: Clock, *, policy: Policy | None = None, models: Sequence[str] = ()) -> None:
@@ -174,7 +174,8 @@ class Ollama:
         try:
             wanted = asked_texts(request.body)
             subject = Subject(upstream, self._models.of(upstream).tag.digest, wanted.dimensions)
-            vectors, cached = await self._embedder.vectors(subject, wanted.texts, request.timeout_s)
+            asker = Asker(request.principal, request.cache)
+            vectors, cached = await self._embedder.vectors(subject, wanted.texts, request.timeout_s, asker)
             return embedding_answer(vectors, upstream, cached, in_text=wanted.in_text)
         except RoundhouseError as error:
             raise self._calls.named(error) from error.__cause__

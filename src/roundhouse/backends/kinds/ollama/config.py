@@ -41,21 +41,24 @@ class Policy:
     embedding_ttl_s: float = 3600.0
 
 
-def policy_of(name: str, options: Mapping[str, str | int | float | bool], *, offline: bool = False) -> Policy:
-    """The policy of backend *name*. Raises ConfigError."""
+def policy_of(
+    name: str, options: Mapping[str, str | int | float | bool], *, offline: bool = False, keeps: bool = True
+) -> Policy:
+    """The policy of backend *name*; without *keeps* it remembers no embedding. Raises ConfigError."""
     for key in options:
         if key not in _SENTENCES:
             message = f"backends.{name}.options has no {key!r} for Ollama"
             raise ConfigError(message, hint=f"there is {', '.join(_SENTENCES)}")
     read = _Reader(name, options)
     usual = Policy()
+    cache = int(read.number("embedding_cache_mb", usual.embedding_cache / _MIB, 1 << 20) * _MIB)
     return Policy(
         keep_alive=read.keep_alive(),
         limits=Limits(read.tokens("num_ctx"), read.tokens("max_context")),
         cloud=read.switch("cloud"),
         offline=offline,
         embedding_wait_s=read.number("embedding_wait_ms", usual.embedding_wait_s / _MILLI, 100.0) * _MILLI,
-        embedding_cache=int(read.number("embedding_cache_mb", usual.embedding_cache / _MIB, 1 << 20) * _MIB),
+        embedding_cache=cache if keeps else 0,
         embedding_ttl_s=read.number("embedding_ttl_s", usual.embedding_ttl_s, 1e9),
     )
 

@@ -22,6 +22,11 @@ def test_everything_can_be_said() -> None:
     assert expected == policy_of("o", options)
 
 
+def test_where_nothing_is_kept_no_embedding_is() -> None:
+    """Whatever its own section says."""
+    assert 0 == policy_of("o", {"embedding_cache_mb": 8}, keeps=False).embedding_cache
+
+
 @pytest.mark.parametrize(("given", "expected"), [("-1", -1), (300, 300), (0, 0), ("1.5h", "1.5h"), (2.0, 2)])
 def test_a_bare_number_is_seconds(given: str | float, expected: str | int) -> None:
     """Ollama takes it as a number only."""
