@@ -22,6 +22,8 @@ class Feature(StrEnum):
     #: Bring weights into memory, and let go of them.
     LOAD = "load"
     UNLOAD = "unload"
+    #: Load weights anew for a request that does not fit as they are in memory.
+    RELOAD = "reload"
     #: Fetch, delete and copy models in its own store.
     PULL = "pull"
     DELETE = "delete"

@@ -36,7 +36,7 @@ class _Version(msgspec.Struct):
 class Ollama:
     """One Ollama."""
 
-    features = frozenset({Feature.LOAD, Feature.UNLOAD, Feature.PULL, Feature.DELETE, Feature.COPY})
+    features = frozenset({Feature.LOAD, Feature.UNLOAD, Feature.PULL, Feature.DELETE, Feature.COPY, Feature.RELOAD})
 
     @classmethod
     def made(cls, wish: Wish, workshop: Workshop) -> Ollama:
@@ -118,6 +118,12 @@ class Ollama:
             raise self._calls.named(error) from error.__cause__
         if telling.last is not None:
             self._models.loaded_in(upstream, telling.last.load_s)
+
+    def reloads(self, request: InferenceRequest, deployment: Deployment) -> bool:
+        """Whether Ollama loads the model anew for *request*, with another context."""
+        # A batch of texts needs what its longest one does, and a profile counts all of them.
+        embeds = request.profile.operation is Operation.EMBEDDING
+        return not embeds and self._models.reloads(deployment.upstream, request.profile)
 
     async def health(self) -> BackendHealth:
         """Whether it tells its version, which costs nothing."""

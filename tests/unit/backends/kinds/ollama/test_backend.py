@@ -204,6 +204,24 @@ async def test_the_time_in_memory_is_said_with_each_request() -> None:
     assert ["30m", "30m"] == sent
 
 
+@pytest.mark.parametrize(
+    ("prompt", "answer", "expected"),
+    [(8, 100, False), (3000, 2000, True), (3000, None, True), (200_000, None, False)],
+)
+async def test_a_reload_is_known_before_it_happens(
+    ollama: Ollama, prompt: int, answer: int | None, *, expected: bool
+) -> None:
+    """For another context than the one in memory; not for what is cold, refused, or asked in batches."""
+    request = ask_chat()
+    request = replace(request, profile=replace(request.profile, prompt_tokens=prompt, max_tokens=answer))
+    assert not ollama.reloads(request, await of(ollama))
+    await chat(ollama)
+    deployment = await of(ollama)
+    assert expected == ollama.reloads(request, deployment)
+    embedding = replace(request, profile=replace(request.profile, operation=Operation.EMBEDDING))
+    assert not ollama.reloads(embedding, deployment)
+
+
 async def test_embeddings_of_one_moment_are_one_call(fake: FakeOllama, ollama: Ollama) -> None:
     """Each is told its own tokens."""
     deployment = await of(ollama, "embed:latest")
