@@ -109,8 +109,9 @@ class Fleet:
 
         def stir(event: Event) -> None:
             names = backends()
-            is_theirs = isinstance(event, ResidencyChanged) and event.backend in names
-            if is_theirs or isinstance(event, ArtifactAdded | ArtifactRemoved):
+            if isinstance(event, ResidencyChanged) and event.backend not in names:
+                self._heard(event)
+            elif isinstance(event, ArtifactAdded | ArtifactRemoved | ResidencyChanged):
                 self._stir_up(*names)
 
         events.subscribe(stir)
@@ -153,6 +154,13 @@ class Fleet:
             self._stir.clear()
             self._stirred.clear()
             await self.refresh(names)
+
+    def _heard(self, change: ResidencyChanged) -> None:
+        """Look at what a backend says that usually is asked; what we have told ourselves is known."""
+        known = self._loaded.get(change.backend)
+        if known is not None and (change.model in known) != change.loaded:
+            self._loaded[change.backend] = known ^ {change.model}
+            self.warmed(change.backend)
 
     def _stir_up(self, *names: str) -> None:
         self._stirred.update(names)

@@ -182,3 +182,17 @@ async def test_residency_is_told_by_one(telling: tuple[str, ...], expected: list
     backend.is_there = False
     await fleet.refresh()
     assert expected == [event.loaded for event in told if isinstance(event, ResidencyChanged)]
+
+
+async def test_what_a_backend_says_of_itself_is_looked_at() -> None:
+    """Though it is asked as a rule; it is not told twice."""
+    backend, events, told = Forgetful(), Events(), list[Event]()
+    fleet = fleet_of(backend)
+    fleet.listen(events, tuple)
+    async with kept(fleet):
+        backend.residency = Residency.LOADED
+        events.subscribe(told.append)
+        events.publish(loaded := ResidencyChanged("a", "tiny", loaded=True))
+        await backend.seen(2)
+        await fleet.refresh()
+    assert ([loaded], Residency.LOADED) == (told, fleet.offered("a")[0].residency)

@@ -14,10 +14,16 @@ def test_everything_can_be_said() -> None:
     """Each option has its place."""
     options: dict[str, str | int | float | bool] = {
         "keep_alive": "30m", "num_ctx": 8192, "max_context": 32_768, "cloud": True, "embedding_wait_ms": 0,
-        "embedding_cache_mb": 1, "embedding_ttl_s": 60,
+        "embedding_cache_mb": 1, "embedding_ttl_s": 60, "preload": "a:1b, b,,a:1b",
     }  # fmt: skip
     expected = Policy(
-        "30m", Limits(8192, 32_768), cloud=True, embedding_wait_s=0.0, embedding_cache=1 << 20, embedding_ttl_s=60.0
+        "30m",
+        Limits(8192, 32_768),
+        cloud=True,
+        embedding_wait_s=0.0,
+        embedding_cache=1 << 20,
+        embedding_ttl_s=60.0,
+        preload=("a:1b", "b"),
     )
     assert expected == policy_of("o", options)
 
@@ -43,6 +49,7 @@ def test_a_bare_number_is_seconds(given: str | float, expected: str | int) -> No
         {"cloud": 1},
         {"embedding_wait_ms": 101},
         {"embedding_cache_mb": -1},
+        {"preload": True},
         {"context": 1},
     ],
 )
