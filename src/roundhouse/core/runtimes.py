@@ -22,6 +22,8 @@ class Feature(StrEnum):
     #: Bring weights into memory, and let go of them.
     LOAD = "load"
     UNLOAD = "unload"
+    #: Load weights anew for a request that does not fit as they are in memory.
+    RELOAD = "reload"
     #: Fetch, delete and copy models in its own store.
     PULL = "pull"
     DELETE = "delete"
@@ -169,3 +171,5 @@ class Workshop:
     mlx_folders: Callable[[], Sequence[ModelFolder]] = _no_folders
     #: The name of this node, which other nodes of ours are told.
     node: str = ""
+    #: Whether answers may be kept and given again.
+    keeps: bool = True
