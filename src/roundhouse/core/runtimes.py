@@ -103,7 +103,10 @@ class Loading(Protocol):
         """Bring it into memory once, however many ask; seconds it took. Raises NotFoundError, CapacityError."""
 
     async def unload(self, upstream: str) -> None:
-        """Let go of it; no error when it is not in memory. Raises NotFoundError, BackendError."""
+        """Let go of it; no error when it is not in memory. Cuts no answer: it waits for them, or is refused.
+
+        Raises NotFoundError, ConflictError when it is in use, BackendError.
+        """
 
 
 class Storing(Protocol):
