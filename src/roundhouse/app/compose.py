@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
+from urllib.parse import urlsplit
 
 from roundhouse.app.building.events import telling
 from roundhouse.app.building.licenses import build_gate
@@ -233,38 +234,39 @@ def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend
 
 
 def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
-    """How many calls each backend gets at a time; several names for one runtime on this machine share them."""
-    found = {name: found_rules(origin) for name, origin in built.origins.items() if not origin.configured}
-    rules = {**found, **{name: gate_rules(wish) for name, wish in settings.backends.items()}}
-    places = {name: place for name, origin in built.origins.items() if (place := place_of(origin)) is not None}
-    return Gates(clock.monotonic, rules, places)
+    """How many calls each backend gets at a time; several names for one runtime share them."""
+    wishes = settings.backends
+    rules = {name: gate_rules(wish) for name, wish in wishes.items()}
+    found = {name: place_of(origin, wishes.get(name)) for name, origin in built.origins.items()}
+    return Gates(clock.monotonic, rules, {name: place for name, place in found.items() if place is not None})
 
 
-def place_of(origin: Origin) -> str | None:
-    """Where on this machine a backend is; ``None`` when it is elsewhere."""
-    return where(origin.url) if origin.url is not None and stays_here(origin.url) else None
+def place_of(origin: Origin, wish: BackendSettings | None = None) -> str | None:
+    """Where a runtime is, the same for all its names; ``None`` when nobody can say that it is one.
+
+    On this machine a port is one runtime. Elsewhere an address may lead to several behind it, so its path counts; and
+    what each key may do there is its own, so only those without keys are the same.
+    """
+    if origin.url is None:
+        return None
+    place = where(origin.url)
+    if stays_here(origin.url):
+        return place
+    if wish is None or wish.url is None or wish.api_key_env or wish.api_keys_env or wish.api_key_file:
+        return None
+    return place + urlsplit(origin.url).path.rstrip("/").removesuffix("/v1")
 
 
 def gate_rules(wish: BackendSettings) -> GateRules:
     """How a backend with these settings is entered."""
     return GateRules(
-        max_concurrent=wish.max_concurrent or None,
+        max_concurrent=wish.max_concurrent,
         most_waiting=wish.max_queue,
-        one_at_a_time=wish.one_at_a_time or _holds_one(wish.kind, wish.url),
+        one_at_a_time=wish.one_at_a_time,
         min_residency_s=wish.min_residency_s,
         first_token_s=wish.first_token_s or None,
         total_s=wish.total_s or None,
     )
-
-
-def found_rules(origin: Origin) -> GateRules:
-    """How a backend is entered that nobody configured."""
-    return GateRules(one_at_a_time=_holds_one(origin.kind, origin.url))
-
-
-def _holds_one(kind: str, url: str | None) -> bool:
-    """Whether it drops its model for the next one: mlx_lm.server does, but for those that we start ourselves."""
-    return kind == "mlx" and url is not None
 
 
 def _elsewhere(settings: Settings) -> frozenset[str]:

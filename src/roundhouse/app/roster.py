@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from roundhouse.app.compose import STARTERS, Built, found_rules, gate_rules, kinds, place_of
+from roundhouse.app.compose import STARTERS, Built, gate_rules, kinds, place_of
 from roundhouse.app.fleet import Fleet
 from roundhouse.app.neighbours import Change
 from roundhouse.core.errors import ConfigError, ConflictError, NotFoundError, SchemaError
 from roundhouse.core.ports import Backend
 from roundhouse.serving.admission.gate import Gate
 from roundhouse.serving.admission.gates import Gates
+from roundhouse.serving.admission.rules import GateRules
 from roundhouse.settings import Settings
 from roundhouse.settings.added import added_file, read_added, write_added
 from roundhouse.settings.load import load_backend
@@ -49,7 +50,7 @@ class Roster:
             self._built.by_name[name], self._built.origins[name] = backend, replace(origin, added=True)
             self._built.wishes[name] = wish
             gate = self._gates.dismiss(name)
-            self._gates.admit(name, gate_rules(wish), place_of(origin))
+            self._gates.admit(name, gate_rules(wish), place_of(origin, wish))
             if before is not None:
                 self._say_farewell(before, gate)
             await self._fleet.refresh([name])
@@ -82,7 +83,7 @@ class Roster:
             for name in change.fresh:
                 origin = self._built.origins.get(name)
                 if origin is not None and not origin.configured:
-                    self._gates.admit(name, found_rules(origin), place_of(origin))
+                    self._gates.admit(name, GateRules(), place_of(origin))
             await self._fleet.refresh(change.fresh)
 
     async def close(self) -> None:

@@ -44,6 +44,8 @@ class Traits:
     dimension: int | None = None
     #: Requests that are worked on at the same time.
     slots: int | None = None
+    #: Requests that such a runtime works on at the same time unless somebody told it otherwise, where it does not tell.
+    slots_usual: int | None = None
     #: Bytes that the weights take in memory, and how many of them lie on a GPU.
     memory: int | None = None
     vram: int | None = None
@@ -62,6 +64,10 @@ class Traits:
     load_s: float | None = None
     #: What a person should know: weights that lie on the CPU in part, a context that is cut.
     warnings: tuple[str, ...] = ()
+    #: Its backend holds one model at a time: a request for another one makes it swap.
+    alone: bool = False
+    #: While it works on a request, its backend may answer nothing else, not even how it is.
+    mute_at_work: bool = False
     #: Another node of ours serves it, to whom requests are passed on.
     is_passed_on: bool = False
 

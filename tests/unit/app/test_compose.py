@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse.app.cards import Cards
-from roundhouse.app.compose import Built, build_backends, found_rules, gate_rules
-from roundhouse.app.neighbours import Origin
+from roundhouse.app.compose import Built, build_backends, gates_of
 from roundhouse.app.offline import OfflineBackend
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.kinds.llama_server.backend import LlamaServer
@@ -114,16 +113,25 @@ async def test_options_are_no_business_of_others(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "url", "expected"),
+    ("one", "other", "is_shared"),
     [
-        ("mlx", "http://127.0.0.1:8080", True),
-        ("mlx", None, False),
-        ("ollama", "http://127.0.0.1:11434", False),
+        ({"url": "http://box.lan:8000"}, {"url": "http://BOX.lan:8000/v1/"}, True),
+        ({"url": "http://box.lan"}, {"url": "http://box.lan:80", "kind": "vllm"}, True),
+        ({"url": "http://box.lan:8000"}, {"url": "http://box.lan:8001"}, False),
+        ({"url": "http://box.lan/large"}, {"url": "http://box.lan/small"}, False),
+        ({"url": "http://box.lan:8000"}, {"url": "http://box.lan:8000", "api_key_env": "A_KEY"}, False),
+        ({"url": "http://box.lan", "api_key_env": "A_KEY"}, {"url": "http://box.lan", "api_key_env": "B_KEY"}, False),
+        ({"url": "http://127.0.0.1:9"}, {"url": "http://localhost:9/v1", "api_key_env": "A_KEY"}, True),
+        ({"kind": "groq"}, {"kind": "groq"}, False),
     ],
 )
-def test_a_server_of_mlx_holds_one_model(home: Path, kind: str, url: str | None, *, expected: bool) -> None:
-    """Whether it was configured or found; one that we start ourselves has one for each model."""
-    flags = {"backends.a.kind": kind, **({} if url is None else {"backends.a.url": url})}
-    wish = load(home=home, flags=flags, environment={}).backends["a"]
-    rules = (gate_rules(wish), found_rules(Origin(kind, url, configured=False)))
-    assert [expected, expected] == [each.one_at_a_time for each in rules]
+async def test_names_for_one_runtime_share_its_slots(
+    home: Path, one: dict[str, str], other: dict[str, str], *, is_shared: bool
+) -> None:
+    """Elsewhere only where neither has keys, whose limits are their own."""
+    sections = {"one": one, "other": other}
+    flags = {f"backends__{name}__{key}": value for name, wish in sections.items() for key, value in wish.items()}
+    backends = await composed(home, discovery__enabled=False, **flags)
+    named = {key.replace("__", "."): value for key, value in flags.items()}
+    gates = gates_of(load(home=home, flags=named, environment={}), backends, SystemClock())
+    assert is_shared == (gates.of("one") is gates.of("other"))
