@@ -10,6 +10,7 @@ from base64 import b64decode
 
 import msgspec
 
+from roundhouse.backends.wire.fields import may_name
 from roundhouse.core.errors import BackendError, SchemaError
 
 _BYTES_PER_NUMBER = 4
@@ -29,7 +30,7 @@ class _Given(msgspec.Struct):
 
 def wanted(body: bytes) -> int | None:
     """How many numbers *body* asks for; ``None`` is whatever there is. Raises SchemaError."""
-    if b'"dimensions"' not in body:
+    if not may_name(body, b"dimensions"):
         return None
     try:
         return msgspec.json.decode(body, type=_Asked).dimensions
