@@ -95,7 +95,8 @@ async def build_backends(
     # Children see a scrubbed copy of the environment: paths and devices, nothing that could be a secret.
     folder, offline = settings.home / "backends", settings.downloads.offline
     node = await asyncio.to_thread(node_of, settings.home)
-    workshop = Workshop(events, clock, os.environ, folder, offline, shelf.folders, node)  # noqa: TID251
+    keeps = settings.cache.enabled
+    workshop = Workshop(events, clock, os.environ, folder, offline, shelf.folders, node, keeps)  # noqa: TID251
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
     need_of: Callable[[str], MemoryNeed | None] = no_need

@@ -22,6 +22,8 @@ class Feature(StrEnum):
     #: Bring weights into memory, and let go of them.
     LOAD = "load"
     UNLOAD = "unload"
+    #: Load weights anew for a request that does not fit as they are in memory.
+    RELOAD = "reload"
     #: Fetch, delete and copy models in its own store.
     PULL = "pull"
     DELETE = "delete"
@@ -107,7 +109,10 @@ class Loading(Protocol):
         """Bring it into memory once, however many ask; seconds it took. Raises NotFoundError, CapacityError."""
 
     async def unload(self, upstream: str) -> None:
-        """Let go of it; no error when it is not in memory. Raises NotFoundError, BackendError."""
+        """Let go of it; no error when it is not in memory. Cuts no answer: it waits for them, or is refused.
+
+        Raises NotFoundError, ConflictError when it is in use, BackendError.
+        """
 
 
 class Storing(Protocol):
@@ -175,3 +180,5 @@ class Workshop:
     mlx_folders: Callable[[], Sequence[ModelFolder]] = _no_folders
     #: The name of this node, which other nodes of ours are told.
     node: str = ""
+    #: Whether answers may be kept and given again.
+    keeps: bool = True

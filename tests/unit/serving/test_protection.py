@@ -8,7 +8,7 @@ from tests.unit.serving.conftest import House
 
 from roundhouse.core.errors import BackendError, CapacityError, DeadlineError
 from roundhouse.core.inference import Answer, Deployment, InferenceRequest, Residency
-from roundhouse.core.runtimes import Traits
+from roundhouse.core.runtimes import Feature, Traits
 from roundhouse.routing.snapshot import Snapshot
 from roundhouse.serving.admission.gates import Gates
 from roundhouse.serving.admission.rules import GateRules
@@ -175,3 +175,46 @@ async def test_loading_is_told(house: House) -> None:
     await task
     assert told is not None
     assert (told.reason, told.progress, told.eta_s) == ("loading", 0.4, 6.0)
+
+
+@pytest.mark.parametrize(("residency", "heard"), [(Residency.COLD, ["a"]), (Residency.LOADED, [])])
+async def test_who_has_loaded_is_told_of(house: House, residency: Residency, heard: list[str]) -> None:
+    """When the first piece is there, not when the stream is over; of a failure nothing is told."""
+    house.deployments[0] = a_deployment("a/tiny", residency=residency)
+    serving, _ = guarded(house)
+    told = list[str]()
+    serving.warmed = told.append
+    house.a.fail(BackendError())
+    with pytest.raises(BackendError):
+        await serving.stream(a_request(stream=True))
+    assert [] == told
+    _, flow = await serving.stream(a_request(stream=True))
+    assert heard == told
+    await flow.aclose()
+    assert (residency is Residency.COLD) == house.records[-1].attempts[0].cold
+
+
+class Reloader(FakeBackend):
+    """A backend whose model is in memory, and not as requests need it."""
+
+    features = frozenset({Feature.RELOAD})
+
+    def reloads(self, _request: InferenceRequest, _deployment: Deployment) -> bool:
+        """Always."""
+        return True
+
+
+async def test_loading_anew_is_loading(house: House) -> None:
+    """It is told, it counts as cold, and it is no silence."""
+    house.a = Reloader("a")
+    house.deployments[0] = a_deployment("a/tiny", residency=Residency.LOADED)
+    serving, _ = guarded(house, first_token_s=0.001)
+    house.a.hold()
+    task = asyncio.create_task(serving.stream(a_request(stream=True)))
+    await house.a.waiting.wait()
+    told = serving.waiting("r-1")
+    house.a.let_go()
+    _, flow = await task
+    await flow.aclose()
+    assert told is not None
+    assert ("loading", True) == (told.reason, house.record.attempts[0].cold)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from roundhouse.backends.wire.fields import may_name
 from roundhouse.core.errors import BackendError, SchemaError
 
 _BYTES_PER_NUMBER = 4
@@ -41,7 +42,7 @@ _inputs, _outputs = msgspec.json.Decoder(_Inputs).decode, msgspec.json.Decoder(_
 
 def wanted(body: bytes) -> int | None:
     """How many numbers *body* asks for; ``None`` is whatever there is. Raises SchemaError."""
-    if b'"dimensions"' not in body:
+    if not may_name(body, b"dimensions"):
         return None
     try:
         return msgspec.json.decode(body, type=_Asked).dimensions

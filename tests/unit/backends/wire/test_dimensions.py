@@ -21,6 +21,11 @@ def test_a_wish_is_found(body: object, expected: int | None) -> None:
     assert expected == dimensions.wanted(json.dumps(body).encode())
 
 
+def test_a_wish_is_found_under_an_escaped_name() -> None:
+    """The backend reads it, so its answer has to be looked at."""
+    assert 8 == dimensions.wanted(b'{"\\u0064imensions":8}')
+
+
 def test_an_odd_wish_is_the_clients_error() -> None:
     """By its name."""
     with pytest.raises(SchemaError, match="dimensions"):

@@ -19,7 +19,7 @@ from yarl import URL
 
 from roundhouse.backends.kinds.asking import Asking
 from roundhouse.backends.kinds.llama_server.facts import Entry, Models, Modes, Props, Told
-from roundhouse.backends.kinds.loads import Loads
+from roundhouse.backends.kinds.loads import InUse, Loads
 from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.errors import (
     BackendError,
@@ -73,6 +73,7 @@ class LlamaServer(Asking):
         #: Those that a router has in memory, as far as we know.
         self._running: set[str] = set()
         self._loads = Loads()
+        self._in_use = InUse(name)
         #: By model: what it was like when its modes were found out, and those.
         self._modes: dict[str, tuple[object, Modes]] = {}
 
@@ -94,7 +95,8 @@ class LlamaServer(Asking):
         """The whole answer, from a model that is loaded first if it must be. Raises what the port says."""
         await self._ready(request, deployment.upstream)
         try:
-            return await super().answer(request, deployment)
+            with self._in_use.by_one(deployment.upstream):
+                return await super().answer(request, deployment)
         except RoundhouseError as error:
             raise self._meant(error, deployment.upstream) from error.__cause__
 
@@ -102,9 +104,10 @@ class LlamaServer(Asking):
         """The answer piece by piece. Raises what the port says, on iteration."""
         await self._ready(request, deployment.upstream)
         try:
-            async with aclosing(super().stream(request, deployment)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            with self._in_use.by_one(deployment.upstream):
+                async with aclosing(super().stream(request, deployment)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
         except RoundhouseError as error:
             raise self._meant(error, deployment.upstream) from error.__cause__
 
@@ -122,9 +125,10 @@ class LlamaServer(Asking):
         return took_s
 
     async def unload(self, upstream: str) -> None:
-        """Have a router let go of it, and wait until it has. Raises NotFoundError, BackendError."""
+        """Have a router let go of it, and wait until it has. Raises NotFoundError, ConflictError, BackendError."""
         if (await self._find(upstream)).value == "unloaded":
             return
+        self._in_use.check(upstream)
         await self._order("/models/unload", upstream)
         self._running.discard(upstream)
         await self._until(upstream, lambda entry: entry.value == "unloaded", _UNLOAD_S)

@@ -21,7 +21,7 @@ def test_what_show_says_is_known() -> None:
     """Exact numbers beat rounded ones; the digest is the weights' own."""
     expected = Traits(
         context_max=40_960, quantization="Q4_K_M", parameters=8_190_735_360, family="qwen3", format="gguf",
-        size=5 << 30, digest="c" * 64, slots_usual=4, variant="ab",
+        size=5 << 30, digest="c" * 64, variant="ab", slots_usual=4,
     )  # fmt: skip
     assert expected == Known(TAG, SHOWN).traits()
 
