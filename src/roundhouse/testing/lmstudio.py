@@ -1,21 +1,23 @@
 """LM Studio as its documents and its bug tracker describe it, quirks included. Knows no model.
 
 The quirks: paths that it does not know are answered with 200 and an error; ``/v1/models`` lists everything that is
-downloaded as if it were served; copies are unloaded by instance id, which is not the model's key; and each request for
-a model that is not loaded yet loads a copy of its own.
+downloaded as if it were served; copies are unloaded by instance id, which is not the model's key; each request for a
+model that is not loaded yet loads a copy of its own; and without just-in-time loading whichever model is the only one
+in memory answers for any.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from roundhouse.testing.upstream import Upstream
+from roundhouse.testing.upstream import Planned, Upstream
 
 _MAX_CONTEXT = 131_072
 _DEFAULT_CONTEXT = 4096
@@ -40,11 +42,42 @@ class FakeLMStudio(Upstream):
         #: Copies that were ever made, by model: two at once are one too many.
         self.loads: Counter[str] = Counter()
         self.unknown_paths: list[str] = []
+        #: How often its native lists were asked for.
+        self.looks = 0
         #: Loads go on when it is set.
         self.may_load = asyncio.Event()
         self.may_load.set()
         self.is_full = False
         self.publisher: str | None = "nobody"
+        #: Whether requests load what they ask for.
+        self.loads_just_in_time = True
+
+    def evict(self) -> None:
+        """Let go of everything, as its time to live, a person or a restart does."""
+        self.models = ("echo", "text-embed")
+        self.instances.clear()
+
+    def serves(self, model: object) -> bool:
+        """Whether something answers; what is only downloaded does not, unless it is loaded just in time."""
+        if self.loads_just_in_time:
+            return super().serves(model)
+        return len(self.instances) == 1 or self._answering_for(str(model)) is not None
+
+    def _answering_for(self, model: str) -> str | None:
+        """The copy that is called so, or is of that model."""
+        copies = [instance for instance, (name, _) in self.instances.items() if model in (instance, name)]
+        return copies[0] if copies else None
+
+    def _answering(
+        self, answer: Callable[[web.Request, dict[str, Any], Planned | None], Awaitable[web.StreamResponse]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def by_its_name(
+            request: web.Request, body: dict[str, Any], planned: Planned | None
+        ) -> web.StreamResponse:
+            speaker = self._answering_for(body["model"]) or next(iter(self.instances))
+            return await answer(request, {**body, "model": speaker}, planned)
+
+        return super()._answering(by_its_name)
 
     def add_routes(self, app: web.Application) -> None:
         """OpenAI's paths, and the native ones that this version has."""
@@ -64,7 +97,7 @@ class FakeLMStudio(Upstream):
         if request.path.startswith("/v1/") and request.method == "POST":
             model = (await request.json()).get("model")
             loaded = {name for name, _ in self.instances.values()} | set(self.instances)
-            if model in self.models and model not in loaded:
+            if self.loads_just_in_time and model in self.models and model not in loaded:
                 await self._copy(model, _DEFAULT_CONTEXT)
         return await handler(request)
 
@@ -83,9 +116,11 @@ class FakeLMStudio(Upstream):
         return web.json_response({"object": "list", "data": data})
 
     async def _list_v0(self, _request: web.Request) -> web.Response:
+        self.looks += 1
         return web.json_response({"object": "list", "data": [self._entry_v0("echo"), self._entry_v0("text-embed")]})
 
     async def _list_v1(self, _request: web.Request) -> web.Response:
+        self.looks += 1
         return web.json_response({"models": [self._entry_v1("echo"), self._entry_v1("text-embed")]})
 
     async def _load(self, request: web.Request) -> web.Response:
@@ -103,6 +138,7 @@ class FakeLMStudio(Upstream):
         if instance not in self.instances:
             return _error(404, f"No instance {instance} found")
         del self.instances[instance]
+        self.models = tuple(each for each in self.models if each != instance or each in ("echo", "text-embed"))
         return web.json_response({"instance_id": instance})
 
     async def _unknown(self, request: web.Request) -> web.Response:
