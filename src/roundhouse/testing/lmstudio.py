@@ -35,7 +35,8 @@ class FakeLMStudio(Upstream):
     """One LM Studio with two models: ``echo``, which chats, and ``text-embed``."""
 
     def __init__(self, api: Api = Api.V1) -> None:
-        super().__init__(models=("echo", "text-embed"))
+        self.downloaded: tuple[str, ...] = ("echo", "text-embed")
+        super().__init__(models=self.downloaded)
         self.api = api
         #: Copies in memory: the instance's id, its model and its context.
         self.instances: dict[str, tuple[str, int]] = {}
@@ -47,15 +48,25 @@ class FakeLMStudio(Upstream):
         #: Loads go on when it is set.
         self.may_load = asyncio.Event()
         self.may_load.set()
-        self.is_full = False
+        #: Copies that fit into its memory; one more of a model takes as much as the first.
+        self.room = 100
+        #: The largest context that it loads anything with, and the largest that it takes for what it was told.
+        self.roomy = self.most_context = _MAX_CONTEXT
+        #: It breaks off every connection.
+        self.is_down = False
         self.publisher: str | None = "nobody"
         #: Whether requests load what they ask for.
         self.loads_just_in_time = True
 
     def evict(self) -> None:
         """Let go of everything, as its time to live, a person or a restart does."""
-        self.models = ("echo", "text-embed")
+        self.models = self.downloaded
         self.instances.clear()
+
+    def put(self, instance: str, model: str, context: int) -> None:
+        """Load a copy as a person does in its window."""
+        self.instances[instance] = (model, context)
+        self.models = (*self.models, instance)
 
     def serves(self, model: object) -> bool:
         """Whether something answers; what is only downloaded does not, unless it is loaded just in time."""
@@ -94,6 +105,9 @@ class FakeLMStudio(Upstream):
     @web.middleware
     async def _just_in_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Load what is asked for and not in memory."""
+        if self.is_down and request.transport is not None:
+            request.transport.abort()
+            return web.Response()
         if request.path.startswith("/v1/") and request.method == "POST":
             model = (await request.json()).get("model")
             loaded = {name for name, _ in self.instances.values()} | set(self.instances)
@@ -107,30 +121,34 @@ class FakeLMStudio(Upstream):
             self.changed.notify_all()
         instance = model if self.api is not Api.V1 else f"{model}:{self.loads[model]}"
         await self.may_load.wait()
-        self.instances[instance] = (model, context)
-        self.models = (*self.models, instance)
+        self.put(instance, model, context)
+        async with self.changed:
+            self.changed.notify_all()
         return instance
 
     async def _list(self, _request: web.Request) -> web.Response:
-        data = [{"id": model, "object": "model", "owned_by": "organization_owner"} for model in ("echo", "text-embed")]
+        data = [{"id": model, "object": "model", "owned_by": "organization_owner"} for model in self.downloaded]
         return web.json_response({"object": "list", "data": data})
 
     async def _list_v0(self, _request: web.Request) -> web.Response:
         self.looks += 1
-        return web.json_response({"object": "list", "data": [self._entry_v0("echo"), self._entry_v0("text-embed")]})
+        return web.json_response({"object": "list", "data": [self._entry_v0(model) for model in self.downloaded]})
 
     async def _list_v1(self, _request: web.Request) -> web.Response:
         self.looks += 1
-        return web.json_response({"models": [self._entry_v1("echo"), self._entry_v1("text-embed")]})
+        return web.json_response({"models": [self._entry_v1(model) for model in self.downloaded]})
 
     async def _load(self, request: web.Request) -> web.Response:
         wish = await request.json()
-        if self.is_full:
+        if len(self.instances) >= self.room or wish.get("context_length", 0) > self.roomy:
             return _error(500, "Failed to load model: insufficient system resources (memory)")
-        if wish["model"] not in ("echo", "text-embed"):
+        if wish["model"] not in self.downloaded:
             return _error(404, f"Model {wish['model']} not found")
-        instance = await self._copy(wish["model"], wish.get("context_length", _DEFAULT_CONTEXT))
-        told = {"type": "llm", "instance_id": instance, "load_time_seconds": 2.5, "status": "loaded"}
+        context = min(wish.get("context_length", _DEFAULT_CONTEXT), self.most_context)
+        instance = await self._copy(wish["model"], context)
+        told: dict[str, Any] = {"type": "llm", "instance_id": instance, "load_time_seconds": 2.5, "status": "loaded"}
+        if wish.get("echo_load_config"):
+            told["load_config"] = {"context_length": self.instances[instance][1]}
         return web.json_response(told)
 
     async def _unload(self, request: web.Request) -> web.Response:
@@ -138,7 +156,9 @@ class FakeLMStudio(Upstream):
         if instance not in self.instances:
             return _error(404, f"No instance {instance} found")
         del self.instances[instance]
-        self.models = tuple(each for each in self.models if each != instance or each in ("echo", "text-embed"))
+        self.models = tuple(each for each in self.models if each != instance or each in self.downloaded)
+        async with self.changed:
+            self.changed.notify_all()
         return web.json_response({"instance_id": instance})
 
     async def _unknown(self, request: web.Request) -> web.Response:

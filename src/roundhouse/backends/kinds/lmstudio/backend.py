@@ -12,20 +12,21 @@ from dataclasses import replace
 from typing import Self
 
 from roundhouse.backends.kinds.lmstudio.calls import Calls
+from roundhouse.backends.kinds.lmstudio.config import Policy, policy_of
 from roundhouse.backends.kinds.lmstudio.copies import Copy
 from roundhouse.backends.kinds.lmstudio.facts import Known
 from roundhouse.backends.kinds.lmstudio.memory import Memory
+from roundhouse.backends.kinds.lmstudio.need import Need
 from roundhouse.backends.kinds.lmstudio.saying import check_speaker, is_gone
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
-from roundhouse.core.inference import Answer, Capability, Chunk, Deployment, InferenceRequest, Residency
+from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Residency
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature, Traits, Wish, Workshop
 
 DEFAULT_URL = "http://127.0.0.1:1234"
-_EMBEDDER = frozenset({Capability.EMBEDDING})
 
 
 class LMStudio(OpenAICompatible):
@@ -35,11 +36,18 @@ class LMStudio(OpenAICompatible):
 
     @classmethod
     def made(cls, wish: Wish, workshop: Workshop) -> Self:
-        """Make one as it was configured; without an address, the one of this machine."""
-        terms, url = Terms(connect_s=wish.connect_s, idle_s=wish.idle_s), wish.url or DEFAULT_URL
-        return cls(wish.name, url, api_key=wish.keys, models=wish.models, terms=terms, clock=workshop.clock)
+        """Make one as it was configured; without an address, the one of this machine. Raises ConfigError."""
+        return cls(
+            wish.name,
+            wish.url or DEFAULT_URL,
+            api_key=wish.keys,
+            models=wish.models,
+            terms=Terms(connect_s=wish.connect_s, idle_s=wish.idle_s),
+            clock=workshop.clock,
+            policy=policy_of(wish.name, wish.options),
+        )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what all of the dialect have, and how this one is used
         self,
         name: str,
         url: str,
@@ -48,15 +56,17 @@ class LMStudio(OpenAICompatible):
         models: Sequence[str] = (),
         terms: Terms | None = None,
         clock: Clock | None = None,
+        policy: Policy | None = None,
     ) -> None:
         root = _root(url)
         super().__init__(name, root, api_key=api_key, models=models, terms=terms)
         self._calls = Calls(root, self._connection, self._named)
-        self._memory = Memory(name, self._calls, clock or SystemClock())
+        self._memory = Memory(name, self._calls, clock or SystemClock(), policy or Policy())
 
     async def deployments(self) -> Sequence[Deployment]:
         """What is downloaded there, loaded or not. Raises NetworkError."""
         known = await self._look()
+        self._memory.keep_up()
         if known is None:
             return await super().deployments()
         mine = {model.key: model for model in known}
@@ -104,7 +114,7 @@ class LMStudio(OpenAICompatible):
     async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:
         """Bring it into memory once, however many ask; seconds it took. Raises NotFoundError, CapacityError.
 
-        How long it stays is LM Studio's own setting, but for versions that load by being asked.
+        Without *keep_s* it stays until there is no room for another.
         """
         return await self._memory.load(upstream, context, keep_s)
 
@@ -142,7 +152,7 @@ class LMStudio(OpenAICompatible):
         upstream = deployment.upstream
         try:
             async with asyncio.timeout(request.timeout_s):
-                return await self._memory.ready(upstream, embeds=deployment.capabilities == _EMBEDDER)
+                return await self._memory.ready(upstream, Need.of(request))
         except TimeoutError as error:
             message = f"{upstream} was not loaded within {request.timeout_s:g} s"
             raise self._named(DeadlineError(message, hint="load it before, or allow more time")) from error
@@ -159,8 +169,8 @@ class LMStudio(OpenAICompatible):
         """Take from a failure what it says about what is in memory."""
         if is_gone(error):
             self._memory.copies.drop(copy)
-        elif isinstance(error, NetworkError):  # it may be started anew, with nothing in memory
-            self._memory.copies.doubt()
+        elif isinstance(error, NetworkError):
+            self._memory.lost()
 
     def _told(self, model: Known) -> Deployment:
         load_s = self._memory.took(model.key)
@@ -170,7 +180,7 @@ class LMStudio(OpenAICompatible):
             model=model.key,
             upstream=model.key,
             capabilities=model.capabilities,
-            context=model.context,
+            context=self._memory.context(model),
             residency=model.residency,
             local=self._local,
             traits=traits,

@@ -47,11 +47,11 @@ class Calls:
 
     def __init__(self, root: str, way: Way, named: Callable[[RoundhouseError], RoundhouseError]) -> None:
         self._root, self._prefix = root, URL(root).raw_path.rstrip("/")
-        self._way, self._named = way, named
+        self._way, self.named = way, named
         #: Of its native API; ``None`` when it has none, or was not asked yet.
         self.version: int | None = None
-        #: It could not be reached since somebody looked here last: it may have been started anew.
-        self.was_away = False
+        #: It could not be reached since somebody looked here last, or never was: it may have been started anew.
+        self.was_away = True
 
     async def known(self) -> list[Known] | None:
         """What the newest native API says that it has; ``None`` when it has none. Raises NetworkError."""
@@ -68,7 +68,7 @@ class Calls:
         wish = {"model": model, "echo_load_config": True} | ({} if context is None else {"context_length": context})
         loaded = _decoded(await self._post("/api/v1/models/load", wish, _LOAD_S), _Loaded)
         if loaded is None:
-            raise self._named(BackendError(f"it does not say that it loaded {model}"))
+            raise self.named(BackendError(f"it does not say that it loaded {model}"))
         told = tokens(loaded.load_config.context_length) if loaded.load_config else None
         return Loaded(loaded.instance_id, told or context, seconds(loaded.load_time_seconds))
 
@@ -83,7 +83,7 @@ class Calls:
         try:
             check_speaker(said, model)
         except BackendError as error:
-            raise self._named(error) from None
+            raise self.named(error) from None
 
     async def unload(self, instance: str) -> None:
         """Have one copy let go of. Raises RoundhouseError."""
@@ -96,14 +96,14 @@ class Calls:
                 return await read(response)
         except (aiohttp.ClientError, TimeoutError) as error:
             self.was_away = True
-            raise self._named(unreachable(error)) from error
+            raise self.named(unreachable(error)) from error
         except NetworkError as error:
             self.was_away = True
-            raise self._named(error) from error.__cause__
+            raise self.named(error) from error.__cause__
         except RoundhouseError as error:
             if error.details.get("status") in _NO_SUCH_PATH:
                 return b""
-            raise self._named(error) from error.__cause__
+            raise self.named(error) from error.__cause__
 
     async def _post(self, path: str, body: object, timeout_s: float) -> bytes:
         try:
@@ -111,7 +111,7 @@ class Calls:
         except RoundhouseError as error:
             if "memory" in error.message or "resource" in error.message:
                 error = CapacityError(error.message, hint="unload another model first", details=error.details)
-            raise self._named(error) from error.__cause__
+            raise self.named(error) from error.__cause__
 
 
 def _decoded(data: bytes, shape: type[_T]) -> _T | None:

@@ -92,6 +92,11 @@ class Copies:
             del self._copies[copy.instance]
             self._left[copy.instance] = self._clock.monotonic()
 
+    def keep(self, copy: Copy) -> None:
+        """Note that *copy* is still there, for it could not be let go of."""
+        self._left.pop(copy.instance, None)
+        self._copies.setdefault(copy.instance, copy)
+
     def doubt(self) -> None:
         """Take nothing for granted until the next look."""
         self._confirmed.clear()
