@@ -11,6 +11,8 @@ from functools import partial
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
+import structlog
+
 from roundhouse.app.building.events import telling
 from roundhouse.app.building.licenses import build_gate
 from roundhouse.app.credentials import node_of
@@ -27,7 +29,7 @@ from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import Clock
 from roundhouse.core.desks.browse import Memory, no_need
 from roundhouse.core.desks.placing import MemoryNeed
-from roundhouse.core.errors import ConfigError
+from roundhouse.core.errors import ConfigError, RoundhouseError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
 from roundhouse.core.ports import Backend, BackendMaker, Jobs, Source, Transfers
@@ -65,6 +67,8 @@ STARTERS = frozenset({"mlx"})
 _MILLION = 1_000_000
 _FREE = Price(0.0, 0.0)
 
+_log = structlog.get_logger("roundhouse.app")
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -77,6 +81,8 @@ class Built:
     wishes: dict[str, BackendSettings]
     #: Makes one that is added later. Raises ConfigError.
     make: Callable[[str, BackendSettings], tuple[Backend, Origin]]
+    #: Those that were added and cannot be used, and why.
+    left_out: dict[str, str]
     #: The name of the embedded runtime; ``None`` when it is switched off.
     embedded: str | None
     #: The names of all that load the library's models themselves.
@@ -111,11 +117,9 @@ async def build_backends(
         backend = OfflineBackend(name, url or "") if is_away else _configured(name, wish, workshop)
         return backend, Origin(wish.kind, url, configured=True)
 
-    added = added_alone(settings)
-    for name, wish in settings.backends.items():
-        if wish.enabled and wish.kind != EMBEDDED_KIND:
-            by_name[name], origin = make(name, wish)
-            origins[name] = replace(origin, added=name in added)
+    made, left_out = _made(settings, make)
+    by_name |= {name: backend for name, (backend, _) in made.items()}
+    origins |= {name: origin for name, (_, origin) in made.items()}
     neighbours = Neighbours(
         lambda: _found(settings), lambda each: _discovered(each, workshop), by_name, origins, _switched_off(settings)
     )
@@ -127,9 +131,31 @@ async def build_backends(
 
     stack.push_async_callback(close)
 
-    wishes = dict(settings.backends)
+    wishes = {name: wish for name, wish in settings.backends.items() if name not in left_out}
     loading, in_use = partial(_loading, by_name), partial(_in_use, by_name)
-    return Built(by_name, origins, neighbours, wishes, make, embedded, loading, in_use, need_of)
+    return Built(by_name, origins, neighbours, wishes, make, left_out, embedded, loading, in_use, need_of)
+
+
+def _made(
+    settings: Settings, make: Callable[[str, BackendSettings], tuple[Backend, Origin]]
+) -> tuple[dict[str, tuple[Backend, Origin]], dict[str, str]]:
+    """What is configured, and what was added and is left out, with the reason. Raises ConfigError for the rest."""
+    added, left_out = added_alone(settings), dict(settings.left_out)
+    made: dict[str, tuple[Backend, Origin]] = {}
+    for name, wish in settings.backends.items():
+        if not wish.enabled or wish.kind == EMBEDDED_KIND:
+            continue
+        try:
+            backend, origin = make(name, wish)
+        except ConfigError as error:
+            if name not in added:
+                raise
+            left_out[name] = error.message
+        else:
+            made[name] = backend, replace(origin, added=name in added)
+    for name, reason in left_out.items():
+        _log.warning("a backend that was added is left out", backend=name, reason=reason)
+    return made, left_out
 
 
 def _loading(by_name: Mapping[str, Backend]) -> Mapping[str, LlamaCpp | ManagedMLX]:
@@ -227,10 +253,16 @@ def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend
         message = f"backends.{name}.kind is {wish.kind!r}, which nobody provides"
         raise ConfigError(message, hint=f"there is {', '.join(sorted(doors))}")
     keys = tuple(key.reveal() for key in (wish.api_key, *wish.further_keys) if key)
-    make: BackendMaker = doors[wish.kind].load()
     options = dict(wish.options)
     wanted = Wish(name, wish.kind, wish.url, keys, wish.models, wish.connect_s, wish.idle_s, options)
-    return make(wanted, workshop)
+    try:
+        make: BackendMaker = doors[wish.kind].load()
+        return make(wanted, workshop)
+    except RoundhouseError:
+        raise
+    except Exception as error:
+        message = f"backends.{name} cannot be made: {type(error).__name__}"
+        raise ConfigError(message, hint="correct its url and its options") from error
 
 
 def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:

@@ -356,6 +356,8 @@ class Settings:
     config_file: Path | None = field(default=None, compare=False)
     #: By dotted key; a backend's keys as ``backends.NAME.key``.
     provenance: Mapping[str, Provenance] = field(default_factory=dict, compare=False, repr=False)
+    #: Backends that were added and cannot be used, and why.
+    left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 #: One section of the tree each, by its dotted name.

@@ -236,7 +236,14 @@ class Poster:
             reason = reason_of(error) or f"no connection within {self._connect_s:g} s"
             message = f"it cannot be reached: {reason}"
             raise UnreachableError(message) from error
+        except UnicodeError as error:
+            raise unnameable() from error
         return line
+
+
+def unnameable() -> UnreachableError:
+    """Why a host was not even looked up: Python says so with UnicodeError, also where all is ASCII."""
+    return UnreachableError("it cannot be reached: no host can have that name", hint="correct its url")
 
 
 def reason_of(error: OSError) -> str:

@@ -33,7 +33,7 @@ class _Config(msgspec.Struct):
     parallel: int | None = None
 
 
-class _Instance(msgspec.Struct):
+class _InstanceV1(msgspec.Struct):
     id: str
     config: _Config = msgspec.field(default_factory=_Config)
 
@@ -48,7 +48,7 @@ class _ModelV1(msgspec.Struct):
     key: str
     type: str
     publisher: str | None = None
-    loaded_instances: list[_Instance] = []
+    loaded_instances: list[_InstanceV1] = []
     architecture: str | None = None
     quantization: _Quantization | None = None
     size_bytes: int | None = None
@@ -83,6 +83,14 @@ class ListV0(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
+class Instance:
+    """One copy of a model in memory: what it is called, by which alone it can be unloaded, and tokens that fit."""
+
+    id: str
+    context: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """One model as LM Studio tells of it."""
 
@@ -91,8 +99,7 @@ class Known:
     context: int | None = None
     residency: Residency = Residency.UNKNOWN
     traits: Traits = UNTOLD
-    #: What its copies in memory are called: only by that can they be unloaded.
-    instances: tuple[str, ...] = field(default=())
+    instances: tuple[Instance, ...] = field(default=())
 
 
 def known_v1(listed: ListV1) -> list[Known]:
@@ -133,16 +140,17 @@ def _of_v1(model: _ModelV1) -> Known:
             size=model.size_bytes,
             publisher=_publisher(model.publisher),
         ),
-        instances=tuple(instance.id for instance in model.loaded_instances),
+        instances=tuple(Instance(each.id, tokens(each.config.context_length)) for each in model.loaded_instances),
     )
 
 
 def _of_v0(model: _ModelV0, *, alone: bool) -> Known:
     residency = _RESIDENCIES.get(model.state, Residency.UNKNOWN)
+    context = tokens(model.loaded_context_length)
     return Known(
         key=model.id,
         capabilities=_capabilities(model.type, _Can(vision=model.type == "vlm")),
-        context=tokens(model.loaded_context_length),
+        context=context,
         residency=residency,
         traits=Traits(
             context_max=model.max_context_length,
@@ -153,7 +161,7 @@ def _of_v0(model: _ModelV0, *, alone: bool) -> Known:
             alone=alone,
             publisher=_publisher(model.publisher),
         ),
-        instances=(model.id,) if residency is Residency.LOADED else (),
+        instances=(Instance(model.id, context),) if residency is Residency.LOADED else (),
     )
 
 

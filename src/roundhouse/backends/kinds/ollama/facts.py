@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from roundhouse.backends.kinds.ollama.window import Reach
+from roundhouse.backends.kinds.window import Reach
 from roundhouse.backends.wire.figures import numbers, parameters, tokens
 from roundhouse.backends.wire.listing import undeclared
 from roundhouse.core.inference import Capability, Deployment, Residency

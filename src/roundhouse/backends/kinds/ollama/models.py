@@ -15,7 +15,7 @@ from roundhouse.backends.kinds.ollama.asking import Asked, Thinker
 from roundhouse.backends.kinds.ollama.calls import Calls, is_overflow
 from roundhouse.backends.kinds.ollama.config import Policy
 from roundhouse.backends.kinds.ollama.facts import UNSHOWN, Known, Running, Runnings, Shown, Tag, Tags
-from roundhouse.backends.kinds.ollama.window import Reach, next_larger, rounded, window_for
+from roundhouse.backends.kinds.window import Reach, next_larger, rounded, window_for
 from roundhouse.backends.wire.figures import tokens
 from roundhouse.core.errors import RoundhouseError, SchemaError
 from roundhouse.core.inference import Capability, Deployment, Profile
