@@ -53,6 +53,11 @@ class _Key:
     refused: bool = False
 
 
+def warning_of(way: Way) -> str | None:
+    """What somebody should see to; a single key that is refused is an error."""
+    return way.warning if isinstance(way, KeyRing) else None
+
+
 class KeyRing:
     """The ways to one backend, one for each key."""
 
@@ -80,6 +85,12 @@ class KeyRing:
     async def stream(self, url: URL, body: bytes, timeout_s: float) -> aiohttp.ClientResponse:
         """The response to a streamed request. To be released by the caller. Raises RoundhouseError."""
         return await self._first(lambda way: way.stream(url, body, timeout_s), self._usable())
+
+    @property
+    def warning(self) -> str | None:
+        """How many keys are refused; ``None`` when none is. Never which ones: they are secrets."""
+        refused = sum(key.refused for key in self._keys)
+        return f"{refused} of {len(self._keys)} keys {'is' if refused == 1 else 'are'} refused" if refused else None
 
     async def close(self) -> None:
         """Let go of all sockets."""

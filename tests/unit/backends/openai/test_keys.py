@@ -87,6 +87,19 @@ async def test_a_backend_whose_keys_rest_is_well() -> None:
         assert (await backend.health()).ok
 
 
+@pytest.mark.parametrize(
+    ("faults", "warning"),
+    [((), None), ((LIMITED,), None), ((REFUSED,), "1 of 2 keys is refused"), ((UNKNOWN,), "1 of 2 keys is refused")],
+)
+async def test_a_refused_key_among_several_is_told(faults: tuple[Planned, ...], warning: str | None) -> None:
+    """It answers, so it is well; which key it is nobody is told."""
+    async with cloud(*faults) as (_, backend):
+        await backend.answer(ask_chat(), ECHO)
+        health = await backend.health()
+    expected = "answers; models: 1" + (f"; {warning}" if warning else "")
+    assert (True, warning, expected) == (health.ok, health.warning, health.told)
+
+
 async def test_a_failure_is_not_the_keys() -> None:
     """What is out of order is so with any key."""
     async with cloud(Planned(Fault.STATUS, 500)) as (upstream, backend):

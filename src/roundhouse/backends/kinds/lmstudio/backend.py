@@ -19,6 +19,7 @@ from yarl import URL
 from roundhouse.backends.kinds.lmstudio.facts import Known, ListV0, ListV1, known_v0, known_v1
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms, read, unreachable
+from roundhouse.backends.openai.keys import warning_of
 from roundhouse.backends.wire.figures import seconds
 from roundhouse.core.errors import (
     BackendError,
@@ -144,7 +145,7 @@ class LMStudio(OpenAICompatible):
         loaded = sum(model.residency is Residency.LOADED for model in known)
         latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
         detail = f"LM Studio, API v{self._version}; loaded: {loaded} of {len(known)}"
-        return BackendHealth(ok=True, detail=detail, latency_ms=latency_ms)
+        return BackendHealth(ok=True, detail=detail, latency_ms=latency_ms, warning=warning_of(self._connection))
 
     async def close(self) -> None:
         """Let go of all connections, and of loads that nobody waits for any more."""
