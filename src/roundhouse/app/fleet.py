@@ -53,6 +53,8 @@ class Fleet:
     ) -> None:
         self.backends = backends
         self._stock = stock
+        #: What the library said last.
+        self._held: Mapping[str, str] = {}
         #: Who is away.
         self.presence = Presence()
         self._price_of = price_of
@@ -130,12 +132,12 @@ class Fleet:
 
     async def refresh(self, names: Sequence[str] | None = None) -> None:
         """Ask backends (all of them by default) what they serve, and take a new snapshot."""
-        held = await self._stock()
+        await self._look_at_stock()
         async with asyncio.TaskGroup() as group:
             asking = [group.create_task(self._ask(name)) for name in (self.backends if names is None else names)]
         deployments = self.deployments()
         same = self._recogniser.look(deployments)
-        self._snapshot = Snapshot.build(deployments, self._aliases, self._policy, held, same)
+        self._snapshot = Snapshot.build(deployments, self._aliases, self._policy, self._held, same)
         self._standings.keep(deployment.id for deployment in deployments)
         for told in self._told:
             told(deployments)
@@ -171,6 +173,13 @@ class Fleet:
         self._spacings.setdefault(name, Spacing()).asked(asyncio.get_running_loop().time())
         self._stir_up(name)
 
+    async def _look_at_stock(self) -> None:
+        """What the library holds; what it held before while it cannot say."""
+        try:
+            self._held = await self._stock()
+        except Exception as error:  # noqa: BLE001 - the boundary of this job: what the library cannot say now must not end serving
+            _log.warning("the library does not say what it holds", reason=str(error) or type(error).__name__)
+
     async def _ask(self, name: str) -> Sequence[ResidencyChanged]:
         """Ask one backend; what has come into its memory and left it."""
         backend = self.backends.get(name)
@@ -180,9 +189,11 @@ class Fleet:
         trouble: str | None = None
         try:
             async with asyncio.timeout(PATIENCE_S):
-                offered = await backend.deployments()
+                offered = [credible(each) for each in await backend.deployments()]
         except (RoundhouseError, TimeoutError) as error:
             trouble = str(error) or f"no answer within {PATIENCE_S:g} s"
+        except Exception as error:  # noqa: BLE001 - the boundary of this job: kinds come from anywhere, and one must not end the fleet
+            trouble = f"cannot say what it serves: {type(error).__name__}"
         if self.backends.get(name) is not backend:  # it left while it was asked, or another has its name now
             return ()
         if trouble is not None:
@@ -211,8 +222,7 @@ class Fleet:
             _log.info("backend answers again", backend=name)
         self.presence.note(name, "lists", None)
         price = self._price_of(name)
-        believed = map(credible, offered)
-        self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in believed)
+        self._offered[name] = tuple(each if price is None else replace(each, price=price) for each in offered)
 
     def _note_trouble(self, name: str, trouble: str) -> None:
         self.presence.note(name, "lists", trouble)

@@ -2,7 +2,7 @@
 
 The quirks: paths that it does not know are answered with 200 and an error; ``/v1/models`` lists everything that is
 downloaded as if it were served; copies are unloaded by instance id, which is not the model's key; and each request for
-a model that is not loaded yet loads a copy of its own.
+a model that is not loaded yet loads a copy of its own. What a copy is answering ends when it is unloaded.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ class FakeLMStudio(Upstream):
         if instance not in self.instances:
             return _error(404, f"No instance {instance} found")
         del self.instances[instance]
+        self._hang_up(instance)
         return web.json_response({"instance_id": instance})
 
     async def _unknown(self, request: web.Request) -> web.Response:

@@ -81,6 +81,9 @@ class FakeOllama:
         #: While it is not set, nothing comes after the first word.
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
+        #: Answers that each model is giving, and those that leave the memory with their last one.
+        self._answering: Counter[str] = Counter()
+        self._leaving: set[str] = set()
         self.url = ""
         self._port = port
         self._plan: deque[Fault] = deque()
@@ -124,6 +127,11 @@ class FakeOllama:
         """Let the next requests fail like that, one each."""
         self._plan.extend(faults)
 
+    def pause(self) -> Callable[[], None]:
+        """Let nothing come after the first word; what this gives back lets it go on."""
+        self.may_go_on.clear()
+        return self.may_go_on.set
+
     def bodies(self, path: str) -> list[dict[str, Any]]:
         """What was sent to *path*."""
         return [body for at, body in self.seen if at == path]
@@ -164,7 +172,7 @@ class FakeOllama:
             return _missing(body)
         speaks = bool(body.get("messages")) if request.path == "/api/chat" else bool(body.get("prompt"))
         if not speaks and body.get("keep_alive") == 0:
-            self.running.pop(model.name, None)
+            self._let_go(model.name)
             return web.json_response({"model": model.name, "response": "", "done": True, "done_reason": "unload"})
         refusal, load_s = await self._prepared(request, model, body)
         if refusal is not None:
@@ -173,7 +181,23 @@ class FakeOllama:
             line = {"model": model.name, "response": "", "done": True, "done_reason": "load"}
             return web.json_response({**line, "load_duration": int(load_s * 1e9)})
         lines = said_lines(model, body, chat=request.path == "/api/chat", load_s=load_s)
-        return await self._streamed(request, lines) if body.get("stream", True) else web.json_response(whole(lines))
+        if not body.get("stream", True):
+            return web.json_response(whole(lines))
+        self._answering[model.name] += 1
+        try:
+            return await self._streamed(request, lines)
+        finally:
+            self._answering[model.name] -= 1
+            if model.name in self._leaving:
+                self._let_go(model.name)
+
+    def _let_go(self, name: str) -> None:
+        """Out of memory, as soon as nobody is answered any more."""
+        if self._answering[name]:
+            self._leaving.add(name)
+            return
+        self._leaving.discard(name)
+        self.running.pop(name, None)
 
     async def _prepared(
         self, request: web.Request, model: Model, body: dict[str, Any]

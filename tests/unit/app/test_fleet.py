@@ -7,7 +7,7 @@ import pytest
 
 from roundhouse.app.fleet import PATIENCE_S, Fleet
 from roundhouse.backends.openai.connection import Terms
-from roundhouse.core.errors import NetworkError
+from roundhouse.core.errors import DiskError, NetworkError
 from roundhouse.core.events import BackendLost, BackendRecovered, Event, Events, ResidencyChanged
 from roundhouse.core.inference import Deployment, Residency
 from roundhouse.core.ports import Backend
@@ -196,3 +196,40 @@ async def test_what_a_backend_says_of_itself_is_looked_at() -> None:
         await backend.seen(2)
         await fleet.refresh()
     assert ([loaded], Residency.LOADED) == (told, fleet.offered("a")[0].residency)
+
+
+class Foreign(FakeBackend):
+    """A backend of somebody who knows nothing of our errors."""
+
+    async def deployments(self) -> Sequence[Deployment]:
+        """What is no answer."""
+        message = "s3cret"
+        raise LookupError(message)
+
+
+async def test_a_foreign_exception_is_a_trouble_of_that_backend_alone() -> None:
+    """What the others serve is served, and of a foreign exception no more than its kind is told."""
+    backends: dict[str, Backend] = {"a": Foreign("a"), "b": FakeBackend("b")}
+    fleet = Fleet(backends, lambda _: None, {}, Policy(), Standings(lambda: 0.5), _no_stock)
+    await fleet.refresh()
+    assert ["b/tiny"] == [each.id for each in fleet.deployments()]
+    assert "cannot say what it serves: LookupError" == fleet.trouble("a")
+
+
+@pytest.mark.parametrize("error", [DiskError("away"), OSError("away")])
+async def test_while_the_library_cannot_be_asked_it_holds_what_it_held(error: Exception) -> None:
+    """The next round asks again."""
+    answers: list[dict[str, str] | Exception] = [{"m": "mlx"}, error, {}]
+
+    async def stock() -> dict[str, str]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    fleet = Fleet({"a": FakeBackend("a")}, lambda _: None, {}, Policy(), Standings(lambda: 0.5), stock)
+    held = []
+    for _ in range(3):
+        await fleet.refresh()
+        held.append(dict(fleet.snapshot().held))
+    assert [{"m": "mlx"}, {"m": "mlx"}, {}] == held

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.serving.conftest import House
 
 from roundhouse.core.errors import BackendError, CapacityError, DeadlineError
-from roundhouse.core.inference import Deployment, InferenceRequest, Residency
+from roundhouse.core.inference import Answer, Deployment, InferenceRequest, Residency
 from roundhouse.core.runtimes import Feature, Traits
 from roundhouse.routing.snapshot import Snapshot
 from roundhouse.serving.admission.gates import Gates
@@ -46,6 +46,41 @@ async def test_a_backend_gets_no_more_calls_than_it_takes(house: House) -> None:
     assert told is not None
     assert (told.reason, told.position, calls, len(served), serving.waiting("r3")) == ("queued", 2, 2, 5, None)
     assert (house.in_flight, gates.of("a").in_flight) == (0, 0)
+
+
+class OneByOne(FakeBackend):
+    """A runtime that tells no slots, takes everything and answers one after the other as they came."""
+
+    def __init__(self) -> None:
+        super().__init__("a")
+        self.answered: list[str] = []
+        self._turn = asyncio.Lock()
+
+    async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
+        """In turn."""
+        async with self._turn:
+            answer = await super().answer(request, deployment)
+            self.answered.append(request.id)
+            return answer
+
+
+@pytest.mark.parametrize(("max_concurrent", "place"), [(None, 4), (0, 40)])
+async def test_a_high_priority_overtakes_where_no_slots_are_told(
+    house: House, max_concurrent: int | None, place: int
+) -> None:
+    """It goes before all but those few that are there already, unless somebody wants everything to be there."""
+    a = house.a = OneByOne()
+    house.deployments[0] = replace(house.deployments[0], traits=Traits(slots_usual=4))
+    serving, gates = guarded(house, max_concurrent=max_concurrent)
+    a.hold()
+    low = [replace(a_request(), id=f"low{number}", priority=20) for number in range(40)]
+    tasks = [asyncio.create_task(serving.answer(each)) for each in low]
+    await queued(gates, 36 if max_concurrent is None else 0)
+    tasks.append(asyncio.create_task(serving.answer(replace(a_request(), id="high", priority=80))))
+    await a.waiting.wait()
+    a.let_go()
+    await asyncio.gather(*tasks)
+    assert (41, place) == (len(a.answered), a.answered.index("high"))
 
 
 async def test_five_hundred_clients_who_leave_leave_nothing(house: House) -> None:

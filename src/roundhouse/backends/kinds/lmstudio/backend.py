@@ -24,6 +24,7 @@ from roundhouse.backends.wire.figures import seconds
 from roundhouse.core.errors import (
     BackendError,
     CapacityError,
+    ConflictError,
     DeadlineError,
     NetworkError,
     NotFoundError,
@@ -125,10 +126,13 @@ class LMStudio(OpenAICompatible):
         return await self._load_once(upstream, context, keep_s)
 
     async def unload(self, upstream: str) -> None:
-        """Let go of all its copies. Raises NotFoundError, BackendError."""
+        """Let go of all its copies. Raises NotFoundError, ConflictError, BackendError."""
         found = await self._find(upstream)
         if self._version != 1:
             raise self._named(BackendError("this version cannot unload when asked", hint="update LM Studio to 0.4"))
+        if self._busy[upstream]:  # LM Studio itself would cut what it says
+            message = f"{self.name}: {upstream} is in use"
+            raise ConflictError(message, hint="try again when its requests are answered")
         for instance in found.instances if found else ():
             await self._post("/api/v1/models/unload", {"instance_id": instance}, _UNLOAD_S)
         self._instances.pop(upstream, None)

@@ -22,6 +22,7 @@ from roundhouse.backends.kinds.ollama.saying import Frame, Telling, whole_answer
 from roundhouse.backends.kinds.ollama.store import Store
 from roundhouse.backends.kinds.ollama.vectors import asked_texts, embedding_answer, estimate, read_vectors
 from roundhouse.backends.openai.connection import Terms
+from roundhouse.backends.wire import dimensions
 from roundhouse.backends.wire.embedding_cache import EmbeddingCache, Vector
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConfigError, RoundhouseError, SchemaError
@@ -201,9 +202,12 @@ class Ollama:
             subject = Subject(upstream, self._models.of(upstream).tag.digest, wanted.dimensions)
             asker = Asker(request.principal, request.cache)
             vectors, cached = await self._embedder.vectors(subject, wanted.texts, request.timeout_s, asker)
-            return embedding_answer(vectors, upstream, cached, in_text=wanted.in_text)
+            answer = embedding_answer(vectors, upstream, cached, in_text=wanted.in_text)
+            if wanted.dimensions is not None:
+                dimensions.check(answer.data, wanted.dimensions)
         except RoundhouseError as error:
             raise self._calls.named(error) from error.__cause__
+        return answer
 
     async def _vectors(self, subject: Subject, texts: Sequence[str], timeout_s: float) -> list[Vector]:
         """The vectors of *texts* in one call. Raises RoundhouseError."""
