@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from pathlib import Path
+from functools import partial
 from typing import cast
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from roundhouse.backends.llamacpp.child import Child
-from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
-from roundhouse.backends.llamacpp.residents import Residents
+from roundhouse.backends.children.child import Child
+from roundhouse.backends.children.resident import Lease, Loaded, Resident, State
+from roundhouse.backends.children.residents import HouseRules, Residents
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError, CapacityError
 from roundhouse.core.ports import BackendHealth
 
-#: Bytes of the files; in memory they take half as much again, of 100 in all.
-SIZES = {"small": 10, "middle": 20, "large": 40, "whole": 66, "huge": 80}
+#: Bytes that they take in memory, of 100 in all.
+SIZES = {"small": 15, "middle": 30, "large": 60, "whole": 98, "huge": 120}
 NAMES = st.sampled_from(sorted(SIZES))
 LOAD_S, ROOM_S, IDLE_S = 2.0, 10.0, 30.0
 
@@ -37,7 +37,7 @@ class FakeChild:
     """A process that is there until it is stopped or crashes."""
 
     def __init__(self, world: World, resident: Resident) -> None:
-        self.pid, self.ending = 1, "killed"
+        self.pid, self.runtime, self.ending = 1, "fake", "killed"
         self.is_alive = True
         self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._world, self._resident = world, resident
@@ -46,7 +46,7 @@ class FakeChild:
         """Leave, which takes a moment; nobody may be cut off by that."""
         if self.is_alive:
             self._world.cut += [name for name, child in self._world.answering.values() if child is self]
-            if self._resident.is_pinned and not self._resident.is_outdated:
+            if self._resident.pin is not None and not self._resident.is_outdated:
                 self._world.sent_away.append(self._resident)
             await asyncio.sleep(0.5)
         self.crash()
@@ -70,23 +70,6 @@ class FakeClient:
         """Do nothing."""
 
 
-class FakeResidents(Residents):
-    """The real ones, with children that are none."""
-
-    world: World
-
-    async def _start(self, resident: Resident) -> Loaded:
-        self.world.taken[resident] = resident.need
-        self.world.most = max(self.world.most, sum(self.world.taken.values()))
-        await asyncio.sleep(LOAD_S)
-        if self.world.failing:
-            self.world.failing = False
-            del self.world.taken[resident]
-            message = "it did not load"
-            raise BackendError(message)
-        return Loaded(cast("Child", FakeChild(self.world, resident)), cast("OpenAICompatible", FakeClient()))
-
-
 class World:
     """What really happens, counted apart from those who are tested."""
 
@@ -101,6 +84,18 @@ class World:
         self.sent_away: list[Resident] = []
         self.failing = False
 
+    async def start(self, resident: Resident) -> Loaded:
+        """Load one."""
+        self.taken[resident] = resident.need
+        self.most = max(self.most, sum(self.taken.values()))
+        await asyncio.sleep(LOAD_S)
+        if self.failing:
+            self.failing = False
+            del self.taken[resident]
+            message = "it did not load"
+            raise BackendError(message)
+        return Loaded(cast("Child", FakeChild(self, resident)), cast("OpenAICompatible", FakeClient()))
+
 
 class Memory(RuleBasedStateMachine):
     """Requests come, wait, are answered, give up; models are loaded, evicted, replaced and crash."""
@@ -114,10 +109,18 @@ class Memory(RuleBasedStateMachine):
     @initialize(pinned=st.sampled_from([(), ("small",), ("middle",), ("small", "middle")]))
     def open(self, pinned: tuple[str, ...]) -> None:
         """Begin with nothing in memory."""
-        limits = RuntimeLimits(memory=100, room_s=ROOM_S, idle_s=IDLE_S, pinned=pinned)
+        rules = HouseRules(memory=100, room_s=ROOM_S, idle_s=IDLE_S)
         self.pinned = pinned
-        self.residents = FakeResidents(limits, {}, lambda _name, _loaded: None, limits.fit)
-        self.residents.world = self.world
+        self.residents = Residents(rules, self.meet, lambda _name, _loaded: None)
+
+    def meet(self, name: str) -> Resident:
+        """A model that is needed for the first time."""
+
+        async def lease() -> Lease:
+            return Lease(SIZES[name], 0, partial(self.world.start, resident))
+
+        resident = Resident(name, lease, pin="pinned" if name in self.pinned else None)
+        return resident
 
     def run(self, work: Awaitable[None] | None = None) -> None:
         """Let everybody do what can be done now."""
@@ -132,7 +135,7 @@ class Memory(RuleBasedStateMachine):
 
     async def request(self, number: int, name: str) -> None:
         """Ask a model, and keep it busy until the door opens."""
-        resident = self.residents.enter(name, lambda each: LoadableModel(each, Path(each), SIZES[each]))
+        resident = self.residents.enter(name)
         try:
             loaded = await self.residents.ready(resident)
             self.world.answering[number] = name, cast("FakeChild", loaded.child)
@@ -196,7 +199,7 @@ class Memory(RuleBasedStateMachine):
 
         async def load() -> None:
             for name in self.pinned:
-                self.residents.preload(name, lambda each: LoadableModel(each, Path(each), SIZES[each]))
+                self.residents.preload(name)
 
         self.run(load())
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from roundhouse.backends.children.generations import HouseRules
+from roundhouse.backends.children.residents import HouseRules
 from roundhouse.backends.kinds.mlx.config import Household
 from roundhouse.backends.kinds.mlx.machine import Machine
 from roundhouse.backends.kinds.mlx.managed import House, ManagedMLX

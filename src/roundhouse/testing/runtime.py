@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.loadable import LoadableModel, RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp
 from roundhouse.core.events import Event, Events, ResidencyChanged
 from roundhouse.core.inference import Deployment
