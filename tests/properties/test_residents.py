@@ -250,3 +250,23 @@ class Memory(RuleBasedStateMachine):
 
 
 TestMemory = Memory.TestCase
+
+
+def test_one_that_is_replaced_while_it_waits_for_room_counts() -> None:
+    """Also when nobody asks for it any more: it goes on loading, and leaves again."""
+    memory = Memory()
+    memory.open(())
+    memory.arrive("whole")
+    memory.wait(LOAD_S)
+    memory.arrive("large")
+    memory.requests[1].cancel()
+    memory.replace("large")
+    memory.doors[0].set()
+    memory.run()
+    memory.wait(0.5)
+    assert [SIZES["large"]] == list(memory.world.taken.values())
+    assert SIZES["large"] == memory.residents.memory_used()
+    memory.wait(LOAD_S)
+    memory.wait(0.5)
+    assert ([], {}) == (memory.residents.names_in_use(), memory.world.taken)
+    memory.teardown()

@@ -167,7 +167,7 @@ class Residents:
             resident.loaded = await self._started(resident, lease)
         except BaseException as error:
             resident.state = State.STOPPED
-            self._freed.set()
+            self._rest(resident)
             if isinstance(error, RoundhouseError):
                 resident.failed(error.message, now())
             raise
@@ -211,6 +211,8 @@ class Residents:
             resident.need = need
             await self._make_room(resident, until)
             resident.state = State.STARTING
+            # It was forgotten if it was outdated while it waited, and all who asked for it gave up.
+            self._all.setdefault(resident)
         finally:
             self._room.release()
 
@@ -241,10 +243,10 @@ class Residents:
         return make_room(need, self._rules.memory, tenants)
 
     def _rest(self, resident: Resident) -> None:
-        """Let its idle time begin, if nobody needs it."""
+        """Have those who wait for room look again; let its idle time begin, if nobody needs it."""
+        self._freed.set()
         if resident.serving:
             return
-        self._freed.set()
         if resident.is_outdated and resident.state is State.READY:
             self._stop(resident)
         elif resident.is_outdated and resident.state is State.STOPPED:
@@ -269,7 +271,6 @@ class Residents:
             self._changed(resident.name, False)  # noqa: FBT003 - not loaded
         resident.state = State.STOPPED
         self._rest(resident)
-        self._freed.set()
 
     def _crashed(self, resident: Resident, child: Child) -> None:
         """Take note that its process is gone, unless we ended it ourselves."""
