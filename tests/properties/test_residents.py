@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from roundhouse.backends.children.child import Child
+from roundhouse.backends.children.child import Child, KilledError
 from roundhouse.backends.children.resident import Lease, Loaded, Resident, State
 from roundhouse.backends.children.residents import HouseRules, Residents
 from roundhouse.backends.openai.compatible import OpenAICompatible
-from roundhouse.core.errors import BackendError, CapacityError
+from roundhouse.core.errors import BackendError, CapacityError, ConflictError
 from roundhouse.core.ports import BackendHealth
 
 #: Bytes that they take in memory, of 100 in all.
@@ -82,18 +83,19 @@ class World:
         #: Requests that lost the child that answered them, and pinned models that had to go.
         self.cut: list[str] = []
         self.sent_away: list[Resident] = []
-        self.failing = False
+        #: What the next load ends in.
+        self.failing: type[BackendError] | None = None
 
     async def start(self, resident: Resident) -> Loaded:
         """Load one."""
         self.taken[resident] = resident.need
         self.most = max(self.most, sum(self.taken.values()))
         await asyncio.sleep(LOAD_S)
-        if self.failing:
-            self.failing = False
+        if self.failing is not None:
+            kind, self.failing = self.failing, None
             del self.taken[resident]
             message = "it did not load"
-            raise BackendError(message)
+            raise kind(message)
         return Loaded(cast("Child", FakeChild(self, resident)), cast("OpenAICompatible", FakeClient()))
 
 
@@ -179,10 +181,10 @@ class Memory(RuleBasedStateMachine):
             self.requests[each].cancel()
         self.run()
 
-    @rule()
-    def fail_to_load(self) -> None:
+    @rule(kind=st.sampled_from([BackendError, KilledError]))
+    def fail_to_load(self, kind: type[BackendError]) -> None:
         """The next load goes wrong."""
-        self.world.failing = True
+        self.world.failing = kind
 
     @rule(name=NAMES)
     def replace(self, name: str) -> None:
@@ -192,6 +194,17 @@ class Memory(RuleBasedStateMachine):
             self.residents.outdate(name)
 
         self.run(outdate())
+
+    @rule(name=NAMES)
+    def unload(self, name: str) -> None:
+        """Somebody wants it gone, which is refused when it may not go."""
+
+        async def unload() -> None:
+            with suppress(ConflictError):
+                await self.residents.unload(name)
+
+        self.requests[len(self.requests)] = self.loop.create_task(unload())
+        self.run()
 
     @rule()
     def preload(self) -> None:
@@ -269,4 +282,16 @@ def test_one_that_is_replaced_while_it_waits_for_room_counts() -> None:
     memory.wait(LOAD_S)
     memory.wait(0.5)
     assert ([], {}) == (memory.residents.names_in_use(), memory.world.taken)
+    memory.teardown()
+
+
+def test_one_that_is_killed_while_it_loads_is_started_once_more() -> None:
+    """Who waits had no part in that, and hears nothing of it."""
+    memory = Memory()
+    memory.open(())
+    memory.fail_to_load(KilledError)
+    memory.arrive("small")
+    memory.wait(LOAD_S)
+    memory.wait(LOAD_S)
+    assert [0] == list(memory.world.answering)
     memory.teardown()
