@@ -61,10 +61,11 @@ def _fresh(caching: Caching, request: InferenceRequest) -> Callable[[], Awaitabl
     return lambda: caching.answer(replace(request, id=f"bench-{next(number)}"))
 
 
-async def _embedded() -> str:
+async def _embedded(valkey_url: str | None) -> str:
     """The quickest model that there is here: one token of the bundled one, already in memory."""
     with tempfile.TemporaryDirectory() as home:
-        settings = load(home=Path(home), environment={}, flags={"discovery.enabled": False})
+        flags = {"discovery.enabled": False} | ({} if valkey_url is None else {"storage.valkey_url": valkey_url})
+        settings = load(home=Path(home), environment={}, flags=flags)
         async with open_roundhouse(settings, url="http://127.0.0.1:8484") as house:
             body = {
                 "model": NOISE_MODEL,
@@ -76,7 +77,8 @@ async def _embedded() -> str:
             request = InferenceRequest("bench", profile, json.dumps(body).encode())
             bare = await _median_us(lambda: house.rooms.serving.answer(request), 10)
             hit = await _median_us(lambda: house.rooms.answering.answer(request), 500)
-    return f"| embedded model, 1 token | memory | {bare:,.0f} | {hit:,.0f} | {bare / hit:,.1f} times | |"
+    name = "memory" if valkey_url is None else "valkey"
+    return f"| embedded model, 1 token | {name} | {bare:,.0f} | {hit:,.0f} | {bare / hit:,.1f} times | |"
 
 
 async def _measure(times: int) -> list[str]:
@@ -101,7 +103,7 @@ async def _measure(times: int) -> list[str]:
                 hit = await _median_us(lambda request=request, caching=caching: caching.answer(request), times)  # type: ignore[misc]
                 faster, cost = f"{bare / hit:.1f} times", f"{miss - bare:+,.0f}"
                 lines.append(f"| echo, {words:,} words | {name} | {bare:,.0f} | {hit:,.0f} | {faster} | {cost} |")
-        lines.append(await _embedded())
+        lines += [await _embedded(None), await _embedded(url)]
         for cache in caches.values():
             await cache.close()
     return lines
@@ -120,7 +122,7 @@ def main() -> None:
             f"Medians of {times} requests one after the other, in microseconds, from the serving room on. Echo is",
             "a server in the same process that repeats what it is told, with no model behind it: what is saved",
             "there is the way to a backend and back. The embedded model is the fastest that answers with a model.",
-            "A miss is a request that refreshes what is kept, so it pays for the key, the flight and the writing.",
+            "A miss is a request that refreshes what is kept: it pays for the key, the shared flight and the writing.",
             "",
             "| upstream | cache | asked | hit | faster | miss adds |",
             "| --- | --- | ---: | ---: | ---: | ---: |",

@@ -12,7 +12,7 @@ import pytest
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Chunk
 from roundhouse.testing.asking import ask_chat
-from roundhouse.testing.children import orphaned, read_on
+from roundhouse.testing.children import lose, orphaned, read_on, serving_of
 from roundhouse.testing.runtime import LIMITS, Runtime, children
 
 pytestmark = pytest.mark.slow
@@ -91,7 +91,8 @@ async def test_who_waits_in_the_queue_is_served_after_all(how: signal.Signals, t
     for _ in range(times):
         runtime = Runtime(ENVIRON, limits=replace(LIMITS, context=4096, hang_s=2.0))
         long = ask_chat(stream=True, max_tokens=4000, ignore_eos=True)
-        cost = await runtime.lose(lambda: children()[0].send_signal(how), long, 4)
+        serving = serving_of(runtime.backend, [await runtime.deployment()])
+        cost = await lose(serving, lambda: children()[0].send_signal(how), long, 4)
         lost, served = lost + cost[0], served + cost[1]
         assert 2 == runtime.changes.count(("noise", True))
         await runtime.backend.close()

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import psutil
 import pytest
 
 from roundhouse.testing.asking import ask_chat
-from roundhouse.testing.children import orphaned, read_on
+from roundhouse.testing.children import hit, lose, orphaned, read_on, serving_of
 from roundhouse.testing.mlx import RULES, Managed, children
 
 pytestmark = [pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")]
@@ -41,14 +40,6 @@ asyncio.run(main())
 """
 
 
-def hit(child: psutil.Process, how: signal.Signals) -> None:
-    """Send it the signal, and see that it arrived."""
-    child.send_signal(how)
-    with suppress(psutil.NoSuchProcess):
-        while child.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
-            pass
-
-
 async def a_child() -> list[psutil.Process]:
     """Wait until there is one."""
     async with asyncio.timeout(20):
@@ -66,7 +57,8 @@ async def test_who_waits_in_the_queue_is_served_after_all(
     rounds = min(times, 5)
     for _ in range(rounds):
         managed = Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise, rules=replace(RULES, hang_s=2.0), slots=2)
-        cost = await managed.lose(lambda: hit(children()[0], how), ask_chat(stream=True, **LONG), 2)  # type: ignore[arg-type]
+        serving = serving_of(managed.backend, [await managed.deployment()])
+        cost = await lose(serving, lambda: hit(children()[0], how), ask_chat(stream=True, **LONG), 2)  # type: ignore[arg-type]
         lost, served = lost + cost[0], served + cost[1]
         assert 2 == managed.changes.count(("noise", True))
         await managed.backend.close()
@@ -80,7 +72,7 @@ async def test_who_waits_for_a_load_that_is_hit_is_served_after_all(
 ) -> None:
     """A child that dies or stops before it has its model costs nobody anything but time."""
     managed = Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise, slots=2, greet_s=GREET_S)
-    serving = await managed.serving()
+    serving = serving_of(managed.backend, [await managed.deployment()])
     queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(50)]
     (first,) = await a_child()
     hit(first, how)
@@ -95,7 +87,7 @@ async def test_who_waits_for_a_load_that_is_hit_is_served_after_all(
 async def test_no_more_are_in_a_child_than_it_works_on(mlx_python: Path, mlx_noise: Path, tmp_path: Path) -> None:
     """The others wait where its end does not touch them."""
     managed = Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise, slots=2)
-    serving = await managed.serving()
+    serving = serving_of(managed.backend, [await managed.deployment()])
     flows = [(await serving.stream(ask_chat(stream=True, **LONG)))[1] for _ in range(2)]  # type: ignore[arg-type]
     queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(8)]
     await asyncio.sleep(0)

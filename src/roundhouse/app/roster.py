@@ -81,7 +81,9 @@ class Roster:
                 if name not in self._built.by_name:
                     await self._fleet.forget(name)
             for name in change.fresh:
-                self._gates.admit(name, GateRules(), place_of(self._built.origins[name]))
+                origin = self._built.origins.get(name)
+                if origin is not None and not origin.configured:
+                    self._gates.admit(name, GateRules(), place_of(origin))
             await self._fleet.refresh(change.fresh)
 
     async def close(self) -> None:

@@ -172,7 +172,8 @@ def _traits(artifact: Artifact) -> Traits:
         family=artifact.architecture,
         format=artifact.format,
         size=artifact.size,
-        digest=artifact.files[0].digest if len(artifact.files) == 1 else None,
+        # Plain text, which anybody can write as JSON.
+        digest=str(artifact.files[0].digest) if len(artifact.files) == 1 else None,
         repo=_repo(artifact.ref),
     )
 

@@ -72,14 +72,17 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def place_of(url: str) -> str:
-    """Host and port of a runtime: the same however somebody wrote the address of this machine."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").removesuffix(".")
+    """Host and port of a runtime: the same however somebody wrote the address of this machine; else *url* itself."""
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").removesuffix("."), parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return url
     try:
         is_here = ipaddress.ip_address(host).is_loopback
     except ValueError:
         is_here = host == "localhost" or host.endswith(".localhost")
-    return f"{'localhost' if is_here else host}:{parts.port or _PORTS.get(parts.scheme, 0)}"
+    return f"{'localhost' if is_here else host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)

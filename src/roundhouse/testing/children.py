@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import psutil
@@ -44,32 +46,32 @@ class Watched(Generic[B]):
         """What the backend says about *model*."""
         return {each.model: each for each in await self.backend.deployments()}[model]
 
-    async def serving(self) -> Serving:
-        """A serving room with nothing but this backend and its model ``noise``."""
-        deployment = await self.deployment()
-        snapshot = Snapshot.build([deployment])
-        backends = {deployment.backend: self.backend}
-        return Serving(backends, lambda: snapshot, Standings(lambda: 0.5), lambda _: None, SystemClock())
-
-    async def lose(self, strike: Callable[[], None], long: InferenceRequest, many: int) -> tuple[int, int]:
-        """Fill it with *many* streams, have eight more wait, and *strike* its child dead.
-
-        How many streams were told that it was killed, and how many of the eight were served after all.
-        """
-        serving = await self.serving()
-        flows = [(await serving.stream(long))[1] for _ in range(many)]
-        queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(_QUEUED)]
-        await asyncio.sleep(0)
-        strike()
-        outcomes = await asyncio.gather(*map(read_on, flows), return_exceptions=True)
-        async with asyncio.timeout(60):
-            served = sum(answer.usage is not None for _, answer in await asyncio.gather(*queued))
-        return sum(isinstance(each, BackendError) and "SIGKILL" in str(each) for each in outcomes), served
-
     def _note(self, event: Event) -> None:
         if isinstance(event, ResidencyChanged):
             self.changes.append((event.model, event.loaded))
             self._unread.put_nowait((event.model, event.loaded))
+
+
+def serving_of(backend: Backend, deployments: Sequence[Deployment]) -> Serving:
+    """A serving room with nothing but *deployments* of this one *backend*."""
+    snapshot = Snapshot.build(deployments)
+    backends = {each.backend: backend for each in deployments}
+    return Serving(backends, lambda: snapshot, Standings(lambda: 0.5), lambda _: None, SystemClock())
+
+
+async def lose(serving: Serving, strike: Callable[[], None], long: InferenceRequest, many: int) -> tuple[int, int]:
+    """Fill a child with *many* streams, have eight more requests wait, and *strike* it.
+
+    How many streams were told that it was killed, and how many of the eight were served after all.
+    """
+    flows = [(await serving.stream(long))[1] for _ in range(many)]
+    queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(_QUEUED)]
+    await asyncio.sleep(0)
+    strike()
+    outcomes = await asyncio.gather(*map(read_on, flows), return_exceptions=True)
+    async with asyncio.timeout(60):
+        served = sum(answer.usage is not None for _, answer in await asyncio.gather(*queued))
+    return sum(isinstance(each, BackendError) and "killed by SIGKILL" in str(each) for each in outcomes), served
 
 
 async def read_on(chunks: AsyncGenerator[Chunk, None]) -> None:
@@ -81,6 +83,14 @@ async def read_on(chunks: AsyncGenerator[Chunk, None]) -> None:
 def children_with(argument: str) -> list[psutil.Process]:
     """Every process that this process started itself, that lives, and has an argument that ends so."""
     return [each for each in psutil.Process().children() if _has(each, argument)]
+
+
+def hit(child: psutil.Process, how: signal.Signals) -> None:
+    """Send it a signal that ends or stops it, and see that it did."""
+    child.send_signal(how)
+    with suppress(psutil.NoSuchProcess):
+        while child.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+            pass
 
 
 def _has(process: psutil.Process, argument: str) -> bool:

@@ -126,7 +126,11 @@ class Web:
         if not principal.can(permission):
             message = f"this page needs the permission {permission.value}"
             raise ForbiddenError(message)
-        shown = await overview(self.management, may_see_requests=principal.can(Permission.USAGE_READ))
+        shown = await overview(
+            self.management,
+            may_see_requests=principal.can(Permission.USAGE_READ),
+            may_manage=principal.can(Permission.BACKENDS_MANAGE),
+        )
         now = self.clock.now()
         html = self.templates.get_template("page.html").render(page=shown, now=now, ago=formats.ago(now))
         return HTMLResponse(html, headers=_FRESH)

@@ -3,12 +3,13 @@
 Knows nothing about HTTP or HTML.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from roundhouse.core.desks.routes import Explanation
 from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.management import Management
+from roundhouse.core.runtimes import place_of
 from roundhouse.core.views import Found, Model, Status, TransferView
 from roundhouse.web.plan import HousePlan, draw
 
@@ -31,6 +32,20 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class Stranger:
+    """A runtime that was found on this machine and is no backend, for its name is another's or was switched off."""
+
+    found: Found
+    #: A name that it may have.
+    name: str
+
+    @property
+    def command(self) -> str:
+        """What adds it."""
+        return f"roundhouse backends add {self.name} --kind {self.found.kind} --url {self.found.url}"
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """Everything on the first page."""
 
@@ -38,10 +53,12 @@ class Overview:
     models: Sequence[Model]
     more_models: int
     #: Found on this machine, but not among the backends.
-    found: Sequence[Found]
+    strangers: Sequence[Stranger]
     transfers: Sequence[TransferView]
     requests: Sequence[Served]
     shows_requests: bool
+    #: Whether a press changes something without a key of its own.
+    may_manage: bool
     plan: HousePlan
 
     @property
@@ -50,29 +67,52 @@ class Overview:
         return sum(backend.ok for backend in self.status.backends)
 
     @property
+    def guests(self) -> Sequence[str]:
+        """Backends that were found, and serve while they run."""
+        return [each.name for each in self.status.backends if each.url is not None and not each.configured]
+
+    @property
+    def running(self) -> Collection[str]:
+        """Names under which runtimes were found on this machine."""
+        return {each.name for each in self.status.found}
+
+    @property
     def loaded(self) -> int:
         """How many models are in memory."""
         return sum(model.loaded for model in self.models)
 
 
-async def overview(management: Management, *, may_see_requests: bool) -> Overview:
+async def overview(management: Management, *, may_see_requests: bool, may_manage: bool = False) -> Overview:
     """Ask for all that the first page shows."""
     status = await management.status()
     models = sorted(await management.models(), key=lambda model: (not model.local, model.name))
     transfers = [transfer for transfer in await management.transfers() if transfer.state not in _GONE]
     requests = await _requests(management) if may_see_requests else []
     served = next((item.record.model for item in requests if item.record.model), None)
-    known = {backend.url for backend in status.backends} | {backend.name for backend in status.backends}
     return Overview(
         status=status,
         models=models[:_MOST_MODELS],
         more_models=max(0, len(models) - _MOST_MODELS),
-        found=[found for found in status.found if not {found.url, found.name} & known],
+        strangers=_strangers(status),
         transfers=transfers[:_MOST_TRANSFERS],
         requests=requests,
         shows_requests=may_see_requests,
+        may_manage=may_manage,
         plan=draw(models, served),
     )
+
+
+def _strangers(status: Status) -> list[Stranger]:
+    places = {place_of(backend.url) for backend in status.backends if backend.url is not None}
+    taken = {backend.name for backend in status.backends}
+    strangers = []
+    for found in status.found:
+        if place_of(found.url) not in places:
+            names = (found.name, *(f"{found.name}-{number}" for number in range(2, len(taken) + 3)))
+            name = next(name for name in names if name not in taken)
+            taken.add(name)
+            strangers.append(Stranger(found, name))
+    return strangers
 
 
 async def _requests(management: Management) -> list[Served]:

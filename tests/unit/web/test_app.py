@@ -8,6 +8,8 @@ import httpx2
 import pytest
 from tests.unit.web.conftest import look_at
 
+from roundhouse.access.permissions import Role
+from roundhouse.access.principal import Principal
 from roundhouse.core.errors import DiskError
 from roundhouse.core.views import Found, Status
 from roundhouse.testing.management_service import (
@@ -18,6 +20,7 @@ from roundhouse.testing.management_service import (
     a_route,
     a_transfer,
 )
+from roundhouse.web import create_web
 from roundhouse.web.format import NOTHING
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
@@ -96,6 +99,75 @@ async def test_backends_and_what_was_found(browser: httpx2.AsyncClient, manageme
     assert "ollama (ollama) answers at http://127.0.0.1:11434 with 2 models. Ollama 0.14.2." in text
 
 
+def presses(page: str) -> dict[str, str]:
+    """What each button asks of the API, by what it says."""
+    found = re.findall(r'data-do="([^"]*)"[^>]*aria-label="([^"]*)"', page)
+    return {label: html.unescape(asked) for asked, label in found}
+
+
+async def test_what_was_found_can_be_kept_and_what_was_added_removed(
+    browser: httpx2.AsyncClient, management: InMemoryManagement
+) -> None:
+    """Nothing else can: what somebody wrote stands in a file of his."""
+    found = replace(a_backend("ollama"), url="http://127.0.0.1:11434", configured=False)
+    management.runtimes += [found, replace(a_backend("box"), added=True), a_backend("cloud")]
+    page = (await browser.get("/")).text
+    assert {
+        "Keep ollama": "POST /api/v1/backends",
+        "Remove box": "DELETE /api/v1/backends/box",
+    } == presses(page)
+    assert """data-body='{"name": "ollama"}'""" in page
+    assert "roundhouse backends add ollama" in page
+
+
+async def test_a_runtime_that_is_no_backend_can_be_added(
+    browser: httpx2.AsyncClient, management: InMemoryManagement
+) -> None:
+    """By a name that is free, with its kind and its address; without the script by a command."""
+    management.runtimes.append(a_backend("vllm"))
+    management.discovered.append(Found("vllm", "vllm", "http://127.0.0.1:8000", ""))
+    page = (await browser.get("/")).text
+    assert {"Add vllm-2": "POST /api/v1/backends"} == presses(page)
+    assert """data-body='{"kind": "vllm", "name": "vllm-2", "url": "http://127.0.0.1:8000"}'""" in page
+    assert "roundhouse backends add vllm-2 --kind vllm --url http://127.0.0.1:8000" in page
+
+
+async def test_a_house_without_backends_says_what_to_do(
+    browser: httpx2.AsyncClient, management: InMemoryManagement
+) -> None:
+    """And does not shine green."""
+    management.runtimes.clear()
+    page = (await browser.get("/")).text
+    assert "roundhouse backends add box --url" in page
+    assert "Start Ollama, LM Studio" in page
+    assert "lamp-ok" not in page
+
+
+async def test_who_may_not_look_around_is_not_said_to_have_found_nothing() -> None:
+    """Nobody looked."""
+
+    class Blind(InMemoryManagement):
+        async def status(self) -> Status:
+            return replace(await super().status(), looks_around=False)
+
+    async with look_at(Blind(runtimes=[])) as client:
+        text = await read(client)
+    assert "discovery.enabled is false" in text
+    assert "appears here by itself" not in text
+
+
+@pytest.mark.parametrize(("role", "may"), [(Role.USER, False), (Role.ADMIN, True)])
+async def test_a_key_is_only_asked_of_those_who_need_one(
+    management: InMemoryManagement,
+    role: Role,
+    may: bool,  # noqa: FBT001 - a row of the table
+) -> None:
+    """Behind a proxy that knows who asks, a press is enough."""
+    app = create_web(management, lambda _: Principal("ada", role))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8484") as client:
+        assert may == ("data-may" in (await client.get("/")).text)
+
+
 async def test_transfers(browser: httpx2.AsyncClient, management: InMemoryManagement) -> None:
     """What is on its way shows how far it is; what failed shows why; what is done is a model."""
     failed = replace(a_transfer("hf:x/y:Q8_0", state="failed"), id="t-2")
@@ -132,6 +204,8 @@ async def test_nothing_that_others_wrote_becomes_markup(
     """Names and messages from hubs, backends and clients are text."""
     management.catalog.append(replace(a_model(), name=EVIL, architecture=EVIL))
     management.runtimes.append(replace(a_backend("cloud"), detail=EVIL, url=EVIL, ok=False))
+    management.runtimes += [replace(a_backend(EVIL), configured=False), replace(a_backend(EVIL), added=True)]
+    management.discovered.append(Found(EVIL, EVIL + "'", EVIL, EVIL))
     management.pulls.append(
         replace(a_transfer(state="failed"), model=EVIL, error={"code": EVIL, "message": EVIL, "hint": EVIL})
     )

@@ -1,5 +1,7 @@
 """What stands on the first page."""
 
+from dataclasses import replace
+
 from roundhouse.core.views import Found
 from roundhouse.testing.management_service import InMemoryManagement, a_backend, a_model, a_request, a_route
 from roundhouse.web.pages import overview
@@ -7,13 +9,21 @@ from roundhouse.web.pages import overview
 
 async def test_what_was_found_is_told_once(management: InMemoryManagement) -> None:
     """A runtime that became a backend is not told again."""
-    management.runtimes.append(a_backend("ollama"))
+    management.runtimes.append(replace(a_backend("box"), url="http://localhost:11434/v1"))
     management.discovered += [
         Found("ollama", "ollama", "http://127.0.0.1:11434", ""),
         Found("vllm", "vllm", "http://127.0.0.1:8000", ""),
     ]
     page = await overview(management, may_see_requests=True)
-    assert [found.name for found in page.found] == ["vllm"]
+    assert [stranger.name for stranger in page.strangers] == ["vllm"]
+
+
+async def test_a_runtime_whose_name_is_taken_gets_another(management: InMemoryManagement) -> None:
+    """The backend of that name is elsewhere."""
+    management.runtimes += [a_backend("ollama"), a_backend("ollama-2")]
+    management.discovered.append(Found("ollama", "ollama", "http://127.0.0.1:11434", ""))
+    (stranger,) = (await overview(management, may_see_requests=True)).strangers
+    assert stranger.command == "roundhouse backends add ollama-3 --kind ollama --url http://127.0.0.1:11434"
 
 
 async def test_requests_are_for_those_who_may_see_them(management: InMemoryManagement) -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jinja2 import Environment, TemplateSyntaxError
-
+from roundhouse.backends.wire.templates import read_template
 from roundhouse.core.inference import Capability
 from roundhouse.library.gguf import Scalar
 
@@ -26,13 +25,6 @@ _WRITER = frozenset({Capability.COMPLETION, Capability.EMBEDDING})
 # Any chat model can be held to a grammar: llama.cpp only lets it say what fits.
 _TALKER = _WRITER | {Capability.CHAT, Capability.JSON_SCHEMA}
 _TEMPLATE = "tokenizer.chat_template"
-#: Much longer than any real template.
-_LONGEST_TEMPLATE = 256 << 10
-#: What templates call the switch for thinking, or the thoughts of earlier turns.
-_THINKING_NAMES = frozenset({"enable_thinking", "thinking", "thinking_budget", "reasoning_content", "reasoning_effort"})
-#: What thoughts begin with.
-_THINKING_MARKS = ("<think>", "[THINK]", "<thought>", "<seed:think>", "<|START_THINKING|>", "<|channel|>analysis")
-_LEXER = Environment(autoescape=True)
 
 
 def guess(architecture: str | None, *, has_chat_template: bool) -> frozenset[Capability]:
@@ -60,30 +52,12 @@ def abilities_of(model: Mapping[str, Scalar], projector: Mapping[str, Scalar] | 
 
 def _said_by(template: str, model: Mapping[str, Scalar]) -> frozenset[Capability]:
     """What the chat template makes of a model."""
-    names, texts = _words(template)
-    tools = {Capability.TOOLS} if "tools" in names or f"{_TEMPLATE}.tool_use" in model else set()
-    thinks = not _THINKING_NAMES.isdisjoint(names) or any(mark in text for text in texts for mark in _THINKING_MARKS)
-    return frozenset(tools | ({Capability.THINKING} if thinks else set()))
+    said = read_template(template)
+    tools = {Capability.TOOLS} if said.takes_tools or f"{_TEMPLATE}.tool_use" in model else set()
+    return frozenset(tools | ({Capability.THINKING} if said.thinks else set()))
 
 
 def _seen_by(projector: Mapping[str, Scalar] | None) -> frozenset[Capability]:
     """What a projector adds: some only hear."""
     sees = projector is not None and projector.get("clip.has_vision_encoder") is True
     return frozenset({Capability.VISION} if sees else ())
-
-
-def _words(template: str) -> tuple[set[str], list[str]]:
-    """The names that a template uses, and its literal texts; none of one that llama.cpp could not read either."""
-    names: set[str] = set()
-    texts: list[str] = []
-    if len(template) > _LONGEST_TEMPLATE:
-        return names, texts
-    try:
-        for _line, kind, text in _LEXER.lex(template):
-            if kind == "name":
-                names.add(text)
-            elif kind in {"data", "string"}:
-                texts.append(text)
-    except TemplateSyntaxError:
-        return set(), []
-    return names, texts

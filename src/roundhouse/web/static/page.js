@@ -1,4 +1,5 @@
-// Copies, and keeps the page fresh. Without it everything is still there; it only ages.
+// Copies, keeps the page fresh, and asks the API for one change at a press. Without it everything is still there; it
+// only ages, and shows the commands instead.
 const EVERY_MS = 5000;
 
 function addCopyButton(source) {
@@ -66,5 +67,74 @@ function tick() {
   }, EVERY_MS);
 }
 
+// What a button says is sent with a key, where that takes one. The key is in no storage: it goes with the page.
+const ask = document.getElementById("ask");
+let key = "";
+let pressed = null;
+
+const part = (name) => document.getElementById(`ask-${name}`);
+const wantsKey = () => !key && !("may" in ask.dataset);
+
+async function send(button) {
+  const [method, path] = button.dataset.do.split(" ");
+  const headers = { accept: "application/json" };
+  if (key) headers.authorization = `Bearer ${key}`;
+  if (button.dataset.body) headers["content-type"] = "application/json";
+  const answer = await fetch(path, { method, headers, body: button.dataset.body });
+  if (answer.ok) return "";
+  if (answer.status === 401 || answer.status === 403) key = "";
+  const { error } = await answer.json();
+  return [error.message.replace(/\.$/, ""), error.hint].filter(Boolean).join(": ");
+}
+
+function question(button, problem) {
+  pressed = button;
+  part("title").textContent = button.getAttribute("aria-label");
+  part("text").textContent = button.dataset.ask ?? "";
+  part("key").hidden = part("where").hidden = !wantsKey();
+  part("problem").textContent = problem;
+  part("yes").textContent = button.textContent;
+  if (!ask.open) ask.showModal();
+}
+
+async function carryOut(button) {
+  button.disabled = part("yes").disabled = true;
+  const problem = await send(button).catch(() => "there is no answer");
+  button.disabled = part("yes").disabled = false;
+  if (problem) {
+    question(button, problem);
+    return;
+  }
+  ask.close();
+  document.activeElement.blur();
+  await refresh();
+}
+
+function confirmed() {
+  if (wantsKey()) {
+    const field = part("key").querySelector("input");
+    key = field.value.trim();
+    field.value = "";
+    if (!key) {
+      field.focus();
+      return;
+    }
+  }
+  carryOut(pressed);
+}
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("button[data-do]");
+  if (!button) return;
+  if (button.dataset.ask || wantsKey()) question(button, "");
+  else carryOut(button);
+});
+if (ask) {
+  part("yes").addEventListener("click", confirmed);
+  part("no").addEventListener("click", () => ask.close());
+  part("key").addEventListener("keydown", (event) => { if (event.key === "Enter") confirmed(); });
+}
+
+document.documentElement.classList.add("live");
 addCopyButtons(document);
 if (document.querySelector("[data-live]")) tick();

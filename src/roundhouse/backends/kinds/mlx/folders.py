@@ -16,7 +16,8 @@ from roundhouse.core.runtimes import ModelFolder, Traits
 from roundhouse.library.formats import MLX
 from roundhouse.library.formats.config import has_chat_template, read_config
 
-_CONFIG, _TOKENIZER, _TEMPLATE = "config.json", "tokenizer_config.json", "chat_template.jinja"
+_CONFIG, _TOKENIZER = "config.json", "tokenizer_config.json"
+_TEMPLATE, _TEMPLATE_JSON = "chat_template.jinja", "chat_template.json"
 _MAX_CONFIG = 8 << 20
 #: Newer configurations keep the language model's part in one of these.
 _INNER = ("text_config", "llm_config", "language_config")
@@ -44,6 +45,34 @@ def described(name: str, path: Path) -> ModelFolder:
     return ModelFolder(name, path, config.context, talks, traits)
 
 
+class _Named(msgspec.Struct):
+    """One of several templates; that for tools is the one that knows most."""
+
+    template: str
+    name: str = ""
+
+
+class _Templates(msgspec.Struct):
+    chat_template: str | list[_Named] | None = None
+
+
+def template_in(path: Path) -> str | None:
+    """The chat template of the model in the folder *path*; ``None`` when it has none that can be read."""
+    try:
+        if (path / _TEMPLATE).is_file():
+            return _start_of(path / _TEMPLATE).decode("utf-8", "replace")
+        held = next((each for each in (path / _TEMPLATE_JSON, path / _TOKENIZER) if each.is_file()), None)
+        found = msgspec.json.decode(_start_of(held), type=_Templates).chat_template if held is not None else None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return "\n".join(each.template for each in found) if isinstance(found, list) else found
+
+
+def _start_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MAX_CONFIG)
+
+
 def weights_in(name: str, *folders: Path) -> Weights:
     """What the models in *folders* take together: one, or one and its draft. Raises BackendError."""
     try:
@@ -55,8 +84,7 @@ def weights_in(name: str, *folders: Path) -> Weights:
 
 def _weights(folder: Path) -> Weights:
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    with (folder / _CONFIG).open("rb") as file:
-        config = msgspec.json.decode(file.read(_MAX_CONFIG), type=dict[str, object])
+    config = msgspec.json.decode(_start_of(folder / _CONFIG), type=dict[str, object])
     inner = next((part for name in _INNER if isinstance(part := config.get(name), dict)), {})
     return Weights(size, cache_per_token({**config, **inner}))
 

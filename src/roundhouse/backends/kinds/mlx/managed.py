@@ -26,8 +26,6 @@ from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature, ModelFolder
 
 _FREE = Price(0.0, 0.0)
-_WRITER = frozenset({Capability.COMPLETION})
-_TALKER = _WRITER | {Capability.CHAT, Capability.TOOLS}
 #: What it says to everybody once the thread that computes is gone, although the process lives on.
 _LAME = "generation thread died"
 #: What our part of it says of a prompt that fills the context; with 404, as it says everything.
@@ -70,7 +68,8 @@ class ManagedMLX:
             self._preload = False
             for model in models:
                 self._residents.preload(model.name)
-        return [self._deployment(model, share) for model, share in await self._shelf.shares()]
+        shares = await self._shelf.shares()
+        return [self._deployment(model, share, await self._shelf.abilities(model)) for model, share in shares]
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer, after loading the model if need be. Raises what the port says."""
@@ -148,7 +147,9 @@ class ManagedMLX:
 
         return Lease(share.total, share.context, begin)
 
-    def _deployment(self, model: ModelFolder, share: Share | RoundhouseError) -> Deployment:
+    def _deployment(
+        self, model: ModelFolder, share: Share | RoundhouseError, abilities: frozenset[Capability]
+    ) -> Deployment:
         resident = self._residents.known(model.name)
         is_loaded = resident is not None and resident.state is State.READY
         given = share if isinstance(share, Share) else None
@@ -156,7 +157,7 @@ class ManagedMLX:
             backend=self.name,
             model=model.name,
             upstream=model.name,
-            capabilities=_TALKER if model.has_chat_template else _WRITER,
+            capabilities=abilities,
             context=given.context if given else model.context,
             price=_FREE,
             residency=Residency.LOADED if is_loaded else Residency.COLD,

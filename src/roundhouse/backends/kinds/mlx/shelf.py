@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from roundhouse.backends.kinds.mlx.abilities import abilities_of
 from roundhouse.backends.kinds.mlx.budget import Share, Wanted, share_of
 from roundhouse.backends.kinds.mlx.config import Household
-from roundhouse.backends.kinds.mlx.folders import described, is_model, weights_in
+from roundhouse.backends.kinds.mlx.folders import described, is_model, template_in, weights_in
 from roundhouse.backends.kinds.mlx.machine import Machine
 from roundhouse.core.errors import BackendError, CapacityError, ConfigError
+from roundhouse.core.inference import Capability
 from roundhouse.core.runtimes import ModelFolder
 
 _MOST_USUAL, _UNKNOWN = 8192, 4096
@@ -32,6 +34,7 @@ class Shelf:
         self._own = self._configured(household.model)
         #: What each gets, or why it gets nothing; by its folder, whose content does not change.
         self._shares: dict[Path, Share | CapacityError | BackendError] = {}
+        self._abilities: dict[Path, frozenset[Capability]] = {}
 
     @property
     def memory(self) -> int:
@@ -73,6 +76,14 @@ class Shelf:
             return known
         raise type(known)(known.message, hint=known.hint, details=known.details)
 
+    async def abilities(self, model: ModelFolder) -> frozenset[Capability]:
+        """What *model* can do."""
+        known = self._abilities.get(model.path)
+        if known is None:
+            template = await asyncio.to_thread(template_in, model.path) if model.has_chat_template else None
+            known = self._abilities[model.path] = abilities_of(template)
+        return known
+
     async def shares(self) -> Sequence[tuple[ModelFolder, Share | CapacityError | BackendError]]:
         """The same for all, without raising."""
         found: list[tuple[ModelFolder, Share | CapacityError | BackendError]] = []
@@ -84,11 +95,10 @@ class Shelf:
         return found
 
     def forget(self, name: str) -> None:
-        """Reckon the model of that name anew when it is asked for: its files may be others."""
-        self._shares = {path: each for path, each in self._shares.items() if path not in self._paths(name)}
-
-    def _paths(self, name: str) -> set[Path]:
-        return {model.path for model in self.models() if model.name == name}
+        """Look at the model of that name anew when it is asked for: its files may be others, or gone."""
+        others = {model.path for model in self.models() if model.name != name}
+        self._shares = {path: each for path, each in self._shares.items() if path in others}
+        self._abilities = {path: each for path, each in self._abilities.items() if path in others}
 
     def _reckon(self, model: ModelFolder) -> Share | CapacityError | BackendError:
         try:

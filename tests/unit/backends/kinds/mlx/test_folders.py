@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse.backends.kinds.mlx.folders import cache_per_token, described, is_model, weights_in
+from roundhouse.backends.kinds.mlx.folders import cache_per_token, described, is_model, template_in, weights_in
 from roundhouse.core.errors import BackendError
 
 KIB = 1 << 10
@@ -75,3 +75,29 @@ def test_a_configuration_that_cannot_be_read(tmp_path: Path, content: str) -> No
         with pytest.raises(BackendError, match="qwen cannot be loaded") as caught:
             read("qwen", model)
         assert str(tmp_path) not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "expected"),
+    [
+        ("chat_template.jinja", "{{ a }}", "{{ a }}"),
+        ("chat_template.json", '{"chat_template": "{{ a }}"}', "{{ a }}"),
+        ("tokenizer_config.json", '{"chat_template": "{{ a }}", "other": 1}', "{{ a }}"),
+        ("tokenizer_config.json", '{"chat_template": [{"name": "x", "template": "a"}, {"template": "b"}]}', "a\nb"),
+        ("tokenizer_config.json", "{}", None),
+        ("tokenizer_config.json", '{"chat_template": 3}', None),
+        ("tokenizer_config.json", "[" * 100_000, None),
+        ("other.json", "{}", None),
+    ],
+)
+def test_where_the_template_is(tmp_path: Path, file: str, content: str, expected: str | None) -> None:
+    """In a file of its own, or among what the tokenizer says; what cannot be read is not there."""
+    (tmp_path / file).write_text(content)
+    assert expected == template_in(tmp_path)
+
+
+def test_the_file_of_its_own_counts_first(tmp_path: Path) -> None:
+    """That is where newer tools write it."""
+    (tmp_path / "chat_template.jinja").write_text("new")
+    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "old"}')
+    assert "new" == template_in(tmp_path)
