@@ -52,6 +52,7 @@ class FakeLMStudio(Upstream):
         self.room = 100
         #: The largest context that it loads anything with, and the largest that it takes for what it was told.
         self.roomy = self.most_context = _MAX_CONTEXT
+        self.is_trained_for_tools = True
         #: It breaks off every connection.
         self.is_down = False
         self.publisher: str | None = "nobody"
@@ -198,7 +199,7 @@ class FakeLMStudio(Upstream):
             "loaded_instances": copies,
             "max_context_length": _MAX_CONTEXT,
             "format": "gguf",
-            "capabilities": {"vision": True, "trained_for_tool_use": True},
+            "capabilities": {"vision": True, "trained_for_tool_use": self.is_trained_for_tools},
         }
 
 

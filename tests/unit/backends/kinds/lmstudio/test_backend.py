@@ -50,6 +50,14 @@ async def test_traits_are_told() -> None:
     assert (131_072, 4, 1000, 2.5) == (echo.context, told.slots, told.size, told.load_s)
 
 
+@pytest.mark.parametrize("trained", [True, False])
+async def test_tools_are_for_models_that_learnt_to_call_them(trained: bool) -> None:  # noqa: FBT001 - a parameter
+    """LM Studio says which."""
+    async with studio() as (fake, backend):
+        fake.is_trained_for_tools = trained
+        assert trained == (Capability.TOOLS in (await echo_of(backend)).capabilities)
+
+
 @pytest.mark.parametrize("api", [Api.V1, Api.V0])
 @pytest.mark.parametrize(
     ("publisher", "told"),
