@@ -240,3 +240,14 @@ async def test_where_another_model_answers_the_right_one_is_loaded(stream: bool)
         fake.loads_just_in_time = False
         assert b'"other"' not in await said(backend, echo, stream=stream)
     assert 2 == fake.loads["echo"]
+
+
+async def test_a_token_that_is_needed_is_asked_for() -> None:
+    """Where people look, without its being told."""
+    async with FakeLMStudio(token="sk-lm-one") as fake:
+        without, with_it = LMStudio("studio", fake.url), LMStudio("studio", fake.url, api_key="sk-lm-one")
+        health = await without.health()
+        assert (False, True) == (health.ok, "An LM Studio API token is required" in health.detail)
+        assert (await with_it.answer(ask_chat(), await echo_of(with_it))).data
+        for backend in (without, with_it):
+            await backend.close()
