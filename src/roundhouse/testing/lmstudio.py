@@ -3,7 +3,7 @@
 The quirks: paths that it does not know are answered with 200 and an error; ``/v1/models`` lists everything that is
 downloaded as if it were served; copies are unloaded by instance id, which is not the model's key; each request for a
 model that is not loaded yet loads a copy of its own; and without just-in-time loading whichever model is the only one
-in memory answers for any.
+in memory answers for any. What a copy is answering ends when it is unloaded.
 """
 
 from __future__ import annotations
@@ -166,6 +166,7 @@ class FakeLMStudio(Upstream):
         if instance not in self.instances:
             return _error(404, f"No instance {instance} found")
         del self.instances[instance]
+        self._hang_up(instance)
         self.models = tuple(each for each in self.models if each != instance or each in self.downloaded)
         async with self.changed:
             self.changed.notify_all()

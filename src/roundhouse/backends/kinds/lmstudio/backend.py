@@ -119,7 +119,7 @@ class LMStudio(OpenAICompatible):
         return await self._memory.load(upstream, context, keep_s)
 
     async def unload(self, upstream: str) -> None:
-        """Let go of all its copies. Raises NotFoundError, BackendError."""
+        """Let go of all its copies. Raises NotFoundError, ConflictError, BackendError."""
         await self._memory.unload(upstream)
 
     async def health(self) -> BackendHealth:

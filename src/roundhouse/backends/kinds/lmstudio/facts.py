@@ -19,6 +19,8 @@ _EMBEDDER = frozenset({Capability.EMBEDDING})
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMBT])", re.IGNORECASE)
 _SCALE = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _OWNER, _BY_HAND = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}", re.ASCII), "imported-models"
+#: What "Max Concurrent Predictions" is, unless somebody changes it.
+_SLOTS = 4
 _RESIDENCIES = {"loaded": Residency.LOADED, "not-loaded": Residency.COLD}
 
 
@@ -108,8 +110,12 @@ def known_v1(listed: ListV1) -> list[Known]:
 
 
 def known_v0(listed: ListV0) -> list[Known]:
-    """The models of the native API before 0.4, which names no instances: they are called like their model."""
-    return [_of_v0(model) for model in listed.data]
+    """The models of the native API before 0.4, which names no instances: they are called like their model.
+
+    It loads by being asked, and drops what it had loaded like that; when several are there, somebody put them there.
+    """
+    loaded = sum(model.state == "loaded" for model in listed.data)
+    return [_of_v0(model, alone=loaded <= 1) for model in listed.data]
 
 
 def count_of(text: str | None) -> int | None:
@@ -132,6 +138,7 @@ def _of_v1(model: _ModelV1) -> Known:
             family=model.architecture,
             format=model.format,
             slots=slots(first.parallel) if first else None,
+            slots_usual=_SLOTS,
             size=model.size_bytes,
             publisher=_publisher(model.publisher),
         ),
@@ -139,7 +146,7 @@ def _of_v1(model: _ModelV1) -> Known:
     )
 
 
-def _of_v0(model: _ModelV0) -> Known:
+def _of_v0(model: _ModelV0, *, alone: bool) -> Known:
     residency = _RESIDENCIES.get(model.state, Residency.UNKNOWN)
     context = tokens(model.loaded_context_length)
     return Known(
@@ -152,6 +159,8 @@ def _of_v0(model: _ModelV0) -> Known:
             quantization=model.quantization,
             family=model.arch,
             format=model.compatibility_type,
+            slots_usual=1,  # before 0.4 a model answers one request after the other
+            alone=alone,
             publisher=_publisher(model.publisher),
         ),
         instances=(Instance(model.id, context),) if residency is Residency.LOADED else (),

@@ -19,7 +19,7 @@ from roundhouse.backends.kinds.window import Reach
 from roundhouse.backends.wire.figures import tokens
 from roundhouse.backends.wire.listing import undeclared
 from roundhouse.core.clock import Clock
-from roundhouse.core.errors import BackendError, CapacityError, NotFoundError, RoundhouseError
+from roundhouse.core.errors import BackendError, CapacityError, ConflictError, NotFoundError, RoundhouseError
 from roundhouse.core.inference import Capability
 
 #: Seconds for which nobody looks again. Without a native API nobody can look, only have it answer, which costs.
@@ -125,11 +125,14 @@ class Memory:
         return await self._join(model, context or self._policy.context, keep_s)
 
     async def unload(self, model: str) -> None:
-        """Let go of all its copies. Raises NotFoundError, BackendError."""
+        """Let go of all its copies. Raises NotFoundError, ConflictError, BackendError."""
         await self._find(model)
         if self._calls.version != 1:
             message = f"{self._name}: this version cannot unload when asked"
             raise BackendError(message, hint="update LM Studio to 0.4")
+        if any(copy.busy for copy in self.copies.of(model)):  # LM Studio itself would cut what it says
+            message = f"{self._name}: {model} is in use"
+            raise ConflictError(message, hint="try again when its requests are answered")
         for copy in self.copies.of(model):
             await self._calls.unload(copy.instance)
             self.copies.drop(copy)

@@ -40,6 +40,14 @@ async def test_what_is_not_loaded_is_cold(api: Api, context: int | None) -> None
     assert (Residency.COLD, context, 131_072) == (echo.residency, echo.context, echo.traits.context_max)
 
 
+@pytest.mark.parametrize(("api", "slots"), [(Api.V1, 4), (Api.V0, 1), (Api.OPENAI, None)])
+async def test_what_is_sent_at_a_time_is_a_guess_until_it_is_told(api: Api, slots: int | None) -> None:
+    """It queues what is more, whatever its priority; before 0.4 it never tells."""
+    async with studio(api) as (_, backend):
+        told = (await echo_of(backend)).traits
+    assert (None, slots) == (told.slots, told.slots_usual)
+
+
 async def test_traits_are_told() -> None:
     """Quantisation, parameters, family, format, size and the seconds that loading took are known."""
     async with studio() as (_, backend):
@@ -56,6 +64,18 @@ async def test_tools_are_for_models_that_learnt_to_call_them(trained: bool) -> N
     async with studio() as (fake, backend):
         fake.is_trained_for_tools = trained
         assert trained == (Capability.TOOLS in (await echo_of(backend)).capabilities)
+
+
+@pytest.mark.parametrize(("api", "alone"), [(Api.V1, False), (Api.V0, True)])
+async def test_what_loads_by_being_asked_drops_what_it_had(api: Api, alone: bool) -> None:  # noqa: FBT001 - the table
+    """Which 0.4 does not when it is told to load; and two that are there were put there by somebody."""
+    async with studio(api) as (_, backend):
+        none_is_there = {each.traits.alone for each in await backend.deployments()}
+        await backend.load("echo")
+        one_is_there = {each.traits.alone for each in await backend.deployments()}
+        await backend.load("text-embed")
+        two_are_there = {each.traits.alone for each in await backend.deployments()}
+    assert ({alone}, {alone}, {False}) == (none_is_there, one_is_there, two_are_there)
 
 
 @pytest.mark.parametrize("api", [Api.V1, Api.V0])
