@@ -34,9 +34,20 @@ from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.llama_router import FakeLlamaRouter
 from roundhouse.testing.lmstudio import FakeLMStudio
+from roundhouse.testing.node import Node, a_node
 from roundhouse.testing.ollama import FakeOllama
 from roundhouse.testing.upstream import Upstream
 from roundhouse.testing.vllm import FakeVLLM
+
+
+@asynccontextmanager
+async def _other_house() -> AsyncIterator[Node]:
+    """Another node with a backend of its own."""
+    with tempfile.TemporaryDirectory(prefix="roundhouse-bench-") as home:
+        async with Upstream() as upstream, a_node(Path(home), {"downloads.offline": True}) as node:
+            await node.house.management.add_backend("box", {"url": upstream.url})
+            yield node
+
 
 #: Each kind: its fake, and the model to ask for.
 KINDS: dict[str, tuple[Callable[[], AbstractAsyncContextManager[Any]], str]] = {
@@ -50,7 +61,10 @@ KINDS: dict[str, tuple[Callable[[], AbstractAsyncContextManager[Any]], str]] = {
     "ollama": (FakeOllama, "echo:latest"),
     "anthropic": (partial(FakeAnthropic, NEWER, key="sk-none"), NEWER.name),
     "gemini": (FakeGemini, "gemini-2.0-flash"),
+    "roundhouse": (_other_house, "echo"),
 }
+#: Those to whom every request goes on a connection of its own, because they hold a thread for each that is kept.
+_FRESH = frozenset({"llama-server"})
 _BLOCK, _BLOCKS, _WARM, _WORDS = 50, 20, 50, 100
 
 
@@ -101,7 +115,7 @@ async def _beside(kind: str, folder: Path, request: InferenceRequest) -> Pair:
             async def through() -> None:
                 await _ask(backend, deployment, request)
 
-            async with _by_hand(url, tape, stream=request.stream) as by_hand:
+            async with _by_hand(url, tape, stream=request.stream, keep_alive=kind not in _FRESH) as by_hand:
                 return await _in_turn(through, by_hand)
 
 
@@ -113,7 +127,7 @@ def _root(url: str) -> str:
 async def made(kind: str, url: str) -> AsyncIterator[Backend]:
     """A backend of that kind at that address."""
     (door,) = entry_points(group="roundhouse.backends", name=kind)
-    workshop = Workshop(Events(), SystemClock(), {}, Path(tempfile.gettempdir()))
+    workshop = Workshop(Events(), SystemClock(), {}, Path(tempfile.gettempdir()), node="bench")
     backend: Backend = door.load()(Wish(kind, kind, url, ("sk-none",)), workshop)
     try:
         yield backend
@@ -147,11 +161,14 @@ async def _answers(url: str, tape: Tape) -> None:
 
 
 @asynccontextmanager
-async def _by_hand(url: str, tape: Tape, *, stream: bool) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def _by_hand(
+    url: str, tape: Tape, *, stream: bool, keep_alive: bool
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """The recorded body, posted with the same clients that the adapters use, and the answer read."""
     said, headers = tape.by_path[tape.last], {"Content-Type": "application/json"}
-    poster = Poster(URL(url), headers, keep_alive=True, connect_s=5)
-    async with aiohttp.ClientSession(headers=headers) as session:
+    poster = Poster(URL(url), headers, keep_alive=keep_alive, connect_s=5)
+    connector = aiohttp.TCPConnector(limit=0, force_close=not keep_alive)
+    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
 
         async def whole() -> None:
             await poster.post(tape.last.encode(), said.asked, 60)
@@ -192,7 +209,8 @@ def report(adapters: Sequence[Added]) -> list[str]:
         "",
         f"A chat of {_WORDS} words and its answer, one at a time, against the fake's own bytes given by nginx; beside",
         "the same bytes posted and read by the same client. Medians of 1,000, milliseconds. The stream is of one word;",
-        f"what each further piece takes is told from one of {_WORDS}.",
+        f"what each further piece takes is told from one of {_WORDS}. To llama-server each goes on a connection of",
+        "its own, for it holds a thread for each that is kept; so it does by hand.",
         "",
         *table(["kind", "whole", "by hand", "adds", "stream", "by hand", "adds", "each piece"], rows),
         "",

@@ -55,7 +55,7 @@ class CutError(Exception):
 class FakeOllama:
     """One such server."""
 
-    def __init__(self, *models: Model, version: str = "0.12.11") -> None:
+    def __init__(self, *models: Model, version: str = "0.12.11", port: int = 0) -> None:
         self.version = version
         self.models = {model.name: model for model in models or (CHATTER, EMBEDDER)}
         #: What is in memory.
@@ -85,6 +85,7 @@ class FakeOllama:
         self._answering: Counter[str] = Counter()
         self._leaving: set[str] = set()
         self.url = ""
+        self._port = port
         self._plan: deque[Fault] = deque()
         self._loading = asyncio.Lock()
         self._runner: web.AppRunner | None = None
@@ -111,7 +112,7 @@ class FakeOllama:
         app.router.add_delete("/api/delete", self._heard(self._delete))
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 

@@ -115,6 +115,10 @@ class Upstream:
         self.plan(Fault.STALL_IN_TEXT)
         return self.release.set
 
+    def serves(self, model: object) -> bool:
+        """Whether it answers for a model of that name."""
+        return model in self.models
+
     async def until(self, condition: Callable[[], bool], within_s: float = 5.0) -> None:
         """Wait until *condition*, which is about this server's counters, holds."""
         async with asyncio.timeout(within_s), self.changed:
@@ -162,7 +166,7 @@ class Upstream:
             self.seen.append(Seen(request.path, dict(request.headers), body))
             if not self._is_allowed(request):
                 return _error(401, "Incorrect API key provided", "invalid_request_error", "invalid_api_key")
-            if body.get("model") not in self.models:
+            if not self.serves(body.get("model")):
                 return _error(404, f"The model `{body.get('model')}` does not exist", "x", "model_not_found")
             planned = self._plan.popleft() if self._plan else None
             transport = request.transport

@@ -153,13 +153,13 @@ async def mlx_lm(mlx_url: str) -> AsyncIterator[Subject]:
 
 @pytest.fixture
 async def roundhouse(tmp_path: Path) -> AsyncIterator[Subject]:
-    """Another node of ours, which has a backend of its own."""
+    """Another node of ours, which has backends of its own."""
     off = {"backends.local.kind": "llamacpp", "backends.local.enabled": False}
-    async with FakeOllama() as fake:
+    async with FakeOllama() as fake, Upstream(models=["rerank"]) as upstream:
         flags = {**off, "backends.ollama.kind": "ollama", "backends.ollama.url": fake.url}
-        async with a_node(tmp_path / "other", flags) as other:
+        async with a_node(tmp_path / "other", {**flags, "backends.ranks.url": upstream.url}) as other:
             backend = Node("box", other.url, node="here")
-            yield Subject(backend, "echo:latest", "embed:latest")
+            yield Subject(backend, "echo:latest", "embed:latest", "rerank")
             await backend.close()
 
 

@@ -29,6 +29,10 @@ class Loads:
             load.add_done_callback(lambda done: self._done(model, done))
         return await asyncio.shield(load)
 
+    def is_under_way(self, model: str) -> bool:
+        """Whether *model* is being loaded."""
+        return model in self._under_way
+
     def took(self, model: str) -> float | None:
         """Seconds that the last load of *model* took, if one was seen."""
         return self._seconds.get(model)

@@ -33,6 +33,8 @@ _NO_TOOLS = re.compile(r"requires --enable-auto-tool-choice|--tool-call-parser")
 _NO_SUCH_API = re.compile(r"does not support .{1,40} API")
 _ENGINE = "engine"
 _WAKE_S, _LOOK_S = 300.0, 0.1
+#: Its default for ``--max-num-seqs`` on all but the largest cards.
+_SLOTS = 256
 _SLEEPER = frozenset({Feature.LOAD, Feature.UNLOAD})
 
 
@@ -148,7 +150,7 @@ class VLLM(Asking):
         repo = root if root and not root.startswith(("/", ".")) else None
         context = each.context or contexts.get(parent or "")
         can = each.capabilities if self._has_tools else each.capabilities - {Capability.TOOLS}
-        traits = replace(each.traits, repo=repo, load_s=self._wakings.took(_ENGINE))
+        traits = replace(each.traits, repo=repo, slots_usual=_SLOTS, load_s=self._wakings.took(_ENGINE))
         residency = Residency.COLD if sleeps else Residency.LOADED if card else each.residency
         return replace(each, capabilities=can, context=context, residency=residency, traits=traits)
 

@@ -285,7 +285,6 @@ class LlamaCpp:
                 memory=fit.need.total,
                 load_s=None if seen is None else seen.load_s,
                 vram=seen.vram if seen is not None and is_loaded else None,
-                variant=model.variant,
                 warnings=(*fit.warnings, *model.warnings),
             ),
         )

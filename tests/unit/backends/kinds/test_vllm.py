@@ -52,6 +52,13 @@ async def test_a_lora_module_has_the_context_of_its_model() -> None:
     assert (CONTEXT, None) == (lora.context, lora.traits.repo)
 
 
+async def test_it_tells_no_slots_and_batches_hundreds() -> None:
+    """What is more waits there in its own order."""
+    async with vllm() as (_, backend):
+        told = (await named(backend)).traits
+    assert (None, 256) == (told.slots, told.slots_usual)
+
+
 async def test_health_is_that_of_the_engine() -> None:
     """The version would be told by a server whose engine died."""
     async with vllm() as (fake, backend):

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Self
 from urllib.parse import quote
@@ -68,7 +69,7 @@ class LlamaServer(Asking):
         super().__init__(name, url, api_key=api_key, models=models, terms=terms or Terms(keep_alive=False))
         self._prefix = URL(self.url.removesuffix("/v1")).raw_path.rstrip("/")
         self._build = ""
-        self._is_router = False
+        self._is_router = self._holds_one = False
         #: Those that a router has in memory, as far as we know.
         self._running: set[str] = set()
         self._loads = Loads()
@@ -146,14 +147,15 @@ class LlamaServer(Asking):
         """What is told of all its models. Raises NetworkError."""
         listed, props = await self._list(), await self._props_if_any(None)
         if props is not None:
-            self._is_router = props.is_router
+            self._is_router, self._holds_one = props.is_router, props.is_alone
         self.features = _ROUTING if self._is_router else frozenset()
         self._build = (props.build_info if props else None) or self._build
         if not self._is_router:
             return [await self._one(entry, props, "") for entry in listed]
         self._running = {entry.id for entry in listed if entry.value in _RUNNING}
         here = [entry for entry in listed if entry.value != "downloading"]
-        return await asyncio.gather(*[self._of_router(entry) for entry in here])
+        told = await asyncio.gather(*[self._of_router(entry) for entry in here])
+        return [replace(each, alone=self._holds_one) for each in told]
 
     async def _of_router(self, entry: Entry) -> Told:
         if entry.value not in _RUNNING:
