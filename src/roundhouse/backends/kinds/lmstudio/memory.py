@@ -122,7 +122,12 @@ class Memory:
             raise CapacityError(message, hint="ask again when it is done")
         if there:
             await self.unload(model)
-        return await self._join(model, context or self._policy.context, keep_s)
+        try:
+            return await self._join(model, context or self._policy.context, keep_s)
+        except BackendError as error:  # without a native API only the load itself tells
+            if not is_gone(error):
+                raise
+            raise NotFoundError(error.message, hint=error.hint, details=error.details) from error
 
     async def unload(self, model: str) -> None:
         """Let go of all its copies. Raises NotFoundError, ConflictError, BackendError."""
