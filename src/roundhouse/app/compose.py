@@ -23,7 +23,7 @@ from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
 from roundhouse.backends.kinds.mlx.managed import ManagedMLX
 from roundhouse.backends.kinds.presets import address_of
-from roundhouse.backends.llamacpp.resident import RuntimeLimits
+from roundhouse.backends.llamacpp.loadable import RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import Clock

@@ -12,7 +12,7 @@ import structlog
 
 from roundhouse.app.cards import Cards
 from roundhouse.backends.llamacpp.config import Adapter, Extras
-from roundhouse.backends.llamacpp.resident import LoadableModel
+from roundhouse.backends.llamacpp.loadable import LoadableModel
 from roundhouse.backends.llamacpp.shape import Shape, shape_of
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError

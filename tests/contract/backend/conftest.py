@@ -20,7 +20,7 @@ from roundhouse.backends.kinds.roundhouse import Node
 from roundhouse.backends.kinds.vllm import VLLM
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
-from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.loadable import LoadableModel, RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import SystemClock
