@@ -157,6 +157,13 @@ async def test_a_model_that_is_not_there_cannot_be_loaded() -> None:
             await backend.load("gone")
 
 
+async def test_what_only_the_load_can_tell_is_not_there_either() -> None:
+    """Without a native API nobody can look before."""
+    async with studio(Api.OPENAI) as (_, backend):
+        with pytest.raises(NotFoundError, match="gone"):
+            await backend.load("gone")
+
+
 async def test_the_older_api_tells_the_state_too() -> None:
     """Version 0 knows what is loaded and with how much context."""
     async with studio(Api.V0) as (_, backend):
