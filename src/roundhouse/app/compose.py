@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -22,7 +23,7 @@ from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
 from roundhouse.backends.kinds.mlx.managed import ManagedMLX
 from roundhouse.backends.kinds.presets import address_of
-from roundhouse.backends.llamacpp.resident import RuntimeLimits
+from roundhouse.backends.llamacpp.loadable import RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import Clock
@@ -100,7 +101,8 @@ async def build_backends(
     # Children see a scrubbed copy of the environment: paths and devices, nothing that could be a secret.
     folder, offline = settings.home / "backends", settings.downloads.offline
     node = await asyncio.to_thread(node_of, settings.home)
-    workshop = Workshop(events, clock, os.environ, folder, offline, shelf.folders, node)  # noqa: TID251
+    keeps = settings.cache.enabled
+    workshop = Workshop(events, clock, os.environ, folder, offline, shelf.folders, node, keeps)  # noqa: TID251
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
     need_of: Callable[[str], MemoryNeed | None] = no_need
@@ -264,21 +266,33 @@ def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend
 
 
 def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
-    """How many calls each backend gets at a time; several names for one runtime on this machine share them."""
-    rules = {name: gate_rules(wish) for name, wish in settings.backends.items()}
-    places = {name: place for name, origin in built.origins.items() if (place := place_of(origin)) is not None}
-    return Gates(clock.monotonic, rules, places)
+    """How many calls each backend gets at a time; several names for one runtime share them."""
+    wishes = settings.backends
+    rules = {name: gate_rules(wish) for name, wish in wishes.items()}
+    found = {name: place_of(origin, wishes.get(name)) for name, origin in built.origins.items()}
+    return Gates(clock.monotonic, rules, {name: place for name, place in found.items() if place is not None})
 
 
-def place_of(origin: Origin) -> str | None:
-    """Where on this machine a backend is; ``None`` when it is elsewhere."""
-    return where(origin.url) if origin.url is not None and stays_here(origin.url) else None
+def place_of(origin: Origin, wish: BackendSettings | None = None) -> str | None:
+    """Where a runtime is, the same for all its names; ``None`` when nobody can say that it is one.
+
+    On this machine a port is one runtime. Elsewhere an address may lead to several behind it, so its path counts; and
+    what each key may do there is its own, so only those without keys are the same.
+    """
+    if origin.url is None:
+        return None
+    place = where(origin.url)
+    if stays_here(origin.url):
+        return place
+    if wish is None or wish.url is None or wish.api_key_env or wish.api_keys_env or wish.api_key_file:
+        return None
+    return place + urlsplit(origin.url).path.rstrip("/").removesuffix("/v1")
 
 
 def gate_rules(wish: BackendSettings) -> GateRules:
     """How a backend with these settings is entered."""
     return GateRules(
-        max_concurrent=wish.max_concurrent or None,
+        max_concurrent=wish.max_concurrent,
         most_waiting=wish.max_queue,
         one_at_a_time=wish.one_at_a_time,
         min_residency_s=wish.min_residency_s,

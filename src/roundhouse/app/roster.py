@@ -56,7 +56,7 @@ class Roster:
             self._built.wishes[name] = wish
             self._built.left_out.pop(name, None)
             gate = self._gates.dismiss(name)
-            self._gates.admit(name, gate_rules(wish), place_of(origin))
+            self._gates.admit(name, gate_rules(wish), place_of(origin, wish))
             if before is not None:
                 self._say_farewell(before, gate)
             await self._fleet.refresh([name])
