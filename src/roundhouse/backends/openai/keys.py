@@ -28,6 +28,8 @@ _ABOUT_KEYS = (
 )
 #: How long a key rests when the provider does not say.
 _REST_S = 1.0
+#: Whatever a provider says, tomorrow it is asked again.
+_LONGEST_REST_S = 86_400.0
 
 
 class Way(Protocol):
@@ -117,7 +119,8 @@ class KeyRing:
     def _noted(self, key: _Key, error: RoundhouseError) -> RoundhouseError:
         """The same error, after which another key may do better."""
         if isinstance(error, LimitError):
-            key.rests_until = asyncio.get_running_loop().time() + (error.retry_after_s or _REST_S)
+            rest_s = min(error.retry_after_s or _REST_S, _LONGEST_REST_S)
+            key.rests_until = asyncio.get_running_loop().time() + rest_s
         else:
             key.refused = True
         return error

@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from roundhouse.backends.wire import figures
 from roundhouse.backends.wire.limits import limits_of, wait_of
 from roundhouse.core.errors import (
     BackendError,
@@ -107,18 +108,21 @@ def failure(status: int, headers: Mapping[str, str], data: bytes) -> RoundhouseE
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the backend says; a date is read against the backend's own clock."""
+    """Seconds to wait as the backend says; a date is read against the backend's own clock.
+
+    ``None`` when it says nothing, or what nobody would wait for.
+    """
     headers = {name.lower(): value for name, value in headers.items()}
     milliseconds, text = headers.get("retry-after-ms"), headers.get("retry-after", "").strip()
     try:
         if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1e3)
+            return figures.seconds(float(milliseconds) / 1e3)
         if text.replace(".", "", 1).isdigit():
-            return float(text)
+            return figures.seconds(float(text))
         if text:
             wait = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))
-            return max(0.0, wait.total_seconds())
-    except (ValueError, TypeError):
+            return figures.seconds(max(0.0, wait.total_seconds()))
+    except (ValueError, TypeError, OverflowError):
         pass
     return None
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+from roundhouse.backends.wire import figures
+
 _PREFIX, _ANTHROPIC = "x-ratelimit-", "anthropic-ratelimit-"
 _MOST, _LONGEST = 16, 64
 _SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
@@ -41,12 +43,15 @@ def wait_of(limits: Mapping[str, str]) -> float | None:
 
 
 def seconds_of(text: str) -> float | None:
-    """Seconds in ``6m0s``, ``20ms`` or ``1.5s``; a bare number may be a date as well, so it tells nothing."""
+    """Seconds in ``6m0s``, ``20ms`` or ``1.5s``; a bare number may be a date as well, so it tells nothing.
+
+    ``None`` is also what nobody would wait for.
+    """
     match = _SPAN.fullmatch(text)
     if not text or match is None:
         return None
     hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1e3
+    return figures.seconds(hours * 3600 + minutes * 60 + seconds + milliseconds / 1e3)
 
 
 def _span_until(text: str, now: str) -> str | None:

@@ -79,6 +79,17 @@ async def test_when_all_rest_nobody_is_asked() -> None:
     assert caught.value.retry_after_s == pytest.approx(30, abs=5)
 
 
+@pytest.mark.parametrize("header", [("Retry-After", "9" * 400), ("Retry-After-Ms", "inf"), ("Retry-After-Ms", "nan")])
+async def test_no_key_rests_for_ever(header: tuple[str, str]) -> None:
+    """A wait that is none is as if nobody had told it: one second."""
+    fault = Planned(Fault.STATUS, 429, (header,))
+    async with cloud(fault, fault) as (_, backend):
+        for _ in range(2):
+            with pytest.raises(LimitError) as caught:
+                await backend.answer(ask_chat(), ECHO)
+    assert caught.value.retry_after_s == pytest.approx(0.5, abs=0.5)
+
+
 async def test_a_backend_whose_keys_rest_is_well() -> None:
     """Who has asked too much has not found it ill."""
     async with cloud(LIMITED, LIMITED) as (_, backend):
