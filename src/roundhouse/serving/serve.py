@@ -24,6 +24,7 @@ from roundhouse.serving.admission.rules import Waiting, loading
 from roundhouse.serving.attempts import Attempt, Flight, Served
 from roundhouse.serving.deadline import Deadline
 from roundhouse.serving.flow import Flow, opening
+from roundhouse.serving.foreign import ours
 from roundhouse.serving.taken import Taken
 
 __all__ = ["Served", "Serving"]
@@ -181,7 +182,8 @@ class Serving:
                     return await ask(self._backend(deployment.backend), request, deployment)
                 with patience:
                     return await ask(self._backend(deployment.backend), request, deployment)
-        except BaseException as error:
+        except BaseException as raised:
+            error = ours(raised, deployment.backend)
             impatient = patience is not None and patience.expired and isinstance(error, DeadlineError)
             if impatient and not flight.deadline.expired:
                 message = f"{deployment.backend} sent nothing within its time limit"
@@ -189,6 +191,8 @@ class Serving:
                 flight.failed(attempt, error)
                 raise error from None
             flight.failed(attempt, error)
+            if error is not raised:
+                raise error from raised
             raise
         finally:
             if patience is not None:

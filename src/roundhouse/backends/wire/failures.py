@@ -25,7 +25,8 @@ from roundhouse.core.errors import (
 )
 
 _EXCERPT = 400
-_FAILURES = range(400, 600)
+#: The statuses of failures as a body tells them.
+_TOLD = {told: status for status in range(400, 600) for told in (status, str(status))}
 _KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REQUEST_REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
 _SECRET = re.compile(r"\b(?:(?:sk|rh|hf|gsk|xai|pk)[-_]|AIza)[A-Za-z0-9_\-*.]{8,}|(?<=[?&]key=)[^&\s\"']+")
@@ -71,11 +72,9 @@ def excerpt(data: bytes) -> str:
 def error_in_stream(data: bytes) -> RoundhouseError:
     """The error in the body of a 200: after the status, the code inside is all there is to go by."""
     error = _parse(data)
-    code = error.code if isinstance(error.code, int) else None
-    if isinstance(error.code, str) and error.code.isdigit():
-        code = int(error.code)
-    if code is not None and code in _FAILURES:
-        return failure(code, {}, data)
+    status = None if error.code is None else _TOLD.get(error.code)
+    if status is not None:
+        return failure(status, {}, data)
     return BackendError(error.message, details=_details(None, error))
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from roundhouse.backends.wire.failures import KeyRefusedError, excerpt, failure, retry_after
+from roundhouse.backends.wire.failures import KeyRefusedError, error_in_stream, excerpt, failure, retry_after
 from roundhouse.core.errors import (
     BackendError,
     LimitError,
@@ -103,6 +103,21 @@ def test_the_upstream_facts_ride_along() -> None:
 def test_the_wait_is_read_in_every_form(headers: dict[str, str], expected: float | None) -> None:
     """Seconds, milliseconds, or a date against the server's own clock."""
     assert expected == retry_after(headers)
+
+
+@pytest.mark.parametrize(
+    "code", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "\N{ARABIC-INDIC DIGIT FOUR}" * 3, 10**400, "-429"]
+)
+def test_a_code_that_is_no_status_tells_nothing(code: object) -> None:
+    """Whatever Python takes for a digit."""
+    error = error_in_stream(json.dumps({"error": {"message": "x", "code": code}}).encode())
+    assert (BackendError, "x") == (type(error), error.message)
+
+
+@pytest.mark.parametrize("code", [429, "429"])
+def test_a_code_that_is_a_status_is_one(code: object) -> None:
+    """After 200 there is no other."""
+    assert isinstance(error_in_stream(json.dumps({"error": {"message": "x", "code": code}}).encode()), LimitError)
 
 
 def test_a_message_carries_no_key() -> None:
