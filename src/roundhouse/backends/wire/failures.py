@@ -30,9 +30,14 @@ _TOLD = {told: status for status in range(400, 600) for told in (status, str(sta
 _KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REQUEST_REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
 _SECRET = re.compile(r"\b(?:(?:sk|rh|hf|gsk|xai|pk)[-_]|AIza)[A-Za-z0-9_\-*.]{8,}|(?<=[?&]key=)[^&\s\"']+")
-#: How backends say that they do not know a model, when the status alone does not.
-_UNKNOWN_MODEL = re.compile(
-    r"model_not_found|invalid model name|model\b.{0,120}\b(not found|does not exist|unknown)", re.IGNORECASE | re.DOTALL
+#: How backends say that they do not know a model, when the status alone does not: by a name, and by how a message
+#: begins. Further on it may quote what the client wrote. LiteLLM puts its own words into one of Python's dicts.
+_UNKNOWN_MODEL = frozenset({"model_not_found", "invalid_model"})
+_NO_SUCH_MODEL = re.compile(
+    r"(?:400: )?(?:\{'error': ['\"])?(?:[\w/]{1,40}: )?Invalid model name passed in\b|"
+    r"(?:the )?model:? (?:[`'\"][^`'\"]{1,256}[`'\"] |[^\s`'\"]{1,256} )?"
+    r"(?:is |was )?(?:not found|does not exist|unknown)\b",
+    re.IGNORECASE,
 )
 #: How backends say that a prompt does not fit: llama.cpp, then OpenAI and vLLM, then those that have no code for it.
 _TOO_LONG = re.compile(
@@ -42,8 +47,10 @@ _TOO_LONG = re.compile(
 )
 _LESS = "ask for less, or choose a model with a larger context"
 
-#: How LiteLLM and Google say that they do not know a key: with 400.
-_UNKNOWN_KEY = re.compile(r"no_db_connection|api.key not valid|invalid.api.key", re.IGNORECASE)
+#: How LiteLLM, Google and others say with 400 that they do not know a key. By its name alone: a message may quote what
+#: the client wrote, who could have all keys refused.
+_UNKNOWN_KEY = frozenset({"no_db_connection", "invalid_api_key", "api_key_invalid"})
+_MOST_REASONS = 16
 
 
 #: Makes an error of ours of a status that is no success, its headers and its body.
@@ -60,6 +67,20 @@ class _Error(msgspec.Struct):
     message: str | None = None
     type: str | None = None
     code: str | int | None = None
+    #: Google's, one of each detail.
+    reasons: tuple[str, ...] = ()
+
+    def names(self) -> frozenset[str]:
+        """What it calls itself. No client can write there."""
+        return frozenset(name.lower() for name in (self.type, self.code, *self.reasons) if isinstance(name, str))
+
+    def is_of_key(self) -> bool:
+        """Whether it says that nobody knows the key."""
+        return not self.names().isdisjoint(_UNKNOWN_KEY)
+
+    def is_of_model(self) -> bool:
+        """Whether it says that nobody knows the model."""
+        return not self.names().isdisjoint(_UNKNOWN_MODEL) or _NO_SUCH_MODEL.match(self.message or "") is not None
 
 
 def excerpt(data: bytes) -> str:
@@ -88,16 +109,16 @@ def failure(status: int, headers: Mapping[str, str], data: bytes) -> RoundhouseE
         wait_s = retry_after(headers)
         details |= {"limits": limits} if limits else {}
         return LimitError(message, retry_after_s=wait_of(limits) if wait_s is None else wait_s, details=details)
-    about = f"{error.type} {error.code} {message}"
     if status == HTTPStatus.PAYMENT_REQUIRED:
         message = f"its account has no credit left: {message}"
         return KeyRefusedError(message, hint="add credit there, or use another key", details=details)
-    if status in _KEY_REFUSED or (status == HTTPStatus.BAD_REQUEST and _UNKNOWN_KEY.search(about)):
+    if status in _KEY_REFUSED or (status == HTTPStatus.BAD_REQUEST and error.is_of_key()):
         message = f"the key is refused: {message}"
         return KeyRefusedError(message, details=details)
     if status == HTTPStatus.NOT_FOUND:
         return _not_found(error, message, details)
-    if status in _REQUEST_REFUSED and not _UNKNOWN_MODEL.search(about):
+    if status in _REQUEST_REFUSED and not error.is_of_model():
+        about = f"{error.type} {error.code} {message}"
         return (TooLargeError if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else SchemaError)(
             message, hint=_LESS if _TOO_LONG.search(about) else None, details=details
         )
@@ -128,7 +149,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _not_found(error: _Error, message: str, details: dict[str, object]) -> RoundhouseError:
     """Nearly always this backend lacks the model or the route, and another may have it."""
-    if error.type is not None and not _UNKNOWN_MODEL.search(f"{error.code} {message}"):
+    if error.type is not None and not error.is_of_model():
         return NotFoundError(message, details=details)
     return BackendError(message, details=details)
 
@@ -139,11 +160,12 @@ def _details(status: int | None, error: _Error) -> dict[str, object]:
 
 
 def _parse(data: bytes) -> _Error:
-    """The error object, wherever it is: under ``error`` (object or text), at the top, or as ``detail``."""
+    """The error object, wherever it is: under ``error`` (object or text), at the top, as ``detail``, or in a list."""
     try:
-        body = msgspec.json.decode(data, type=dict[str, object])
+        said = msgspec.json.decode(data, type=dict[str, object] | list[dict[str, object]])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return _Error(message=excerpt(data) or None)
+    body = said if isinstance(said, dict) else (said or [{}])[0]
     found = body.get("error") or body.get("detail") or body
     if isinstance(found, str):
         return _Error(message=_clean(found))
@@ -154,7 +176,16 @@ def _parse(data: bytes) -> _Error:
         message=_clean(found["message"]),
         type=kind if isinstance(kind, str) else None,
         code=code if isinstance(code, str | int) else None,
+        reasons=_reasons(found.get("details")),
     )
+
+
+def _reasons(details: object) -> tuple[str, ...]:
+    """Why it failed in Google's words for programs (``google.rpc.ErrorInfo``)."""
+    if not isinstance(details, list):
+        return ()
+    reasons = [each.get("reason") for each in details[:_MOST_REASONS] if isinstance(each, dict)]
+    return tuple(reason for reason in reasons if isinstance(reason, str))
 
 
 def _clean(text: str) -> str:

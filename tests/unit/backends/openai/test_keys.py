@@ -15,7 +15,9 @@ from roundhouse.testing.upstream import Fault, Planned, Upstream
 ECHO = Deployment("cloud", "echo", "echo", frozenset())
 LIMITED = Planned(Fault.STATUS, 429, (("Retry-After", "30"),))
 REFUSED = Planned(Fault.STATUS, 401)
-UNKNOWN = Planned(Fault.STATUS, 400, body=b'{"error":{"message":"API key not valid. Please pass a valid API key."}}')
+UNKNOWN = Planned(
+    Fault.STATUS, 400, body=b'{"error":{"message":"API key not valid.","details":[{"reason":"API_KEY_INVALID"}]}}'
+)
 
 
 @asynccontextmanager
@@ -57,6 +59,16 @@ async def test_a_wrong_request_is_not_the_keys() -> None:
     async with cloud(Planned(Fault.STATUS, 400, body=b'{"error":{"message":"n is too large"}}')) as (upstream, backend):
         with pytest.raises(SchemaError, match="n is too large"):
             [chunk async for chunk in backend.stream(ask_chat(stream=True), ECHO)]
+        assert (await backend.answer(ask_chat(), ECHO)).data
+    assert ["first", "first"] == used(upstream)
+
+
+async def test_a_clients_own_words_refuse_no_key() -> None:
+    """A provider quotes them, with the same error for any key."""
+    quoted = b'{"error":{"message":"Invalid value: \'invalid api key\'","type":"invalid_request_error"}}'
+    async with cloud(Planned(Fault.STATUS, 400, body=quoted)) as (upstream, backend):
+        with pytest.raises(SchemaError):
+            await backend.answer(ask_chat(response_format={"type": "invalid api key"}), ECHO)
         assert (await backend.answer(ask_chat(), ECHO)).data
     assert ["first", "first"] == used(upstream)
 
