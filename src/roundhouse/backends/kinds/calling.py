@@ -25,6 +25,7 @@ from roundhouse.backends.openai.connection import (
 )
 from roundhouse.backends.openai.keys import KeyRing, Way
 from roundhouse.backends.wire.failures import excerpt
+from roundhouse.backends.wire.secrets import hide
 from roundhouse.core.errors import BackendError, RoundhouseError
 
 _T = TypeVar("_T")
@@ -103,10 +104,8 @@ class Calling:
         if error.details.get("backend") == self.name:
             return error
         error = self._meant(error)
-        message = error.message
-        for key in self._keys:
-            message = message.replace(key, "…")
-        error.message = f"{self.name}: {message}"
+        hide(error, self._keys)
+        error.message = f"{self.name}: {error.message}"
         error.args = (error.message,)
         error.details = {**error.details, "backend": self.name}
         return error

@@ -15,6 +15,7 @@ import msgspec
 
 from roundhouse.backends.wire import figures
 from roundhouse.backends.wire.limits import limits_of, wait_of
+from roundhouse.backends.wire.secrets import HIDDEN
 from roundhouse.core.errors import (
     BackendError,
     LimitError,
@@ -25,11 +26,12 @@ from roundhouse.core.errors import (
 )
 
 _EXCERPT = 400
+_HIGHEST_CODE = 1 << 53
 #: The statuses of failures as a body tells them.
 _TOLD = {told: status for status in range(400, 600) for told in (status, str(status))}
 _KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REQUEST_REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
-_SECRET = re.compile(r"\b(?:(?:sk|rh|hf|gsk|xai|pk)[-_]|AIza)[A-Za-z0-9_\-*.]{8,}|(?<=[?&]key=)[^&\s\"']+")
+_SECRET = re.compile(r"\b(?:(?:sk|rh|hf|gsk|xai|pk)[-_]|AIza)[^\s\"'<>,;&(){}\[\]\\]{8,}|(?<=[?&]key=)[^&\s\"']+")
 #: How backends say that they do not know a model, when the status alone does not: by a name, and by how a message
 #: begins. Further on it may quote what the client wrote. LiteLLM puts its own words into one of Python's dicts.
 _UNKNOWN_MODEL = frozenset({"model_not_found", "invalid_model"})
@@ -84,10 +86,14 @@ class _Error(msgspec.Struct):
 
 
 def excerpt(data: bytes) -> str:
-    """The beginning of *data*, fit for a message: short, one line, without keys."""
+    """The beginning of *data*, fit for a message: short, one line, without what looks like a key.
+
+    Our own keys are taken out by `secrets.hide`, which relies on the ``…`` where something was cut.
+    """
     text = " ".join(data[: 4 * _EXCERPT].decode("utf-8", "replace").split())
-    text = _SECRET.sub("…", "".join(char if char.isprintable() else "?" for char in text))
-    return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…"
+    text = _SECRET.sub(HIDDEN, "".join(char if char.isprintable() else "?" for char in text))
+    is_whole = len(text) <= _EXCERPT and len(data) <= 4 * _EXCERPT
+    return text if is_whole else text[:_EXCERPT] + HIDDEN
 
 
 def error_in_stream(data: bytes) -> RoundhouseError:
@@ -174,10 +180,15 @@ def _parse(data: bytes) -> _Error:
     kind, code = found.get("type"), found.get("code")
     return _Error(
         message=_clean(found["message"]),
-        type=kind if isinstance(kind, str) else None,
-        code=code if isinstance(code, str | int) else None,
+        type=_clean(kind) if isinstance(kind, str) else None,
+        code=_clean(code) if isinstance(code, str) else _number(code),
         reasons=_reasons(found.get("details")),
     )
+
+
+def _number(code: object) -> int | None:
+    """A code that is a number; ``None`` when no server counts so far."""
+    return code if isinstance(code, int) and abs(code) <= _HIGHEST_CODE else None
 
 
 def _reasons(details: object) -> tuple[str, ...]:

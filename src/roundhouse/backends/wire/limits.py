@@ -29,7 +29,7 @@ def limits_of(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in lower.items():
         if name.startswith(_ANTHROPIC) and (found := _LAST.fullmatch(name.removeprefix(_ANTHROPIC))) is not None:
             named[f"{found[2]}-{found[1]}"] = _span_until(value, lower.get("date", "")) or value
-    return dict([each for each in named.items() if len(each[1]) <= _LONGEST][:_MOST])
+    return dict([each for each in named.items() if max(map(len, each)) <= _LONGEST][:_MOST])
 
 
 def wait_of(limits: Mapping[str, str]) -> float | None:

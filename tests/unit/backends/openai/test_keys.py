@@ -1,5 +1,6 @@
 """Several keys for one address."""
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -125,3 +126,14 @@ async def test_no_key_is_in_an_error() -> None:
         with pytest.raises(BackendError) as caught:
             await backend.answer(ask_chat(), ECHO)
     assert "cloud: bad key …, bad key …" == caught.value.message
+
+
+async def test_no_key_is_beside_an_errors_message() -> None:
+    """Nor the beginning of one where the message was cut."""
+    error = {"message": "." * 395 + "second", "type": "bad key first", "code": "second"}
+    fault = Planned(Fault.STATUS, 400, body=json.dumps({"error": error}).encode())
+    async with cloud(fault) as (_, backend):
+        with pytest.raises(SchemaError) as caught:
+            await backend.answer(ask_chat(), ECHO)
+    assert "cloud: " + "." * 395 + "…" == caught.value.message
+    assert ("bad key …", "…") == (caught.value.details["upstream_type"], caught.value.details["upstream_code"])
