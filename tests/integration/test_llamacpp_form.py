@@ -40,6 +40,11 @@ def in_schema(schema: object) -> dict[str, object]:
     return {"type": "json_schema", "json_schema": {"name": "it", "strict": True, "schema": schema}}
 
 
+def in_tool(schema: object) -> dict[str, object]:
+    """A tool that is called with such a thing."""
+    return {"type": "function", "function": {"name": "couple", "parameters": schema}}
+
+
 async def said(runtime: Runtime, **fields: Any) -> str:
     """The whole text of an answer that was not cut."""
     answer = await runtime.backend.answer(ask_chat(max_tokens=300, **fields), await runtime.deployment())
@@ -103,6 +108,7 @@ async def test_completions_are_held_to_it_as_well(runtime: Runtime, form: dict[s
         {"response_format": in_schema({"$ref": "http://127.0.0.1:1/schema"})},
         {"response_format": in_schema({"type": "string", "minLength": 1_000_000_000})},
         {"response_format": in_schema({"enum": [f"wagon {number}" for number in range(20_000)]})},
+        {"tools": [in_tool({"enum": [f"wagon {number}" for number in range(20_000)]})], "tool_choice": "required"},
     ],
 )
 async def test_a_form_that_is_none_is_the_clients_error(runtime: Runtime, fields: dict[str, Any]) -> None:
@@ -114,6 +120,16 @@ async def test_a_form_that_is_none_is_the_clients_error(runtime: Runtime, fields
         await runtime.backend.answer(ask_chat(**fields), deployment)
     assert await said(runtime, grammar='root ::= "go"')
     assert [("noise", True)] == runtime.changes
+
+
+async def test_an_escaped_name_does_not_kill_the_child(runtime: Runtime) -> None:
+    """It overran the stack of llama.cpp, and with it everybody's answers."""
+    request = ask_chat(grammar="root ::= " + "(" * 1_000_000 + '"x"' + ")" * 1_000_000)
+    with pytest.raises(SchemaError):
+        await runtime.backend.answer(
+            replace(request, body=request.body.replace(b'"grammar"', b'"gramm\\u0061r"')), await runtime.deployment()
+        )
+    assert "go" == await said(runtime, grammar='root ::= "go"')
 
 
 async def test_a_grammar_that_never_ends_takes_only_the_child_along(

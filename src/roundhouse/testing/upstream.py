@@ -96,6 +96,8 @@ class Upstream:
         self._floats_only = floats_only
         self._port = port
         self._plan: deque[Planned] = deque()
+        #: Connections on which something is answered, and by which model.
+        self._answered: dict[asyncio.Transport | None, str] = {}
         self._runner: web.AppRunner | None = None
 
     @property
@@ -107,6 +109,15 @@ class Upstream:
         """Fail the next requests for an answer, one fault each."""
         for _ in range(times):
             self._plan.extend(fault if isinstance(fault, Planned) else Planned(fault) for fault in faults)
+
+    def pause(self) -> Callable[[], None]:
+        """Stop the next stream after its first words; what this gives back lets it go on."""
+        self.plan(Fault.STALL_IN_TEXT)
+        return self.release.set
+
+    def serves(self, model: object) -> bool:
+        """Whether it answers for a model of that name."""
+        return model in self.models
 
     async def until(self, condition: Callable[[], bool], within_s: float = 5.0) -> None:
         """Wait until *condition*, which is about this server's counters, holds."""
@@ -155,9 +166,11 @@ class Upstream:
             self.seen.append(Seen(request.path, dict(request.headers), body))
             if not self._is_allowed(request):
                 return _error(401, "Incorrect API key provided", "invalid_request_error", "invalid_api_key")
-            if body.get("model") not in self.models:
+            if not self.serves(body.get("model")):
                 return _error(404, f"The model `{body.get('model')}` does not exist", "x", "model_not_found")
             planned = self._plan.popleft() if self._plan else None
+            transport = request.transport
+            self._answered[transport] = body["model"]
             try:
                 return await answer(request, body, planned)
             except asyncio.CancelledError:
@@ -168,10 +181,17 @@ class Upstream:
                     request.transport.abort()
                 return web.Response()
             finally:
+                del self._answered[transport]
                 async with self.changed:
                     self.changed.notify_all()
 
         return respond
+
+    def _hang_up(self, model: str) -> None:
+        """Cut every answer of *model*: its weights are gone."""
+        for transport in [each for each, name in self._answered.items() if name == model]:
+            if transport is not None:
+                transport.abort()
 
     def _is_allowed(self, request: web.Request) -> bool:
         return self._api_key is None or request.headers.get("Authorization") == f"Bearer {self._api_key}"

@@ -11,11 +11,12 @@ from itertools import accumulate
 
 import msgspec
 
+from roundhouse.backends.wire.fields import may_name
 from roundhouse.core.errors import SchemaError
 from roundhouse.core.inference import InferenceRequest, Operation
 
-#: Names of what constrains an answer; they are looked for before the body is parsed.
-_FIELDS = (b'"grammar"', b'"json_schema"', b'"response_format"')
+#: Names of what constrains an answer; they are looked for before the body is parsed. Tools become a grammar, too.
+_FIELDS = (b"grammar", b"json_schema", b"response_format", b"tools")
 #: Bytes, and brackets inside each other. What people write stays under a tenth of it.
 _LONGEST, _DEEPEST = 64 << 10, 200
 _JSON = ("json_schema", "json_object")
@@ -32,16 +33,25 @@ class _Format(msgspec.Struct):
     json_schema: _Named = msgspec.field(default_factory=_Named)
 
 
+class _Function(msgspec.Struct):
+    parameters: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Tool(msgspec.Struct):
+    function: _Function = msgspec.field(default_factory=_Function)
+
+
 class _Constraint(msgspec.Struct):
     grammar: str | None = None
     json_schema: msgspec.Raw = msgspec.Raw(b"")
     response_format: msgspec.Raw = msgspec.Raw(b"")
+    tools: list[_Tool] | None = None
 
 
 def fitted(request: InferenceRequest) -> InferenceRequest:
     """*request* with the form of its answer as llama.cpp takes it. Raises SchemaError: it cannot hold to that."""
     body = request.body
-    if not any(field in body for field in _FIELDS):
+    if not may_name(body, *_FIELDS):
         return request
     asked = _read(body)
     _check(asked)
@@ -68,16 +78,18 @@ def _read(body: bytes) -> _Constraint:
 
 
 def _check(asked: _Constraint) -> None:
-    _check_length("json_schema", asked.json_schema)
-    _check_length("response_format", asked.response_format)
+    _check_length("json_schema", len(bytes(asked.json_schema)))
+    _check_length("response_format", len(bytes(asked.response_format)))
+    # Of all tools one grammar is made.
+    _check_length("tools", sum(len(bytes(tool.function.parameters)) for tool in asked.tools or ()))
     if asked.grammar is not None:
-        _check_length("grammar", asked.grammar)
+        _check_length("grammar", len(asked.grammar))
         if max(accumulate(_STEP.get(char, 0) for char in asked.grammar), default=0) > _DEEPEST:
             message = f"grammar: more than {_DEEPEST} brackets inside each other"
             raise SchemaError(message, details={"param": "grammar"})
 
 
-def _check_length(field: str, value: str | msgspec.Raw) -> None:
-    if len(bytes(value) if isinstance(value, msgspec.Raw) else value) > _LONGEST:
+def _check_length(field: str, length: int) -> None:
+    if length > _LONGEST:
         message = f"{field}: longer than {_LONGEST >> 10} KiB, which would keep the model busy for minutes"
         raise SchemaError(message, hint="a shorter list of choices does it, too", details={"param": field})

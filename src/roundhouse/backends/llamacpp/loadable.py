@@ -118,8 +118,6 @@ class LoadableModel:
     #: What its header says that it can do; empty as long as that was not read.
     abilities: frozenset[Capability] = frozenset()
     extras: Extras = NOTHING
-    #: Names its adapters; ``None`` when it has none.
-    variant: str | None = None
     #: How its draft is built, if it has one and that is known.
     draft: Shape | None = None
     #: What a person should know of it.

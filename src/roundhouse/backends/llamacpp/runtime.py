@@ -19,7 +19,7 @@ from roundhouse.backends.llamacpp.loadable import Fit, LoadableModel, RuntimeLim
 from roundhouse.backends.llamacpp.loading import start
 from roundhouse.backends.llamacpp.memory import AUTO_SHARE
 from roundhouse.core.desks.placing import MemoryNeed
-from roundhouse.core.errors import BackendError, NetworkError, RoundhouseError, SchemaError
+from roundhouse.core.errors import BackendError, NetworkError, NotFoundError, RoundhouseError, SchemaError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import (
     Answer,
@@ -134,10 +134,11 @@ class LlamaCpp:
         )
 
     async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:
-        """Bring it into memory; seconds it took. Raises BackendError, CapacityError, DeadlineError, SchemaError."""
+        """Bring it into memory; seconds it took. Raises NotFoundError, CapacityError, DeadlineError, SchemaError."""
         if context is not None or keep_s is not None:
             message = "the embedded llama.cpp has one context and one idle time for all models"
             raise SchemaError(message, hint="set `runtime.context` and `runtime.idle_s`")
+        self._require(upstream)
         resident, started = self._residents.enter(upstream), asyncio.get_running_loop().time()
         try:
             await self._visits.loaded(resident, self._limits.load_s)
@@ -146,12 +147,20 @@ class LlamaCpp:
         return asyncio.get_running_loop().time() - started
 
     async def unload(self, upstream: str) -> None:
-        """Let go of it. Raises ConflictError when it is serving."""
+        """Let go of it. Raises NotFoundError, ConflictError when it is serving."""
+        self._require(upstream)
         await self._residents.unload(upstream)
 
     async def close(self) -> None:
         """Stop all children."""
         await self._residents.close()
+
+    def _require(self, name: str) -> None:
+        """Raise NotFoundError when it is not in the library: of one request that is this backend's failure."""
+        try:
+            self._find(name)
+        except BackendError as error:
+            raise NotFoundError(error.message, hint=error.hint) from error
 
     def _find(self, name: str) -> LoadableModel:
         for model in self._models():
@@ -208,7 +217,6 @@ class LlamaCpp:
                 memory=fit.need.total,
                 load_s=None if seen is None else seen.load_s,
                 vram=None if seen is None or seen.loaded is None else seen.loaded.vram,
-                variant=model.variant,
                 warnings=(*fit.warnings, *model.warnings),
             ),
         )

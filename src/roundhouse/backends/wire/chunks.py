@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from roundhouse.backends.wire.failures import error_in_stream, excerpt
+from roundhouse.backends.wire.fields import may_name
 from roundhouse.backends.wire.reasoning import with_both_names
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Answer, Chunk, Operation, TokenUsage
@@ -241,7 +242,7 @@ def read_answer(data: bytes, operation: Operation) -> Answer:
         raise BackendError(message) from error
     if whole.object == "error" or _is_error(whole.error):
         raise error_in_stream(data)
-    if b'"error"' in data and operation not in _PARTS:
+    if may_name(data, b"error") and operation not in _PARTS:
         _refuse_failed(whole.choices or [])
     key = _PARTS.get(operation, "choices")
     if not getattr(whole, key):

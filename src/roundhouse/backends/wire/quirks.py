@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from roundhouse.backends.wire.fields import may_name
+
 _messages = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -54,7 +56,7 @@ class Quirks:
             body["messages"] = self._messages_of(body["messages"])
 
     def _messages_of(self, raw: msgspec.Raw) -> msgspec.Raw:
-        if not any(b'"%b"' % name.encode() in bytes(raw) for name in self.drops_in_messages):
+        if not may_name(bytes(raw), *(name.encode() for name in self.drops_in_messages)):
             return raw
         try:
             messages = _messages(raw)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
+from roundhouse.backends.wire.fields import may_name
+
 _OLD, _NEW = "reasoning_content", "reasoning"
-_NEEDLE, _OLD_NEEDLE = b'"reasoning"', b'"reasoning_content"'
+_NEEDLE = _NEW.encode()
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
@@ -18,7 +20,7 @@ _encode = msgspec.json.Encoder().encode
 
 def with_both_names(data: bytes) -> bytes:
     """A chunk or an answer with ``reasoning_content`` beside each ``reasoning``; anything else as it is."""
-    if _NEEDLE not in data or _OLD_NEEDLE in data:
+    if not may_name(data, _NEEDLE):
         return data
     try:
         whole = _object(data)
@@ -32,11 +34,11 @@ def with_both_names(data: bytes) -> bytes:
 
 
 def _named(choice: dict[str, msgspec.Raw], key: str) -> bool:
-    """Whether that part of *choice* says what was thought; then it says it under both names."""
+    """Whether that part of *choice* says what was thought under the new name alone; then it says it under both."""
     if key not in choice or not bytes(choice[key]).startswith(b"{"):
         return False
     part = _object(choice[key])
-    if _NEW not in part or not bytes(part[_NEW]).startswith(b'"'):
+    if _OLD in part or _NEW not in part or not bytes(part[_NEW]).startswith(b'"'):
         return False
     part[_OLD] = part[_NEW]
     choice[key] = msgspec.Raw(_encode(part))

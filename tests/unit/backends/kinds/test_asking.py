@@ -52,6 +52,17 @@ async def test_health_is_one_cheap_question(kind: type[Asking], path: str, said:
     assert (True, detail, [path]) == (health.ok, health.detail, fake.asked)
 
 
+async def test_a_mlx_server_holds_one_model_and_may_be_mute_at_work() -> None:
+    """Older ones answer one at a time, and none says how old it is."""
+    async with Upstream() as fake:
+        backend = MLX("it", fake.url)
+        deployments = await backend.deployments()
+        await backend.close()
+    assert deployments
+    assert {32} == {each.traits.slots_usual for each in deployments}
+    assert all(each.traits.alone and each.traits.mute_at_work for each in deployments)
+
+
 async def test_what_is_no_vllm_is_not_well() -> None:
     """Another answer is no version."""
     async with Telling({"/health": "", "/version": []}) as fake:

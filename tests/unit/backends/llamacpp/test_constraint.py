@@ -70,6 +70,53 @@ def test_what_cannot_be_kept_to_is_the_clients_error(fields: dict[str, object]) 
         body_of(Operation.COMPLETION, **fields)
 
 
+def escaped(body: bytes, field: str) -> bytes:
+    """*body* with the first letter of *field*'s name written otherwise: to JSON it is the same."""
+    return body.replace(b'"%b"' % field.encode(), b'"\\u%04x%b"' % (ord(field[0]), field[1:].encode()))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("grammar", "(" * 201),
+        ("json_schema", {"enum": ["x" * (65 << 10)]}),
+        ("response_format", {"enum": ["x" * (65 << 10)]}),
+    ],
+)
+def test_an_escaped_name_is_a_name(field: str, value: object) -> None:
+    """What is sent on says it plainly, and llama.cpp would die of it."""
+    request = ask(Operation.CHAT, {field: value})
+    body = escaped(request.body, field)
+    assert body != request.body
+    with pytest.raises(SchemaError):
+        fitted(replace(request, body=body))
+
+
+def tool(length: int) -> dict[str, object]:
+    """One that is called with so many bytes of schema."""
+    schema = {"enum": [""]}
+    schema["enum"] = ["x" * (length - len(json.dumps(schema)))]
+    return {"type": "function", "function": {"name": "f", "parameters": schema}}
+
+
+@pytest.mark.parametrize(("lengths", "fits"), [([64 << 10], True), ([65 << 10], False), ([33 << 10, 33 << 10], False)])
+def test_the_tools_are_as_short_together(lengths: list[int], *, fits: bool) -> None:
+    """llama.cpp makes one grammar of all their schemas."""
+    request = ask(Operation.CHAT, {"tools": [tool(length) for length in lengths]})
+    if fits:
+        assert request is fitted(request)
+        return
+    with pytest.raises(SchemaError, match="tools: longer than 64 KiB"):
+        fitted(request)
+
+
+@pytest.mark.parametrize("tools", [None, [], [{"type": "function"}], [{"function": {"name": "f", "parameters": None}}]])
+def test_what_is_said_of_tools_without_a_schema_is_llama_cpps_to_judge(tools: object) -> None:
+    """Here is looked at the length of schemas alone."""
+    request = ask(Operation.CHAT, {"tools": tools})
+    assert request is fitted(request)
+
+
 def test_brackets_that_close_do_not_count() -> None:
     """A long list of alternatives is not deep."""
     assert body_of(Operation.CHAT, grammar="root ::= " + '("x") ' * 1000)

@@ -156,3 +156,10 @@ def test_what_is_no_answer_is_a_backend_error(data: bytes) -> None:
     """A status of 200 alone does not make an answer."""
     with pytest.raises(BackendError):
         read_answer(data, Operation.CHAT)
+
+
+def test_an_error_inside_a_choice_may_be_escaped() -> None:
+    """It is no answer, however its name is spelt."""
+    answer = b'{"choices":[{"message":{"content":"a"},"\\u0065rror":{"message":"lost","code":429}}]}'
+    with pytest.raises(LimitError, match="lost"):
+        read_answer(answer, Operation.CHAT)

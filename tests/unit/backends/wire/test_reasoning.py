@@ -18,6 +18,14 @@ def test_what_was_thought_has_both_names() -> None:
     assert {"reasoning": "hm", "reasoning_content": "hm", "role": "assistant"} == chunk["choices"][0]["delta"]
 
 
+def test_names_may_be_escaped() -> None:
+    """To a client it is the same; what is there under both names is left alone."""
+    new = said(reasoning="hm").replace(b'"reasoning"', b'"re\\u0061soning"')
+    assert "hm" == json.loads(with_both_names(new))["choices"][0]["delta"]["reasoning_content"]
+    both = said(reasoning="a", reasoning_content="b").replace(b'"reasoning_c', b'"re\\u0061soning_c')
+    assert both == with_both_names(both)
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -174,4 +174,4 @@ def _mark(said: Conversation, tools: list[Block | msgspec.Raw], mark: msgspec.Ra
 
 
 def _is_marked(tool: Block | msgspec.Raw) -> bool:
-    return "cache_control" in tool if isinstance(tool, dict) else b'"cache_control"' in bytes(tool)
+    return "cache_control" in (tool if isinstance(tool, dict) else _fields(tool))

@@ -13,6 +13,7 @@ from http import HTTPStatus
 import msgspec
 
 from roundhouse.backends.wire.failures import KeyRefusedError, error_in_stream, excerpt, failure
+from roundhouse.backends.wire.fields import may_name
 from roundhouse.core.errors import BackendError, DeadlineError, NotFoundError, RoundhouseError
 
 #: What an error would have had as its status, had it come before the answer.
@@ -55,7 +56,7 @@ def error_of(data: bytes) -> RoundhouseError:
 
 def instead_of_stream(data: bytes) -> RoundhouseError:
     """What is said of JSON where a stream was asked for: mostly it is an error."""
-    if b'"error"' in data:
+    if may_name(data, b"error"):
         return error_of(data)
     message = f"it answered in one piece although a stream was asked for: {excerpt(data)}"
     return BackendError(message)

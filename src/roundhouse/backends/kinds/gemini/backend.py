@@ -113,7 +113,7 @@ class Gemini:
         path, batches = self._calls.place(upstream).embed, []
         for count, body in wanted.bodies(resource(upstream)):
             data = await self._calls.send(path, body, request.timeout_s)
-            batches.append(read_vectors(data, count, shortened=wanted.dimensions is not None))
+            batches.append(read_vectors(data, count, wanted.dimensions))
         return embedding_answer(batches, upstream, in_text=wanted.in_text)
 
     async def _listed(self) -> list[Listed]:

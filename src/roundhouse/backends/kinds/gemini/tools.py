@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from roundhouse.backends.wire.fields import may_name
 from roundhouse.core.errors import SchemaError
 
 _DEEPEST = 64
@@ -108,7 +109,7 @@ def _chosen(choice: msgspec.Raw | None) -> tuple[str | None, list[str] | None]:
 def schema_of(schema: msgspec.Raw) -> object:
     """The same schema in words that Google heeds; untouched, and not even read, when it is in such words already."""
     text = bytes(schema)
-    if b'"const"' not in text:
+    if not may_name(text, b"const"):
         return schema
     return _tidied(msgspec.json.decode(text), _DEEPEST)
 

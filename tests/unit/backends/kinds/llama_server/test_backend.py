@@ -46,6 +46,13 @@ async def test_what_is_not_loaded_is_cold_and_has_no_context() -> None:
         assert 0 == sum(fake.loads.values())
 
 
+@pytest.mark.parametrize(("models_max", "alone"), [(0, False), (1, True), (4, False)])
+async def test_a_router_may_hold_one_model_at_a_time(models_max: int, alone: bool) -> None:  # noqa: FBT001 - the table
+    """Then each of them drives out the one before, whatever that is doing."""
+    async with router(models_max=models_max) as (_, backend):
+        assert {alone} == {each.traits.alone for each in await backend.deployments()}
+
+
 async def test_a_loaded_model_tells_everything() -> None:
     """Context of a slot, slots, quantisation in the usual words, parameters, memory, repository, abilities."""
     async with router() as (_, backend):
