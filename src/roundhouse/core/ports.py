@@ -33,6 +33,13 @@ class BackendHealth:
     #: One sentence for people: a version, or what is wrong.
     detail: str
     latency_ms: float | None = None
+    #: What somebody should see to though it answers: one of several keys that is refused.
+    warning: str | None = None
+
+    @property
+    def told(self) -> str:
+        """All of it in one sentence."""
+        return self.detail if self.warning is None else f"{self.detail}; {self.warning}"
 
 
 class Backend(Protocol):

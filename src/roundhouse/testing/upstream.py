@@ -89,6 +89,8 @@ class Upstream:
         self.changed = asyncio.Condition()
         #: Lets stalled answers go on.
         self.release = asyncio.Event()
+        #: By key, headers that its answers have.
+        self.headers: dict[str, dict[str, str]] = {}
         #: Seconds between two chunks of a stream.
         self.pace_s = 0.0
         self.url = ""
@@ -127,6 +129,7 @@ class Upstream:
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 << 20)
         self.add_routes(app)
+        app.on_response_prepare.append(self._add_headers)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
@@ -140,6 +143,9 @@ class Upstream:
         app.router.add_post("/v1/completions", self._answering(self._completion))
         app.router.add_post("/v1/embeddings", self._answering(self._embeddings))
         app.router.add_post("/v1/rerank", self._answering(self._rerank))
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(self.headers.get(request.headers.get("Authorization", "").removeprefix("Bearer "), {}))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -39,7 +39,7 @@ class Backends:
         await fleet.refresh([name])
         offered = fleet.offered(name)
         ids = tuple(each.id for each in offered)
-        found = BackendTest(name, health.ok, health.detail, health.latency_ms, ids)
+        found = BackendTest(name, health.ok, health.told, health.latency_ms, ids)
         if trial.model is not None and trial.model not in {each.model for each in offered}:
             message = f"{name} has no model {trial.model[:200]}"
             raise NotFoundError(message, hint=f"see which there are with `roundhouse backends test {name}`")
@@ -99,12 +99,13 @@ class Backends:
             url=origin.url,
             configured=origin.configured,
             ok=health.ok,
-            detail=health.detail,
+            detail=health.told,
             latency_ms=health.latency_ms,
             deployments=len(offered),
             loaded=tuple(each.model for each in offered if each.residency is Residency.LOADED),
             degraded=tuple(each.model for each in offered if each.id in slow),
             added=origin.added,
+            warning=health.warning,
         )
 
 

@@ -137,6 +137,8 @@ def _backend(backend: BackendStatus) -> Check:
     if backend.ok and backend.degraded:
         detail = f"much slower than when well: {', '.join(backend.degraded)}"
         return Check(name, "warn", detail, f"see what else runs there, or `roundhouse backends show {backend.name}`")
+    if backend.ok and backend.warning is not None:
+        return Check(name, "warn", backend.warning, f"check the keys of {backend.name} in the configuration")
     if backend.ok:
         return Check(name, "ok", backend.detail)
     return Check(name, "warn", backend.detail, f"start it, or see `roundhouse backends test {backend.name}`")

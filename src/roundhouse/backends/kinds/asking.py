@@ -12,6 +12,7 @@ from yarl import URL
 
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import read, unreachable
+from roundhouse.backends.openai.keys import warning_of
 from roundhouse.backends.wire.failures import excerpt
 from roundhouse.core.errors import BackendError, RoundhouseError
 from roundhouse.core.ports import BackendHealth
@@ -40,7 +41,8 @@ class Asking(OpenAICompatible):
             return BackendHealth(ok=False, detail=error.message)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return BackendHealth(ok=False, detail=f"{self.name}: {path} answers something else")
-        return BackendHealth(ok=True, detail=said, latency_ms=(asyncio.get_running_loop().time() - started) * 1e3)
+        latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
+        return BackendHealth(ok=True, detail=said, latency_ms=latency_ms, warning=warning_of(self._connection))
 
     async def _get(self, path: str) -> bytes:
         try:

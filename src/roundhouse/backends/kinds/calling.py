@@ -23,7 +23,7 @@ from roundhouse.backends.openai.connection import (
     read_to_end,
     unreachable,
 )
-from roundhouse.backends.openai.keys import KeyRing, Way
+from roundhouse.backends.openai.keys import KeyRing, Way, warning_of
 from roundhouse.backends.wire.failures import excerpt
 from roundhouse.core.errors import BackendError, RoundhouseError
 
@@ -85,6 +85,11 @@ class Calling:
             # Closes the connection unless it was read to its end: that is what stops the work there.
             if response is not None:
                 response.release()
+
+    @property
+    def warning(self) -> str | None:
+        """What somebody should see to though it answers."""
+        return warning_of(self._way)
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -25,7 +25,7 @@ from roundhouse.backends.openai.connection import (
     read_to_end,
     unreachable,
 )
-from roundhouse.backends.openai.keys import KeyRing, Way
+from roundhouse.backends.openai.keys import KeyRing, Way, warning_of
 from roundhouse.backends.wire import dimensions, rerank
 from roundhouse.backends.wire.bodies import asking_for_floats, asks_for_base64, in_base64, is_about_base64, rewrite
 from roundhouse.backends.wire.chunks import read_answer
@@ -144,7 +144,8 @@ class OpenAICompatible:
         except RoundhouseError as error:
             return BackendHealth(ok=False, detail=error.message)
         latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        return BackendHealth(ok=True, detail=f"answers; models: {len(listed)}", latency_ms=latency_ms)
+        warning = warning_of(self._connection)
+        return BackendHealth(ok=True, detail=f"answers; models: {len(listed)}", latency_ms=latency_ms, warning=warning)
 
     async def close(self) -> None:
         """Let go of all connections."""

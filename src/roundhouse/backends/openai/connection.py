@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -78,8 +78,15 @@ class Connection:
         with _looked_up():
             return await session.delete(url, data=body, timeout=self._list_timeout, allow_redirects=False)
 
-    async def whole(self, path: bytes, body: bytes, timeout_s: float, extra: Mapping[str, str] | None = None) -> bytes:
-        """Send *body* to *path*, with *extra* headers; the body of an answer that is a success.
+    async def whole(
+        self,
+        path: bytes,
+        body: bytes,
+        timeout_s: float,
+        extra: Mapping[str, str] | None = None,
+        heard: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> bytes:
+        """Send *body* to *path*, with *extra* headers; the body of an answer that is a success, *heard* its headers.
 
         Raises:
             RoundhouseError: it is not; or NetworkError, DeadlineError.
@@ -89,6 +96,8 @@ class Connection:
         reply = await self._poster.post(path, body, timeout_s, lines)
         if reply.status != HTTPStatus.OK:
             raise self._terms.read_failure(reply.status, reply.headers, reply.body[:_MAX_ERROR])
+        if heard is not None:
+            heard(reply.headers)
         return reply.body
 
     async def stream(

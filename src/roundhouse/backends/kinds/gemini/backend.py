@@ -95,7 +95,8 @@ class Gemini:
         except RoundhouseError as error:
             return BackendHealth(ok=False, detail=error.message)
         latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        return BackendHealth(ok=True, detail="Gemini answers", latency_ms=latency_ms)
+        warning = self._calls.warning
+        return BackendHealth(ok=True, detail="Gemini answers", latency_ms=latency_ms, warning=warning)
 
     async def close(self) -> None:
         """Let go of all connections."""

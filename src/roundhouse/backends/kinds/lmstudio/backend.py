@@ -20,6 +20,7 @@ from roundhouse.backends.kinds.lmstudio.need import Need
 from roundhouse.backends.kinds.lmstudio.saying import check_speaker, is_gone
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms
+from roundhouse.backends.openai.keys import warning_of
 from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
 from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Residency
@@ -134,7 +135,7 @@ class LMStudio(OpenAICompatible):
         loaded = sum(model.residency is Residency.LOADED for model in known)
         latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
         detail = f"LM Studio, API v{self._calls.version}; loaded: {loaded} of {len(known)}"
-        return BackendHealth(ok=True, detail=detail, latency_ms=latency_ms)
+        return BackendHealth(ok=True, detail=detail, latency_ms=latency_ms, warning=warning_of(self._connection))
 
     async def close(self) -> None:
         """Let go of all connections, and of loads that nobody waits for any more."""
