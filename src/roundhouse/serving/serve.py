@@ -156,9 +156,11 @@ class Serving:
             except BaseException:
                 permit.released()
                 raise
-            if permit.is_void(self._clock.monotonic()):
-                slot.give_back()
+            if permit.is_void:
                 permit.released()
+                permit = self._permit(candidate, despite_breaker=despite_breaker)  # one of them may be the probe
+            if permit is None:
+                slot.give_back()
                 return None
         return flight.begin(candidate, permit, slot)
 

@@ -25,6 +25,7 @@ from roundhouse.backends.openai.connection import (
 )
 from roundhouse.backends.openai.keys import KeyRing, Way, warning_of
 from roundhouse.backends.wire.failures import excerpt
+from roundhouse.backends.wire.mending import read_mended
 from roundhouse.core.errors import BackendError, RoundhouseError
 
 _T = TypeVar("_T")
@@ -98,7 +99,7 @@ class Calling:
     def decoded(self, data: bytes, shape: type[_T]) -> _T:
         """What *data* says. Raises BackendError when that is not of such a *shape*."""
         try:
-            return msgspec.json.decode(data, type=shape)
+            return read_mended(data, shape)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             message = f"that is not what {self.who} answers ({error}): {excerpt(data)}"
             raise self.named(BackendError(message)) from error
