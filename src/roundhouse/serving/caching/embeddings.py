@@ -158,7 +158,7 @@ def _read_answer(answer: Answer, expected: int) -> _Embeddings | None:
     """The embeddings in the order of their inputs; ``None`` when there is not one for each."""
     try:
         tree = _answers.decode(answer.data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     tree.data.sort(key=lambda each: each.index)
     return tree if [each.index for each in tree.data] == list(range(expected)) else None
