@@ -51,7 +51,11 @@ format: .venv/test.stamp ## Rewrite the code in the house's format
 	@$(BIN)/ruff check --fix .
 
 faults: .venv/test.stamp peers ## The fault tests at their full counts
-	@ROUNDHOUSE_FAULTS=full $(BIN)/python -m pytest -s tests/faults tests/e2e/test_pull.py tests/e2e/test_fallback.py tests/properties/test_steering.py $(ARGS)
+	@ROUNDHOUSE_FAULTS=full $(BIN)/python -m pytest -s $(FAULTS) $(ARGS)
+
+FAULTS := tests/faults tests/e2e/test_pull.py tests/e2e/test_fallback.py tests/e2e/test_clients_leave.py \
+	tests/properties/test_steering.py tests/properties/test_breaker.py tests/properties/test_every_split.py \
+	tests/unit/health/test_breaker_table.py tests/unit/serving/test_half_open.py
 
 fuzz: .venv/test.stamp ## Mutated model files, 200,000 of each format
 	@ROUNDHOUSE_FUZZ=$(or $(COUNT),200000) $(BIN)/python -m pytest -s tests/properties/test_mutated_headers.py $(ARGS)

@@ -1,24 +1,18 @@
 """Native code that dies: it costs the requests that were in it, and nothing else."""
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
-import psutil
 import pytest
 
-from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import BackendError
-from roundhouse.core.inference import Chunk, Deployment
-from roundhouse.health.standing import Standings
-from roundhouse.routing.snapshot import Snapshot
-from roundhouse.serving.serve import Serving
+from roundhouse.core.inference import Chunk
 from roundhouse.testing.asking import ask_chat
+from roundhouse.testing.children import lose, orphaned, read_on, serving_of
 from roundhouse.testing.runtime import LIMITS, Runtime, children
 
 pytestmark = pytest.mark.slow
@@ -58,12 +52,6 @@ async def begin_to_answer(runtime: Runtime) -> AsyncGenerator[Chunk, None]:
     return chunks
 
 
-async def read_on(chunks: AsyncGenerator[Chunk, None]) -> None:
-    """Read a stream to its end, whichever that is."""
-    async for _ in chunks:
-        pass
-
-
 async def test_twenty_crashes_are_twenty_recoveries(runtime: Runtime) -> None:
     """Each costs its request a clear error that names the signal; the next request is served."""
     killed = []
@@ -96,28 +84,16 @@ async def test_a_crash_while_nobody_asks_is_noticed(runtime: Runtime) -> None:
     assert (await runtime.backend.answer(ask_chat(), await runtime.deployment())).usage is not None
 
 
-def serving_of(runtime: Runtime, deployment: Deployment) -> Serving:
-    """A serving room with nothing but the runtime."""
-    snapshot = Snapshot.build([deployment])
-    backends = {"local": runtime.backend}
-    return Serving(backends, lambda: snapshot, Standings(lambda: 0.5), lambda _: None, SystemClock())
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 async def test_who_waits_in_the_queue_is_served_after_all(how: signal.Signals, times: int) -> None:
     """A child that dies or stops under load costs those who were in it a clear error, and the queue nothing."""
     lost = served = 0
     for _ in range(times):
         runtime = Runtime(ENVIRON, limits=replace(LIMITS, context=4096, hang_s=2.0))
-        serving = serving_of(runtime, await runtime.deployment())
-        flows = [(await serving.stream(ask_chat(stream=True, max_tokens=4000, ignore_eos=True)))[1] for _ in range(4)]
-        queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(8)]
-        await asyncio.sleep(0)
-        children()[0].send_signal(how)
-        outcomes = await asyncio.gather(*map(read_on, flows), return_exceptions=True)
-        lost += sum(isinstance(outcome, BackendError) and "SIGKILL" in str(outcome) for outcome in outcomes)
-        async with asyncio.timeout(60):
-            served += sum(answer.usage is not None for _, answer in await asyncio.gather(*queued))
+        long = ask_chat(stream=True, max_tokens=4000, ignore_eos=True)
+        serving = serving_of(runtime.backend, [await runtime.deployment()])
+        cost = await lose(serving, lambda: children()[0].send_signal(how), long, 4)
+        lost, served = lost + cost[0], served + cost[1]
         assert 2 == runtime.changes.count(("noise", True))
         await runtime.backend.close()
     print(f"{how.name}: {lost} calls lost with their child, {served} queued requests served")
@@ -126,12 +102,4 @@ async def test_who_waits_in_the_queue_is_served_after_all(how: signal.Signals, t
 
 def test_children_die_with_their_parent() -> None:
     """A server that was killed leaves no model in memory."""
-    parent = subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    assert parent.stdout is not None
-    said = next(line for line in parent.stdout if line.startswith(b"["))
-    orphans = [psutil.Process(pid) for pid in json.loads(said)]
-    parent.kill()
-    parent.wait()
-    gone, alive = psutil.wait_procs(orphans, timeout=10)
-    parent.stdout.close()
-    assert (1, []) == (len(gone), alive)
+    assert (1, 0) == orphaned([sys.executable, "-c", ORPHANS])

@@ -1,4 +1,4 @@
-"""Five hundred clients that hang up, in the queue and in the middle of their answers: nothing of them stays."""
+"""Five hundred clients that hang up, in the queue and in the middle of their answers: nothing of them stays (G6)."""
 
 import asyncio
 import itertools
@@ -23,7 +23,14 @@ from roundhouse.testing.backend import FakeBackend, a_deployment
 pytestmark = pytest.mark.slow
 
 CLIENTS, SLOTS = 500, 20
-SCOPE: Scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": []}
+CHAT: dict[str, object] = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}
+#: What they ask for, and where.
+ASKED: dict[str, tuple[str, dict[str, object]]] = {
+    "stream": ("/v1/chat/completions", {**CHAT, "stream": True}),
+    "chat": ("/v1/chat/completions", CHAT),
+    "completion": ("/v1/completions", {"model": "tiny", "prompt": "hi"}),
+    "embedding": ("/v1/embeddings", {"model": "tiny", "input": "hi"}),
+}
 
 
 class Nothing:
@@ -39,7 +46,7 @@ class Nothing:
 
 
 class House:
-    """A gateway over one backend that holds its answers after the first piece."""
+    """A gateway over one backend that holds its answers, streams after the first piece."""
 
     def __init__(self) -> None:
         self.backend = FakeBackend("a")
@@ -53,9 +60,11 @@ class House:
         patience = Patience(watch_after=0.0)
         self.app = Gateway(serving, lambda _: LOCAL_USER, Nothing(), lambda: f"r{next(numbers)}", patience=patience)
 
-    async def serve(self, leaves: asyncio.Event) -> None:
+    async def serve(self, asked: str, leaves: asyncio.Event) -> None:
         """One client that asks, and hangs up when it is told to."""
-        body = json.dumps({"model": "tiny", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
+        path, wish = ASKED[asked]
+        scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": []}
+        body = json.dumps(wish).encode()
         inbox: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Message:
@@ -67,13 +76,14 @@ class House:
         async def send(_message: Message) -> None:
             return
 
-        await self.app(SCOPE, receive, send)
+        await self.app(scope, receive, send)
 
 
-async def test_five_hundred_who_hang_up_leave_nothing() -> None:
-    """No task, no stream at the backend, no busy slot, no place in the queue; and a record for each."""
+@pytest.mark.parametrize("asked", ASKED)
+async def test_five_hundred_who_hang_up_leave_nothing(asked: str) -> None:
+    """No task, no call at the backend, no busy slot, no place in the queue; and a record for each."""
     house, leaves, before = House(), asyncio.Event(), len(asyncio.all_tasks())
-    clients = [asyncio.ensure_future(house.serve(leaves)) for _ in range(CLIENTS)]
+    clients = [asyncio.ensure_future(house.serve(asked, leaves)) for _ in range(CLIENTS)]
     gate = house.gates.of("a")
     async with asyncio.timeout(30):
         while gate.queued < CLIENTS - SLOTS:  # noqa: ASYNC110 - nobody tells
@@ -84,4 +94,5 @@ async def test_five_hundred_who_hang_up_leave_nothing() -> None:
     print(f"{CLIENTS} clients left, {SLOTS} of them in the middle of an answer")
     assert (0, 0, 0) == (gate.queued, gate.in_flight, sum(each.in_flight for each in house.standings.values()))
     assert ["client_closed"] * CLIENTS == [record.outcome for record in house.records]
-    assert (before, len(house.backend.calls)) == (len(asyncio.all_tasks()), house.backend.streams_ended)
+    assert (before, SLOTS) == (len(asyncio.all_tasks()), len(house.backend.calls))
+    assert house.backend.streams_ended == (SLOTS if asked == "stream" else 0)

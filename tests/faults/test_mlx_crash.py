@@ -1,26 +1,18 @@
 """A mlx_lm.server that dies or stops: it costs the requests that were in it, and nothing else."""
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from roundhouse.core.clock import SystemClock
-from roundhouse.core.errors import BackendError
-from roundhouse.core.inference import Chunk, Deployment
-from roundhouse.health.standing import Standings
-from roundhouse.routing.snapshot import Snapshot
-from roundhouse.serving.serve import Serving
 from roundhouse.testing.asking import ask_chat
-from roundhouse.testing.mlx import RULES, Managed, children, hit
+from roundhouse.testing.children import hit, lose, orphaned, read_on, serving_of
+from roundhouse.testing.mlx import RULES, Managed, children
 
 pytestmark = [pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")]
 
@@ -48,19 +40,6 @@ asyncio.run(main())
 """
 
 
-def serving_of(managed: Managed, deployment: Deployment) -> Serving:
-    """A serving room with nothing but this backend."""
-    snapshot = Snapshot.build([deployment])
-    backends = {"mlx": managed.backend}
-    return Serving(backends, lambda: snapshot, Standings(lambda: 0.5), lambda _: None, SystemClock())
-
-
-async def read_on(chunks: AsyncGenerator[Chunk, None]) -> None:
-    """Read a stream to its end, whichever that is."""
-    async for _ in chunks:
-        pass
-
-
 async def a_child() -> list[psutil.Process]:
     """Wait until there is one."""
     async with asyncio.timeout(20):
@@ -78,15 +57,9 @@ async def test_who_waits_in_the_queue_is_served_after_all(
     rounds = min(times, 5)
     for _ in range(rounds):
         managed = Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise, rules=replace(RULES, hang_s=2.0), slots=2)
-        serving = serving_of(managed, await managed.deployment())
-        flows = [(await serving.stream(ask_chat(stream=True, **LONG)))[1] for _ in range(2)]  # type: ignore[arg-type]
-        queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(8)]
-        await asyncio.sleep(0)
-        hit(children()[0], how)
-        outcomes = await asyncio.gather(*map(read_on, flows), return_exceptions=True)
-        lost += sum(isinstance(outcome, BackendError) and "SIGKILL" in str(outcome) for outcome in outcomes)
-        async with asyncio.timeout(60):
-            served += sum(answer.usage is not None for _, answer in await asyncio.gather(*queued))
+        serving = serving_of(managed.backend, [await managed.deployment()])
+        cost = await lose(serving, lambda: hit(children()[0], how), ask_chat(stream=True, **LONG), 2)  # type: ignore[arg-type]
+        lost, served = lost + cost[0], served + cost[1]
         assert 2 == managed.changes.count(("noise", True))
         await managed.backend.close()
     print(f"{how.name}: {lost} calls lost with their child, {served} queued requests served")
@@ -99,7 +72,7 @@ async def test_who_waits_for_a_load_that_is_hit_is_served_after_all(
 ) -> None:
     """A child that dies or stops before it has its model costs nobody anything but time."""
     managed = Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise, slots=2, greet_s=GREET_S)
-    serving = serving_of(managed, await managed.deployment())
+    serving = serving_of(managed.backend, [await managed.deployment()])
     queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(50)]
     (first,) = await a_child()
     hit(first, how)
@@ -114,7 +87,7 @@ async def test_who_waits_for_a_load_that_is_hit_is_served_after_all(
 async def test_no_more_are_in_a_child_than_it_works_on(mlx_python: Path, mlx_noise: Path, tmp_path: Path) -> None:
     """The others wait where its end does not touch them."""
     managed = Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise, slots=2)
-    serving = serving_of(managed, await managed.deployment())
+    serving = serving_of(managed.backend, [await managed.deployment()])
     flows = [(await serving.stream(ask_chat(stream=True, **LONG)))[1] for _ in range(2)]  # type: ignore[arg-type]
     queued = [asyncio.ensure_future(serving.answer(ask_chat())) for _ in range(8)]
     await asyncio.sleep(0)
@@ -137,13 +110,4 @@ async def test_a_crash_while_nobody_asks_is_noticed(mlx_python: Path, mlx_noise:
 
 def test_children_die_with_their_parent(mlx_python: Path, mlx_noise: Path, tmp_path: Path) -> None:
     """A server that was killed leaves no model in memory."""
-    command = [sys.executable, "-c", ORPHANS, str(mlx_python), str(mlx_noise), str(tmp_path)]
-    parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    assert parent.stdout is not None
-    said = next(line for line in parent.stdout if line.startswith(b"["))
-    orphans = [psutil.Process(pid) for pid in json.loads(said)]
-    parent.kill()
-    parent.wait()
-    gone, alive = psutil.wait_procs(orphans, timeout=10)
-    parent.stdout.close()
-    assert (1, []) == (len(gone), alive)
+    assert (1, 0) == orphaned([sys.executable, "-c", ORPHANS, str(mlx_python), str(mlx_noise), str(tmp_path)])

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +12,11 @@ import pytest
 
 from roundhouse.app import Roundhouse
 from roundhouse.backends.kinds.roundhouse import Node
-from roundhouse.core.clock import SystemClock
 from roundhouse.core.desks.events import Wish
-from roundhouse.core.errors import BackendError
-from roundhouse.core.inference import Chunk
-from roundhouse.health.standing import Standings
-from roundhouse.routing.snapshot import Snapshot
 from roundhouse.serving.serve import Serving
 from roundhouse.testing.asking import ask_chat
-from roundhouse.testing.mlx import children, hit
+from roundhouse.testing.children import hit, lose, serving_of
+from roundhouse.testing.mlx import children
 from roundhouse.testing.node import a_node
 
 pytestmark = [pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("mlx")]
@@ -66,17 +62,9 @@ async def start(mlx_python: Path, mlx_noise: Path, tmp_path: Path) -> AsyncItera
             back = await stack.enter_async_context(a_node(tmp_path / "back", {**flags, **mlx}))
             node = Node("box", back.url, node="front")
             stack.push_async_callback(node.close)
-            snapshot = Snapshot.build(await node.deployments())
-            front = Serving({"box": node}, lambda: snapshot, Standings(lambda: 0.5), lambda _: None, SystemClock())
-            return Two(back.house, front)
+            return Two(back.house, serving_of(node, await node.deployments()))
 
         yield make
-
-
-async def read_on(chunks: AsyncGenerator[Chunk, None]) -> None:
-    """Read a stream to its end, whichever that is."""
-    async for _ in chunks:
-        pass
 
 
 async def test_fifty_first_requests_at_two_nodes_share_one_load(start: Start) -> None:
@@ -93,12 +81,5 @@ async def test_who_waits_in_front_is_served_after_all(start: Start, how: signal.
     """A child that dies or stops costs those who were in it a clear error, and the queue in front nothing."""
     two = await start(2)
     async with two.loading(2):
-        flows = [(await two.front.stream(ask_chat(stream=True, **LONG)))[1] for _ in range(2)]  # type: ignore[arg-type]
-        queued = [asyncio.ensure_future(two.front.answer(ask_chat())) for _ in range(8)]
-        await asyncio.sleep(0)
-        hit(children()[0], how)
-        outcomes = await asyncio.gather(*map(read_on, flows), return_exceptions=True)
-        async with asyncio.timeout(60):
-            served = sum(answer.usage is not None for _, answer in await asyncio.gather(*queued))
-    lost = sum(isinstance(outcome, BackendError) and "killed by SIGKILL" in str(outcome) for outcome in outcomes)
-    assert (2, 8) == (lost, served)
+        long = ask_chat(stream=True, **LONG)  # type: ignore[arg-type]
+        assert (2, 8) == await lose(two.front, lambda: hit(children()[0], how), long, 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.loadable import LoadableModel, RuntimeLimits
 from roundhouse.backends.llamacpp.shape import shape_of
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError, CapacityError, ConflictError, DeadlineError, RoundhouseError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse.backends.llamacpp.resident import LoadableModel
+from roundhouse.backends.llamacpp.loadable import LoadableModel
 from roundhouse.core.errors import SchemaError
 from roundhouse.testing.asking import ask_embedding
 from roundhouse.testing.noise import loadable, write_noise

@@ -40,7 +40,7 @@ WHOLE: dict[str, Callable[[bytes], object]] = {
     "anthropic": lambda data: anthropic.whole_answer(data, OF_ANTHROPIC),
     "anthropic's error": anthropic_failures.error_of,
     "gemini": lambda data: gemini.whole_answer(data, OF_GEMINI),
-    "gemini's vectors": lambda data: gemini_vectors.read_vectors(data, 1, shortened=True),
+    "gemini's vectors": lambda data: gemini_vectors.read_vectors(data, 1, wanted=2),
     "gemini's error": gemini_failures.failure_in_stream,
     "ollama": lambda data: ollama.whole_answer(data, OF_OLLAMA),
     "ollama's vectors": lambda data: ollama_vectors.read_vectors(data, ["a"]),

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from pathlib import Path
+from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from roundhouse.backends.llamacpp.child import Child
-from roundhouse.backends.llamacpp.resident import LoadableModel, Loaded, Resident, RuntimeLimits, State
-from roundhouse.backends.llamacpp.residents import Residents
+from roundhouse.backends.children.child import Child, KilledError
+from roundhouse.backends.children.resident import Lease, Loaded, Resident, State
+from roundhouse.backends.children.residents import HouseRules, Residents
 from roundhouse.backends.openai.compatible import OpenAICompatible
-from roundhouse.core.errors import BackendError, CapacityError
+from roundhouse.core.errors import BackendError, CapacityError, ConflictError
 from roundhouse.core.ports import BackendHealth
 
-#: Bytes of the files; in memory they take half as much again, of 100 in all.
-SIZES = {"small": 10, "middle": 20, "large": 40, "whole": 66, "huge": 80}
+#: Bytes that they take in memory, of 100 in all.
+SIZES = {"small": 15, "middle": 30, "large": 60, "whole": 98, "huge": 120}
 NAMES = st.sampled_from(sorted(SIZES))
 LOAD_S, ROOM_S, IDLE_S = 2.0, 10.0, 30.0
 
@@ -37,7 +38,7 @@ class FakeChild:
     """A process that is there until it is stopped or crashes."""
 
     def __init__(self, world: World, resident: Resident) -> None:
-        self.pid, self.ending = 1, "killed"
+        self.pid, self.runtime, self.ending = 1, "fake", "killed"
         self.is_alive = True
         self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._world, self._resident = world, resident
@@ -46,7 +47,7 @@ class FakeChild:
         """Leave, which takes a moment; nobody may be cut off by that."""
         if self.is_alive:
             self._world.cut += [name for name, child in self._world.answering.values() if child is self]
-            if self._resident.is_pinned and not self._resident.is_outdated:
+            if self._resident.pin is not None and not self._resident.is_outdated:
                 self._world.sent_away.append(self._resident)
             await asyncio.sleep(0.5)
         self.crash()
@@ -70,23 +71,6 @@ class FakeClient:
         """Do nothing."""
 
 
-class FakeResidents(Residents):
-    """The real ones, with children that are none."""
-
-    world: World
-
-    async def _start(self, resident: Resident) -> Loaded:
-        self.world.taken[resident] = resident.need
-        self.world.most = max(self.world.most, sum(self.world.taken.values()))
-        await asyncio.sleep(LOAD_S)
-        if self.world.failing:
-            self.world.failing = False
-            del self.world.taken[resident]
-            message = "it did not load"
-            raise BackendError(message)
-        return Loaded(cast("Child", FakeChild(self.world, resident)), cast("OpenAICompatible", FakeClient()))
-
-
 class World:
     """What really happens, counted apart from those who are tested."""
 
@@ -99,7 +83,20 @@ class World:
         #: Requests that lost the child that answered them, and pinned models that had to go.
         self.cut: list[str] = []
         self.sent_away: list[Resident] = []
-        self.failing = False
+        #: What the next load ends in.
+        self.failing: type[BackendError] | None = None
+
+    async def start(self, resident: Resident) -> Loaded:
+        """Load one."""
+        self.taken[resident] = resident.need
+        self.most = max(self.most, sum(self.taken.values()))
+        await asyncio.sleep(LOAD_S)
+        if self.failing is not None:
+            kind, self.failing = self.failing, None
+            del self.taken[resident]
+            message = "it did not load"
+            raise kind(message)
+        return Loaded(cast("Child", FakeChild(self, resident)), cast("OpenAICompatible", FakeClient()))
 
 
 class Memory(RuleBasedStateMachine):
@@ -114,10 +111,18 @@ class Memory(RuleBasedStateMachine):
     @initialize(pinned=st.sampled_from([(), ("small",), ("middle",), ("small", "middle")]))
     def open(self, pinned: tuple[str, ...]) -> None:
         """Begin with nothing in memory."""
-        limits = RuntimeLimits(memory=100, room_s=ROOM_S, idle_s=IDLE_S, pinned=pinned)
+        rules = HouseRules(memory=100, room_s=ROOM_S, idle_s=IDLE_S)
         self.pinned = pinned
-        self.residents = FakeResidents(limits, {}, lambda _name, _loaded: None, limits.fit)
-        self.residents.world = self.world
+        self.residents = Residents(rules, self.meet, lambda _name, _loaded: None)
+
+    def meet(self, name: str) -> Resident:
+        """A model that is needed for the first time."""
+
+        async def lease() -> Lease:
+            return Lease(SIZES[name], 0, partial(self.world.start, resident))
+
+        resident = Resident(name, lease, pin="pinned" if name in self.pinned else None)
+        return resident
 
     def run(self, work: Awaitable[None] | None = None) -> None:
         """Let everybody do what can be done now."""
@@ -132,7 +137,7 @@ class Memory(RuleBasedStateMachine):
 
     async def request(self, number: int, name: str) -> None:
         """Ask a model, and keep it busy until the door opens."""
-        resident = self.residents.enter(name, lambda each: LoadableModel(each, Path(each), SIZES[each]))
+        resident = self.residents.enter(name)
         try:
             loaded = await self.residents.ready(resident)
             self.world.answering[number] = name, cast("FakeChild", loaded.child)
@@ -176,10 +181,10 @@ class Memory(RuleBasedStateMachine):
             self.requests[each].cancel()
         self.run()
 
-    @rule()
-    def fail_to_load(self) -> None:
+    @rule(kind=st.sampled_from([BackendError, KilledError]))
+    def fail_to_load(self, kind: type[BackendError]) -> None:
         """The next load goes wrong."""
-        self.world.failing = True
+        self.world.failing = kind
 
     @rule(name=NAMES)
     def replace(self, name: str) -> None:
@@ -190,13 +195,24 @@ class Memory(RuleBasedStateMachine):
 
         self.run(outdate())
 
+    @rule(name=NAMES)
+    def unload(self, name: str) -> None:
+        """Somebody wants it gone, which is refused when it may not go."""
+
+        async def unload() -> None:
+            with suppress(ConflictError):
+                await self.residents.unload(name)
+
+        self.requests[len(self.requests)] = self.loop.create_task(unload())
+        self.run()
+
     @rule()
     def preload(self) -> None:
         """Somebody asks what there is."""
 
         async def load() -> None:
             for name in self.pinned:
-                self.residents.preload(name, lambda each: LoadableModel(each, Path(each), SIZES[each]))
+                self.residents.preload(name)
 
         self.run(load())
 
@@ -247,3 +263,35 @@ class Memory(RuleBasedStateMachine):
 
 
 TestMemory = Memory.TestCase
+
+
+def test_one_that_is_replaced_while_it_waits_for_room_counts() -> None:
+    """Also when nobody asks for it any more: it goes on loading, and leaves again."""
+    memory = Memory()
+    memory.open(())
+    memory.arrive("whole")
+    memory.wait(LOAD_S)
+    memory.arrive("large")
+    memory.requests[1].cancel()
+    memory.replace("large")
+    memory.doors[0].set()
+    memory.run()
+    memory.wait(0.5)
+    assert [SIZES["large"]] == list(memory.world.taken.values())
+    assert SIZES["large"] == memory.residents.memory_used()
+    memory.wait(LOAD_S)
+    memory.wait(0.5)
+    assert ([], {}) == (memory.residents.names_in_use(), memory.world.taken)
+    memory.teardown()
+
+
+def test_one_that_is_killed_while_it_loads_is_started_once_more() -> None:
+    """Who waits had no part in that, and hears nothing of it."""
+    memory = Memory()
+    memory.open(())
+    memory.fail_to_load(KilledError)
+    memory.arrive("small")
+    memory.wait(LOAD_S)
+    memory.wait(LOAD_S)
+    assert [0] == list(memory.world.answering)
+    memory.teardown()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from roundhouse import __version__
@@ -18,6 +19,7 @@ from roundhouse.app.building.licenses import build_book
 from roundhouse.app.building.migrations import build_migrations
 from roundhouse.app.building.serving import Company, open_service
 from roundhouse.app.building.signing import seals_of
+from roundhouse.app.building.watching import unending
 from roundhouse.app.caching import build_caching
 from roundhouse.app.cards import Cards
 from roundhouse.app.compose import (
@@ -141,9 +143,10 @@ async def _furnish(stack: AsyncExitStack, settings: Settings, url: str, clock: C
         figuring=service.figuring,
     )
     await _take_up(rooms, jobs, embedded=backends.embedded is not None)
-    looking = backends.neighbours.run(rooms.roster.follow, every_s=settings.discovery.every_s)
-    _keep(stack, fleet.run(), tell_progress(feed, events, pulls.moving), looking)
-    _keep(stack, service.prober.run())
+    _keep(stack, "the fleet", fleet.run)
+    _keep(stack, "progress", partial(tell_progress, feed, events, pulls.moving))
+    _keep(stack, "discovery", partial(backends.neighbours.run, rooms.roster.follow, settings.discovery.every_s))
+    _keep(stack, "health", service.prober.run)
     return rooms, metrics
 
 
@@ -161,10 +164,9 @@ async def _metering(stack: AsyncExitStack, ledger: SqlLedger, settings: Settings
     return meter
 
 
-def _keep(stack: AsyncExitStack, *works: Coroutine[object, object, None]) -> None:
-    """Let *works* go on while *stack* is open."""
-    for work in works:
-        stack.push_async_callback(_end, asyncio.create_task(work))
+def _keep(stack: AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Let *work* go on while *stack* is open."""
+    stack.push_async_callback(_end, asyncio.create_task(unending(name, work), name=name))
 
 
 def _fleet(settings: Settings, backends: Built, shelf: Shelf, standings: Standings, events: Events) -> Fleet:

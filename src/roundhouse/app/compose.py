@@ -9,6 +9,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
+from urllib.parse import urlsplit
+
+import structlog
 
 from roundhouse.app.building.events import telling
 from roundhouse.app.building.licenses import build_gate
@@ -20,13 +23,13 @@ from roundhouse.app.shelf import Shelf
 from roundhouse.backends.discovery import discover
 from roundhouse.backends.kinds.mlx.managed import ManagedMLX
 from roundhouse.backends.kinds.presets import address_of
-from roundhouse.backends.llamacpp.resident import RuntimeLimits
+from roundhouse.backends.llamacpp.loadable import RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import Clock
 from roundhouse.core.desks.browse import Memory, no_need
 from roundhouse.core.desks.placing import MemoryNeed
-from roundhouse.core.errors import ConfigError
+from roundhouse.core.errors import ConfigError, RoundhouseError
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Price
 from roundhouse.core.ports import Backend, BackendMaker, Jobs, Source, Transfers
@@ -64,6 +67,8 @@ STARTERS = frozenset({"mlx"})
 _MILLION = 1_000_000
 _FREE = Price(0.0, 0.0)
 
+_log = structlog.get_logger("roundhouse.app")
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -76,6 +81,8 @@ class Built:
     wishes: dict[str, BackendSettings]
     #: Makes one that is added later. Raises ConfigError.
     make: Callable[[str, BackendSettings], tuple[Backend, Origin]]
+    #: Those that were added and cannot be used, and why.
+    left_out: dict[str, str]
     #: The name of the embedded runtime; ``None`` when it is switched off.
     embedded: str | None
     #: The names of all that load the library's models themselves.
@@ -94,7 +101,8 @@ async def build_backends(
     # Children see a scrubbed copy of the environment: paths and devices, nothing that could be a secret.
     folder, offline = settings.home / "backends", settings.downloads.offline
     node = await asyncio.to_thread(node_of, settings.home)
-    workshop = Workshop(events, clock, os.environ, folder, offline, shelf.folders, node)  # noqa: TID251
+    keeps = settings.cache.enabled
+    workshop = Workshop(events, clock, os.environ, folder, offline, shelf.folders, node, keeps)  # noqa: TID251
     by_name: dict[str, Backend] = {}
     origins: dict[str, Origin] = {}
     need_of: Callable[[str], MemoryNeed | None] = no_need
@@ -109,11 +117,9 @@ async def build_backends(
         backend = OfflineBackend(name, url or "") if is_away else _configured(name, wish, workshop)
         return backend, Origin(wish.kind, url, configured=True)
 
-    added = added_alone(settings)
-    for name, wish in settings.backends.items():
-        if wish.enabled and wish.kind != EMBEDDED_KIND:
-            by_name[name], origin = make(name, wish)
-            origins[name] = replace(origin, added=name in added)
+    made, left_out = _made(settings, make)
+    by_name |= {name: backend for name, (backend, _) in made.items()}
+    origins |= {name: origin for name, (_, origin) in made.items()}
     neighbours = Neighbours(
         lambda: _found(settings), lambda each: _discovered(each, workshop), by_name, origins, _switched_off(settings)
     )
@@ -125,9 +131,31 @@ async def build_backends(
 
     stack.push_async_callback(close)
 
-    wishes = dict(settings.backends)
+    wishes = {name: wish for name, wish in settings.backends.items() if name not in left_out}
     loading, in_use = partial(_loading, by_name), partial(_in_use, by_name)
-    return Built(by_name, origins, neighbours, wishes, make, embedded, loading, in_use, need_of)
+    return Built(by_name, origins, neighbours, wishes, make, left_out, embedded, loading, in_use, need_of)
+
+
+def _made(
+    settings: Settings, make: Callable[[str, BackendSettings], tuple[Backend, Origin]]
+) -> tuple[dict[str, tuple[Backend, Origin]], dict[str, str]]:
+    """What is configured, and what was added and is left out, with the reason. Raises ConfigError for the rest."""
+    added, left_out = added_alone(settings), dict(settings.left_out)
+    made: dict[str, tuple[Backend, Origin]] = {}
+    for name, wish in settings.backends.items():
+        if not wish.enabled or wish.kind == EMBEDDED_KIND:
+            continue
+        try:
+            backend, origin = make(name, wish)
+        except ConfigError as error:
+            if name not in added:
+                raise
+            left_out[name] = error.message
+        else:
+            made[name] = backend, replace(origin, added=name in added)
+    for name, reason in left_out.items():
+        _log.warning("a backend that was added is left out", backend=name, reason=reason)
+    return made, left_out
 
 
 def _loading(by_name: Mapping[str, Backend]) -> Mapping[str, LlamaCpp | ManagedMLX]:
@@ -225,28 +253,46 @@ def _configured(name: str, wish: BackendSettings, workshop: Workshop) -> Backend
         message = f"backends.{name}.kind is {wish.kind!r}, which nobody provides"
         raise ConfigError(message, hint=f"there is {', '.join(sorted(doors))}")
     keys = tuple(key.reveal() for key in (wish.api_key, *wish.further_keys) if key)
-    make: BackendMaker = doors[wish.kind].load()
     options = dict(wish.options)
     wanted = Wish(name, wish.kind, wish.url, keys, wish.models, wish.connect_s, wish.idle_s, options)
-    return make(wanted, workshop)
+    try:
+        make: BackendMaker = doors[wish.kind].load()
+        return make(wanted, workshop)
+    except RoundhouseError:
+        raise
+    except Exception as error:
+        message = f"backends.{name} cannot be made: {type(error).__name__}"
+        raise ConfigError(message, hint="correct its url and its options") from error
 
 
 def gates_of(settings: Settings, built: Built, clock: Clock) -> Gates:
-    """How many calls each backend gets at a time; several names for one runtime on this machine share them."""
-    rules = {name: gate_rules(wish) for name, wish in settings.backends.items()}
-    places = {name: place for name, origin in built.origins.items() if (place := place_of(origin)) is not None}
-    return Gates(clock.monotonic, rules, places)
+    """How many calls each backend gets at a time; several names for one runtime share them."""
+    wishes = settings.backends
+    rules = {name: gate_rules(wish) for name, wish in wishes.items()}
+    found = {name: place_of(origin, wishes.get(name)) for name, origin in built.origins.items()}
+    return Gates(clock.monotonic, rules, {name: place for name, place in found.items() if place is not None})
 
 
-def place_of(origin: Origin) -> str | None:
-    """Where on this machine a backend is; ``None`` when it is elsewhere."""
-    return where(origin.url) if origin.url is not None and stays_here(origin.url) else None
+def place_of(origin: Origin, wish: BackendSettings | None = None) -> str | None:
+    """Where a runtime is, the same for all its names; ``None`` when nobody can say that it is one.
+
+    On this machine a port is one runtime. Elsewhere an address may lead to several behind it, so its path counts; and
+    what each key may do there is its own, so only those without keys are the same.
+    """
+    if origin.url is None:
+        return None
+    place = where(origin.url)
+    if stays_here(origin.url):
+        return place
+    if wish is None or wish.url is None or wish.api_key_env or wish.api_keys_env or wish.api_key_file:
+        return None
+    return place + urlsplit(origin.url).path.rstrip("/").removesuffix("/v1")
 
 
 def gate_rules(wish: BackendSettings) -> GateRules:
     """How a backend with these settings is entered."""
     return GateRules(
-        max_concurrent=wish.max_concurrent or None,
+        max_concurrent=wish.max_concurrent,
         most_waiting=wish.max_queue,
         one_at_a_time=wish.one_at_a_time,
         min_residency_s=wish.min_residency_s,

@@ -34,6 +34,11 @@ class Roster:
         self._lock = asyncio.Lock()
         self._farewells: set[asyncio.Task[None]] = set()
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Those that were added and cannot be used, and why."""
+        return self._built.left_out
+
     async def add(self, name: str, section: Mapping[str, object]) -> None:
         """Take one in: a new one, or for good one that was found. Raises ConflictError, SchemaError, DiskError."""
         async with self._lock:
@@ -49,8 +54,9 @@ class Roster:
             before = self._built.by_name.get(name)
             self._built.by_name[name], self._built.origins[name] = backend, replace(origin, added=True)
             self._built.wishes[name] = wish
+            self._built.left_out.pop(name, None)
             gate = self._gates.dismiss(name)
-            self._gates.admit(name, gate_rules(wish), place_of(origin))
+            self._gates.admit(name, gate_rules(wish), place_of(origin, wish))
             if before is not None:
                 self._say_farewell(before, gate)
             await self._fleet.refresh([name])
@@ -63,6 +69,7 @@ class Roster:
             self._check_removable(name, added)
             await asyncio.to_thread(write_added, home, {each: added[each] for each in added if each != name})
             self._built.wishes.pop(name, None)
+            self._built.left_out.pop(name, None)
             self._built.origins.pop(name, None)
             backend = self._built.by_name.pop(name, None)
             gone = await self._fleet.forget(name)

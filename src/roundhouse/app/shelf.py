@@ -12,7 +12,7 @@ import structlog
 
 from roundhouse.app.cards import Cards
 from roundhouse.backends.llamacpp.config import Adapter, Extras
-from roundhouse.backends.llamacpp.resident import LoadableModel
+from roundhouse.backends.llamacpp.loadable import LoadableModel
 from roundhouse.backends.llamacpp.shape import Shape, shape_of
 from roundhouse.core.artifacts import Artifact
 from roundhouse.core.errors import RoundhouseError
@@ -115,13 +115,16 @@ class Shelf:
             context=artifact.context,
             has_chat_template=artifact.has_chat_template,
             architecture=artifact.architecture,
-            traits=replace(_traits(artifact), extras=frozenset({"adapter"} if extras.adapters else ())),
+            traits=replace(
+                _traits(artifact),
+                extras=frozenset({"adapter"} if extras.adapters else ()),
+                variant=_variant(artifact, extras.adapters),
+            ),
             shape=self._shapes.get(artifact.key),
             barred=self._book.bar(artifact),
             abilities=self._cards.known(artifact),
             extras=extras,
             draft=None if draft is None else self._shapes.get(draft.key),
-            variant=_variant(extras.adapters),
             warnings=warnings,
         )
 
@@ -175,6 +178,7 @@ def _traits(artifact: Artifact) -> Traits:
         # Plain text, which anybody can write as JSON.
         digest=str(artifact.files[0].digest) if len(artifact.files) == 1 else None,
         repo=_repo(artifact.ref),
+        variant=_variant(artifact),
     )
 
 
@@ -184,10 +188,12 @@ def _repo(ref: str) -> str | None:
     return rest.partition("@")[0].partition(":")[0] or None if scheme == "hf" else None
 
 
-def _variant(adapters: Sequence[Adapter]) -> str | None:
-    """A name for *adapters* that is another one when any of them changes."""
+def _variant(artifact: Artifact, adapters: Sequence[Adapter] = ()) -> str | None:
+    """A name for what one digest does not tell, the files of *artifact* and *adapters*; another when any changes."""
+    if len(artifact.files) == 1 and not adapters:
+        return None
     stamps = [(each.path, each.scale, *_stamp(each.path)) for each in adapters]
-    return hashlib.sha256(repr(stamps).encode()).hexdigest()[:12] if stamps else None
+    return hashlib.sha256(repr((artifact.key, stamps)).encode()).hexdigest()[:12]
 
 
 def _stamp(path: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,10 +146,15 @@ class Client:
             yield response
 
     @contextmanager
-    def events(self, call: Call) -> Iterator[tuple[Mapping[str, str], Iterator[str]]]:
-        """Ask the model-facing API for a stream: the headers, and the data of each event. Raises as ``ask`` does."""
+    def events(
+        self, call: Call, remark: Callable[[str], None] | None = None
+    ) -> Iterator[tuple[Mapping[str, str], Iterator[str]]]:
+        """Ask the model-facing API for a stream: the headers, and the data of each event. Raises as ``ask`` does.
+
+        *remark* hears the comments in it, which say what the answer waits for.
+        """
         with self._exchange(call, "") as response:
-            yield _headers(response), _events(response, call)
+            yield _headers(response), _events(response, call, remark or _unheard)
 
     @contextmanager
     def _exchange(self, call: Call, prefix: str, cargo: Cargo | None = None) -> Iterator[http.client.HTTPResponse]:
@@ -233,7 +238,11 @@ def _failure(status: int, content: bytes) -> RoundhouseError:
     return rebuilt(said, status)
 
 
-def _events(response: http.client.HTTPResponse, call: Call) -> Iterator[str]:
+def _unheard(_comment: str) -> None:
+    """Nobody wants to know."""
+
+
+def _events(response: http.client.HTTPResponse, call: Call, remark: Callable[[str], None]) -> Iterator[str]:
     """The data of each server-sent event up to ``[DONE]``. Raises NetworkError when the stream ends before."""
     data: list[str] = []
     while True:
@@ -245,6 +254,8 @@ def _events(response: http.client.HTTPResponse, call: Call) -> Iterator[str]:
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if text.startswith("data:"):
             data.append(text.removeprefix("data:").removeprefix(" "))
+        elif text.startswith(":"):
+            remark(text.removeprefix(":").strip())
         elif not text and data:
             event, data = "\n".join(data), []
             if event == "[DONE]":

@@ -160,6 +160,29 @@ class _Drawn(Bar, Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
+class Passing:
+    """One line of talk on a terminal that the next one takes the place of; nothing elsewhere."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._is_shown = out.stderr_tty and out.mode is not Mode.QUIET
+        self._width = 0
+
+    def show(self, words: str) -> None:
+        """Show *words*, which are shorter than any terminal is wide."""
+        if self._is_shown:
+            # Spaces, not a control sequence: what is no terminal in more than name understands them, too.
+            rest = " " * (self._width - len(words))
+            click.echo(f"\r{self._out.styled(words, 'dim')}{rest}", err=True, nl=False, color=self._out.colour)
+            self._width = len(words)
+
+    def clear(self) -> None:
+        """Take it away."""
+        if self._width:
+            click.echo(f"\r{' ' * self._width}\r", err=True, nl=False)
+            self._width = 0
+
+
 _COLOURS: Mapping[str, str] = {"error": "red", "hint": "cyan", "ok": "green", "warn": "yellow", "fail": "red"}
 
 

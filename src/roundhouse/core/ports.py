@@ -33,6 +33,13 @@ class BackendHealth:
     #: One sentence for people: a version, or what is wrong.
     detail: str
     latency_ms: float | None = None
+    #: What somebody should see to though it answers: one of several keys that is refused.
+    warning: str | None = None
+
+    @property
+    def told(self) -> str:
+        """All of it in one sentence."""
+        return self.detail if self.warning is None else f"{self.detail}; {self.warning}"
 
 
 class Backend(Protocol):
@@ -44,7 +51,7 @@ class Backend(Protocol):
     """
 
     name: str
-    #: What it can do besides serving: whoever names a feature has the methods of `Loading` or `Storing`.
+    #: What it can do besides serving: whoever names a feature has the methods of `Loading`, `Storing` or `Reloading`.
     features: frozenset[Feature]
 
     async def deployments(self) -> Sequence[Deployment]:
@@ -61,6 +68,13 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let go of sockets and children."""
+
+
+class Reloading(Protocol):
+    """A backend with `Feature.RELOAD`."""
+
+    def reloads(self, request: InferenceRequest, deployment: Deployment) -> bool:
+        """Whether its weights, which are in memory, are loaded anew first. Quick, of what is known; never raises."""
 
 
 #: Makes a backend of one kind: what an entry point of `roundhouse.backends` names. Raises ConfigError.

@@ -22,6 +22,8 @@ class Feature(StrEnum):
     #: Bring weights into memory, and let go of them.
     LOAD = "load"
     UNLOAD = "unload"
+    #: Load weights anew for a request that does not fit as they are in memory.
+    RELOAD = "reload"
     #: Fetch, delete and copy models in its own store.
     PULL = "pull"
     DELETE = "delete"
@@ -42,6 +44,8 @@ class Traits:
     dimension: int | None = None
     #: Requests that are worked on at the same time.
     slots: int | None = None
+    #: Requests that such a runtime works on at the same time unless somebody told it otherwise, where it does not tell.
+    slots_usual: int | None = None
     #: Bytes that the weights take in memory, and how many of them lie on a GPU.
     memory: int | None = None
     vram: int | None = None
@@ -54,12 +58,16 @@ class Traits:
     publisher: str | None = None
     #: What answers beside the weights: ``system`` (a prompt of its own), ``messages`` (examples), ``adapter``.
     extras: frozenset[str] = frozenset()
-    #: Names what its answers depend on beside the weights: the adapters that it is loaded with.
+    #: Names what its answers depend on beside the weights of the digest: further files, adapters, Ollama's manifest.
     variant: str | None = None
     #: Seconds that loading took when it was last seen.
     load_s: float | None = None
     #: What a person should know: weights that lie on the CPU in part, a context that is cut.
     warnings: tuple[str, ...] = ()
+    #: Its backend holds one model at a time: a request for another one makes it swap.
+    alone: bool = False
+    #: While it works on a request, its backend may answer nothing else, not even how it is.
+    mute_at_work: bool = False
     #: Another node of ours serves it, to whom requests are passed on.
     is_passed_on: bool = False
 
@@ -101,7 +109,10 @@ class Loading(Protocol):
         """Bring it into memory once, however many ask; seconds it took. Raises NotFoundError, CapacityError."""
 
     async def unload(self, upstream: str) -> None:
-        """Let go of it; no error when it is not in memory. Raises NotFoundError, BackendError."""
+        """Let go of it; no error when it is not in memory. Cuts no answer: it waits for them, or is refused.
+
+        Raises NotFoundError, ConflictError when it is in use, BackendError.
+        """
 
 
 class Storing(Protocol):
@@ -169,3 +180,5 @@ class Workshop:
     mlx_folders: Callable[[], Sequence[ModelFolder]] = _no_folders
     #: The name of this node, which other nodes of ours are told.
     node: str = ""
+    #: Whether answers may be kept and given again.
+    keeps: bool = True

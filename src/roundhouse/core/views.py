@@ -39,6 +39,8 @@ class BackendStatus:
     degraded: tuple[str, ...] = ()
     #: Taken in with `roundhouse backends add`, and let go of with `rm`.
     added: bool = False
+    #: What somebody should see to though it answers; part of *detail*.
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,12 +95,15 @@ class Breaker:
             return State.CLOSED
         return State.OPEN if now < self._open_until else State.HALF_OPEN
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing that calls have shown is against it, whoever holds it."""
+        return not self._openings
+
     def open_s(self, now: float) -> float:
         """Seconds until a call may pass: 0 if it may now, infinity while a probe is on its way, or it is held."""
-        return math.inf if self.held else self.shut_s(now)
-
-    def shut_s(self, now: float) -> float:
-        """Do the same by its own calls alone, whoever holds it."""
+        if self.held:
+            return math.inf
         if not self._openings:
             return 0.0
         if now < self._open_until:

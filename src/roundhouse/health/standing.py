@@ -56,15 +56,16 @@ class Permit:
         self.released()
         self._standing.cool(now, retry_after_s)
 
-    def is_void(self, now: float) -> bool:
-        """Whether a breaker has opened since it was given: for those that waited with it.
+    @property
+    def is_void(self) -> bool:
+        """Whether a breaker has opened since it was given: for those that waited with it, be its time over or not.
 
         One that is held does not turn them away: a check may be wrong, and whoever waits for a child that is being
         started again has nowhere else to go.
         """
         standing = self._standing
-        shut_s = max(standing.breaker.shut_s(now), standing.backend_breaker.shut_s(now))
-        return self._ticket == self._backend_ticket == FREE and shut_s > 0.0
+        is_closed = standing.breaker.is_closed and standing.backend_breaker.is_closed
+        return self._ticket == self._backend_ticket == FREE and not is_closed
 
     def released(self) -> None:
         """It ended and proved nothing about the deployment."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import RoundhouseError
-from roundhouse.core.inference import Answer, Deployment, InferenceRequest, Residency
+from roundhouse.core.inference import Answer, Deployment, InferenceRequest
 from roundhouse.core.ledger import AttemptRecord, UsageRecord
 from roundhouse.health.standing import Permit
 from roundhouse.routing.route import Candidate
@@ -42,13 +42,15 @@ class Served:
 class Attempt:
     """One try at one deployment."""
 
-    __slots__ = ("candidate", "first_token_ms", "held_s", "permit", "slot", "started")
+    __slots__ = ("candidate", "cold", "first_token_ms", "held_s", "permit", "slot", "started")
 
     def __init__(self, candidate: Candidate, permit: Permit, slot: Slot, started: float) -> None:
         self.candidate = candidate
         self.permit = permit
         self.slot = slot
         self.started = started
+        #: Weights are loaded before it is answered.
+        self.cold = False
         #: Since this try began, whatever was tried before it: the deployment's own figure.
         self.first_token_ms: float | None = None
         #: Time in which the reader of its stream did not ask for more.
@@ -142,7 +144,7 @@ class Flight:
             attempt.permit.succeeded(now, lasted_s * 1e3, attempt.first_token_ms)
         else:
             blame(attempt.permit, error, now, lasted_s)
-        slot, deployment = attempt.slot, attempt.candidate.deployment
+        slot = attempt.slot
         self._attempts.append(
             AttemptRecord(
                 attempt.candidate.id,
@@ -150,7 +152,7 @@ class Flight:
                 lasted_s * 1e3,
                 attempt.first_token_ms,
                 slot.waited_s * 1e3,
-                deployment.residency is Residency.COLD,
+                attempt.cold,
                 slot.beside,
                 attempt.held_s * 1e3,
             )

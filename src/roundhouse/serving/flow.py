@@ -46,18 +46,19 @@ async def opening(backend: Backend, request: InferenceRequest, deployment: Deplo
 class Flow(OneWay):
     """The rest of a committed stream."""
 
-    __slots__ = ("_attempt", "_complete", "_flight", "_given", "_held", "_over", "_rest", "_tally")
+    __slots__ = ("_attempt", "_complete", "_flight", "_gate", "_given", "_held", "_over", "_rest", "_tally")
 
     def __init__(self, flight: Flight, attempt: Attempt, opened: Opened) -> None:
         self._flight = flight
         self._attempt = attempt
+        self._gate = attempt.slot.gate
         self._held = opened.held
         self._rest = opened.rest
         self._tally = Tally()
         self._complete = False
         self._over = False
         #: When the reader had its last piece.
-        self._given = flight.now()
+        self._given = self._gate.moved = flight.now()
 
     async def __anext__(self) -> Chunk:
         """The next piece."""
@@ -73,7 +74,7 @@ class Flow(OneWay):
                     if chunk.final:
                         self._complete = True
                     if not chunk.usage_only or self._flight.request.wants_usage:
-                        self._given = self._flight.now()
+                        self._given = self._gate.moved = self._flight.now()
                         return chunk
         except StopAsyncIteration:
             await self._end_of_stream()

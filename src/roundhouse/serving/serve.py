@@ -7,13 +7,15 @@ another one until something visible has been sent: after that an error ends the 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import TypeVar
+from contextlib import nullcontext
+from typing import TypeVar, cast
 
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import BackendError, CapacityError, DeadlineError, RoundhouseError
 from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Profile, Residency
 from roundhouse.core.ledger import UsageRecord
-from roundhouse.core.ports import Backend
+from roundhouse.core.ports import Backend, Reloading
+from roundhouse.core.runtimes import Feature
 from roundhouse.health.standing import Permit, Standings
 from roundhouse.routing.choose import choose, explain
 from roundhouse.routing.route import Candidate, Route
@@ -36,7 +38,7 @@ Ask = Callable[[Backend, InferenceRequest, Deployment], Awaitable[T]]
 class Serving:
     """Everything that serves a request once it has been read and let in."""
 
-    __slots__ = ("_backends", "_clock", "_gates", "_meter", "_snapshot", "_standings", "_waits", "taken")
+    __slots__ = ("_backends", "_clock", "_gates", "_meter", "_snapshot", "_standings", "_waits", "taken", "warmed")
 
     def __init__(
         self,
@@ -58,6 +60,8 @@ class Serving:
         self._waits: dict[str, Callable[[], Waiting | None]] = {}
         #: The routes of the last requests.
         self.taken = Taken()
+        #: Hears of each backend that has answered a call for which it had to load weights.
+        self.warmed: Callable[[str], None] = _nobody
 
     async def answer(self, request: InferenceRequest) -> tuple[Served, Answer]:
         """The whole answer, and who gave it.
@@ -153,9 +157,11 @@ class Serving:
             except BaseException:
                 permit.released()
                 raise
-            if permit.is_void(self._clock.monotonic()):
-                slot.give_back()
+            if permit.is_void:
                 permit.released()
+                permit = self._permit(candidate, despite_breaker=despite_breaker)  # one of them may be the probe
+            if permit is None:
+                slot.give_back()
                 return None
         return flight.begin(candidate, permit, slot)
 
@@ -172,16 +178,14 @@ class Serving:
     async def _ask(self, flight: Flight, attempt: Attempt, ask: Ask[T]) -> T:
         """Make one try; a failure is written down."""
         request, deployment = flight.request, attempt.candidate.deployment
-        is_cold = deployment.residency is Residency.COLD
-        if is_cold:
-            self._waits[request.id] = lambda: loading(deployment, self._clock.monotonic() - attempt.started)
-        patience = self._patience(request, deployment)
+        patience = None
         try:
-            with flight.deadline:
-                if patience is None:
-                    return await ask(self._backend(deployment.backend), request, deployment)
-                with patience:
-                    return await ask(self._backend(deployment.backend), request, deployment)
+            attempt.cold = self._loads(request, deployment)
+            if attempt.cold:
+                self._waits[request.id] = lambda: loading(deployment, self._clock.monotonic() - attempt.started)
+            patience = self._patience(request, attempt)
+            with flight.deadline, patience or nullcontext():
+                answered = await ask(self._backend(deployment.backend), request, deployment)
         except BaseException as raised:
             error = ours(raised, deployment.backend)
             impatient = patience is not None and patience.expired and isinstance(error, DeadlineError)
@@ -197,14 +201,26 @@ class Serving:
         finally:
             if patience is not None:
                 patience.close()
-            if is_cold:
+            if attempt.cold:
                 self._waits.pop(request.id, None)
+        if attempt.cold:
+            self.warmed(deployment.backend)
+        return answered
 
-    def _patience(self, request: InferenceRequest, deployment: Deployment) -> Deadline | None:
+    def _loads(self, request: InferenceRequest, deployment: Deployment) -> bool:
+        """Whether weights are loaded before *request* is answered, as far as anybody knows."""
+        if deployment.residency is Residency.COLD:
+            return True
+        backend = self._backends.get(deployment.backend)
+        if backend is None or Feature.RELOAD not in backend.features:
+            return False
+        return cast("Reloading", backend).reloads(request, deployment)
+
+    def _patience(self, request: InferenceRequest, attempt: Attempt) -> Deadline | None:
         """The backend's own limit for what is asked, if it has one. Loading weights is not counted as silence."""
-        rules = self._gates.of(deployment.backend).rules
+        rules = self._gates.of(attempt.candidate.deployment.backend).rules
         limit_s = rules.total_s
-        if request.stream and rules.first_token_s is not None and deployment.residency is not Residency.COLD:
+        if request.stream and rules.first_token_s is not None and not attempt.cold:
             limit_s = rules.first_token_s if limit_s is None else min(limit_s, rules.first_token_s)
         return None if limit_s is None else Deadline(limit_s)
 
@@ -218,6 +234,10 @@ class Serving:
             message = f"backend {name} is gone"
             raise BackendError(message)
         return backend
+
+
+def _nobody(_backend: str) -> None:
+    """Nobody wants to hear it."""
 
 
 def _whole(backend: Backend, request: InferenceRequest, deployment: Deployment) -> Awaitable[Answer]:

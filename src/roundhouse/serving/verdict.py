@@ -23,7 +23,7 @@ _PATIENCE_S = 30.0
 
 #: A key that is refused, a model that is gone: asking again opens no breaker, as nothing is out of order.
 _TURNED_AWAY = range(400, 500)
-_OVERLOADED = (429, 503, 529)
+_OVERLOADED = (503, 529)
 
 CLIENT_CLOSED = "client_closed"
 OK = "ok"
@@ -52,9 +52,15 @@ def blame(permit: Permit, error: BaseException, now: float, lasted_s: float) -> 
         permit.released()
 
 
-def is_overload(error: BaseException) -> bool:
-    """Whether the backend says that it has too much to do."""
-    return isinstance(error, LimitError) or status_of(error) in _OVERLOADED
+def is_overload(error: BaseException, *, local: bool) -> bool:
+    """Whether the backend says that it has too much to do.
+
+    A provider that says when to come again, or which of its limits is reached, speaks of a quota: fewer calls at a time
+    would not help, and waiting is what the cooldown is for.
+    """
+    if status_of(error) in _OVERLOADED:
+        return True
+    return isinstance(error, LimitError) and (local or (error.retry_after_s is None and "limits" not in error.details))
 
 
 def status_of(error: BaseException) -> object:

@@ -238,7 +238,18 @@ def _url(raw: object) -> object:
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise ValueError(message)
     _ = parts.port  # raises ValueError when it is no number
+    if not _can_be_host(parts.hostname):
+        message = "an address whose host can be looked up: no part of its name empty or longer than 63 characters"
+        raise ValueError(message)
     return raw.strip().rstrip("/")
+
+
+def _can_be_host(name: str) -> bool:
+    """Whether that can be looked up at all: who tries otherwise meets no error of the network."""
+    try:
+        return bool(name.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 URL = Kind("address", _as_is, _url, schema={"type": "string", "pattern": "^https?://"})

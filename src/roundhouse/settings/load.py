@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -53,22 +53,25 @@ def load(
 ) -> Settings:
     """All settings, from *flags* (by dotted key), *environment* (ours, when not given), the file and the defaults.
 
-    Raises ConfigError, which names every problem that was found.
+    Raises ConfigError, which names every problem that was found; what was added while Roundhouse ran and cannot be
+    used is left out instead.
     """
     env = os.environ if environment is None else environment  # noqa: TID251 - this is its one home
     home = home_of(home, env)
     file = _file(home, config, env)
+    added, left_out = _usable(_added(home))
     given = [
-        *_added(home),
+        *added,
         *(from_file(file) if file is not None else ()),
         *from_environment(env, Path.cwd()),
         *from_flags(flags or {}, Path.cwd()),
     ]
     reading = _read(given)
+    _forget_unfinished(reading, left_out)
     _check_names(reading)
     reading.problems += contradictions(reading.values)
     _refuse_problems(reading)
-    return _build(home, file, reading, env)
+    return replace(_build(home, file, reading, env), left_out=MappingProxyType(left_out))
 
 
 def load_backend(
@@ -114,6 +117,31 @@ def _added(home: Path) -> Iterable[Given]:
         return from_file(path) if path.exists() else ()
     except OSError:  # whoever needs the home says that it cannot be entered
         return ()
+
+
+def _usable(added: Iterable[Given]) -> tuple[list[Given], dict[str, str]]:
+    """What can be used of what was added, and what is wrong with the others, by name."""
+    sections: dict[str, list[Given]] = {}
+    for one in added:
+        sections.setdefault(".".join(one.key.split(".")[:2]), []).append(one)
+    usable, left_out = [], {}
+    for section, given in sections.items():
+        reading = _read(given)
+        _check_names(reading)
+        if reading.problems and section.startswith("backends."):
+            left_out[section.removeprefix("backends.")] = "; ".join(sentence for sentence, _ in reading.problems)
+        else:
+            usable += given
+    return usable, left_out
+
+
+def _forget_unfinished(reading: _Reading, left_out: Iterable[str]) -> None:
+    """Let go of what only changed something about those that are left out."""
+    for name in left_out:
+        prefix = f"backends.{name}."
+        if not {f"{prefix}url", f"{prefix}kind"} & reading.values.keys():
+            for key in [each for each in reading.values if each.startswith(prefix)]:
+                del reading.values[key], reading.provenance[key]
 
 
 def _refuse_problems(reading: _Reading) -> None:

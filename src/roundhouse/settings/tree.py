@@ -265,14 +265,17 @@ class BackendSettings:
     price_out: Annotated[float | None, Key(None, kinds.number(0, 1e6), "Price of answer tokens", "USD per million")]
     enabled: Annotated[bool, Key(default=True, kind=kinds.SWITCH, help="Whether it is used")]
     max_concurrent: Annotated[
-        int, Key(0, kinds.whole(0, 100_000), "Requests that it gets at a time; 0 is as many as it can bear")
+        int | None,
+        Key(
+            None, kinds.whole(0, 100_000), "Requests that it gets at a time; 0 is as many as come; else as it is known"
+        ),
     ]
     max_queue: Annotated[
-        int, Key(128, kinds.whole(0, 10_000), "Requests that wait for it at most; the next ones are refused")
+        int, Key(512, kinds.whole(0, 10_000), "Requests that wait for it at most; the next ones are refused")
     ]
     one_at_a_time: Annotated[
-        bool,
-        Key(default=False, kind=kinds.SWITCH, help="It holds one model at a time: requests for the same go together"),
+        bool | None,
+        Key(None, kinds.SWITCH, "It holds one model at a time: requests for the same go together; else as it is known"),
     ]
     min_residency_s: Annotated[
         float, Key(3.0, _SECONDS, "How long such a model stays at least, once it is there", "seconds")
@@ -353,6 +356,8 @@ class Settings:
     config_file: Path | None = field(default=None, compare=False)
     #: By dotted key; a backend's keys as ``backends.NAME.key``.
     provenance: Mapping[str, Provenance] = field(default_factory=dict, compare=False, repr=False)
+    #: Backends that were added and cannot be used, and why.
+    left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 #: One section of the tree each, by its dotted name.

@@ -3,7 +3,8 @@
 The quirks: its own ``/props`` is a placeholder with a context of 0; a load is answered before it is done, and how it
 went stands in the list; a model that is already running cannot be loaded again, and is refused with 400, as are models
 that it does not know or that are not loaded when it must not load them itself; the least recently used model goes when
-there are too many, whatever it is doing; a sleeping one is woken by any POST; ``/health`` needs no key.
+there are too many, whatever it is doing, and so does one that is unloaded; a sleeping one is woken by any POST;
+``/health`` needs no key.
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ class FakeLlamaRouter(Upstream):
         if self._value(model) == "unloaded":
             return _error(400, "model is not running", "invalid_request_error")
         self.status[model] = {"value": "unloaded", "args": []}
+        self._hang_up(model)
         return web.json_response({"success": True})
 
     async def _health(self, _request: web.Request) -> web.Response:

@@ -74,6 +74,8 @@ class ScriptedChat:
     #: The connection ends without a word of farewell.
     cut: bool = False
     asked: list[dict[str, Any]] = field(default_factory=list)
+    #: What a stream waits for before its first word.
+    comments: Sequence[str] = ("waiting",)
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -97,7 +99,8 @@ class ScriptedChat:
         events: list[object] = [{"choices": [{"delta": {"content": word}}]} for word in self.words]
         events.append({"error": self.error} if self.error else {"choices": [], "usage": self._usage()})
         lines = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
-        for line in [b": waiting\n\n", *lines, *([] if self.cut else [b"data: [DONE]\n\n"])]:
+        comments = [f": {comment}\n\n".encode() for comment in self.comments]
+        for line in [*comments, *lines, *([] if self.cut else [b"data: [DONE]\n\n"])]:
             await send({"type": "http.response.body", "body": line, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
-from roundhouse.backends.children.generations import HouseRules
+from roundhouse.backends.children.residents import HouseRules
 from roundhouse.backends.kinds.mlx.config import Household
 from roundhouse.backends.kinds.mlx.machine import Machine
 from roundhouse.backends.kinds.mlx.managed import House, ManagedMLX
 from roundhouse.backends.kinds.mlx.serving import Place
 from roundhouse.backends.kinds.mlx.shelf import Shelf
-from roundhouse.core.events import Event, Events, ResidencyChanged
-from roundhouse.core.inference import Deployment
 from roundhouse.core.runtimes import ModelFolder
+from roundhouse.testing.children import Watched, children_with
 from roundhouse.testing.program import free_port, running
 
 
@@ -48,8 +45,8 @@ MEMORY = 3 << 29
 RULES = HouseRules(MEMORY)
 
 
-class Managed:
-    """A backend ``mlx`` that starts its own children; to be closed by ``backend.close()``."""
+class Managed(Watched[ManagedMLX]):
+    """A backend ``mlx`` that starts its own children."""
 
     def __init__(  # noqa: PLR0913 - each test differs in one of them
         self,
@@ -66,29 +63,10 @@ class Managed:
         greet_s: float = 60.0,
     ) -> None:
         self.folders = folders
-        self.events = Events()
-        #: Every load and unload so far.
-        self.changes: list[tuple[str, bool]] = []
-        self._unread: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
-        self.events.subscribe(self._note)
         household = Household(python, model, draft, memory=rules.memory, slots=slots)
         shelf = Shelf("mlx", household, Machine(rules.memory), lambda: self.folders)
         place = Place(python, folder / "mlx", environ, load_s=60.0, hang_s=rules.hang_s, greet_s=greet_s)
-        self.backend = ManagedMLX("mlx", shelf, House(place, rules, preload), self.events)
-
-    async def change(self, within_s: float = 30.0) -> tuple[str, bool]:
-        """Wait for the next load or unload that nobody waited for yet."""
-        async with asyncio.timeout(within_s):
-            return await self._unread.get()
-
-    async def deployment(self, model: str = "noise") -> Deployment:
-        """What the backend says about *model*."""
-        return {each.model: each for each in await self.backend.deployments()}[model]
-
-    def _note(self, event: Event) -> None:
-        if isinstance(event, ResidencyChanged):
-            self.changes.append((event.model, event.loaded))
-            self._unread.put_nowait((event.model, event.loaded))
+        super().__init__(lambda events: ManagedMLX("mlx", shelf, House(place, rules, preload), events))
 
 
 def named(model: ModelFolder, *names: str) -> list[ModelFolder]:
@@ -98,19 +76,4 @@ def named(model: ModelFolder, *names: str) -> list[ModelFolder]:
 
 def children() -> list[psutil.Process]:
     """Every mlx_lm.server that this process started itself and that lives."""
-    return [each for each in psutil.Process().children() if _is_mlx(each)]
-
-
-def hit(child: psutil.Process, how: signal.Signals) -> None:
-    """Send it a signal that ends or stops it, and see that it did."""
-    child.send_signal(how)
-    with suppress(psutil.NoSuchProcess):
-        while child.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
-            pass
-
-
-def _is_mlx(process: psutil.Process) -> bool:
-    try:
-        return any(part.endswith("foreign/launch.py") for part in process.cmdline())
-    except psutil.Error:
-        return False
+    return children_with("foreign/launch.py")

@@ -14,7 +14,7 @@ import numpy as np
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
 
 from roundhouse.backends.llamacpp.abilities import abilities_of
-from roundhouse.backends.llamacpp.resident import LoadableModel
+from roundhouse.backends.llamacpp.loadable import LoadableModel
 from roundhouse.library.gguf import read_header
 from roundhouse.testing.runtime import NOISE, NOISE_FILE
 

@@ -55,7 +55,7 @@ class CutError(Exception):
 class FakeOllama:
     """One such server."""
 
-    def __init__(self, *models: Model, version: str = "0.12.11") -> None:
+    def __init__(self, *models: Model, version: str = "0.12.11", port: int = 0) -> None:
         self.version = version
         self.models = {model.name: model for model in models or (CHATTER, EMBEDDER)}
         #: What is in memory.
@@ -81,7 +81,11 @@ class FakeOllama:
         #: While it is not set, nothing comes after the first word.
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
+        #: Answers that each model is giving, and those that leave the memory with their last one.
+        self._answering: Counter[str] = Counter()
+        self._leaving: set[str] = set()
         self.url = ""
+        self._port = port
         self._plan: deque[Fault] = deque()
         self._loading = asyncio.Lock()
         self._runner: web.AppRunner | None = None
@@ -108,7 +112,7 @@ class FakeOllama:
         app.router.add_delete("/api/delete", self._heard(self._delete))
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 
@@ -122,6 +126,11 @@ class FakeOllama:
     def plan(self, *faults: Fault) -> None:
         """Let the next requests fail like that, one each."""
         self._plan.extend(faults)
+
+    def pause(self) -> Callable[[], None]:
+        """Let nothing come after the first word; what this gives back lets it go on."""
+        self.may_go_on.clear()
+        return self.may_go_on.set
 
     def bodies(self, path: str) -> list[dict[str, Any]]:
         """What was sent to *path*."""
@@ -163,7 +172,7 @@ class FakeOllama:
             return _missing(body)
         speaks = bool(body.get("messages")) if request.path == "/api/chat" else bool(body.get("prompt"))
         if not speaks and body.get("keep_alive") == 0:
-            self.running.pop(model.name, None)
+            self._let_go(model.name)
             return web.json_response({"model": model.name, "response": "", "done": True, "done_reason": "unload"})
         refusal, load_s = await self._prepared(request, model, body)
         if refusal is not None:
@@ -172,7 +181,23 @@ class FakeOllama:
             line = {"model": model.name, "response": "", "done": True, "done_reason": "load"}
             return web.json_response({**line, "load_duration": int(load_s * 1e9)})
         lines = said_lines(model, body, chat=request.path == "/api/chat", load_s=load_s)
-        return await self._streamed(request, lines) if body.get("stream", True) else web.json_response(whole(lines))
+        if not body.get("stream", True):
+            return web.json_response(whole(lines))
+        self._answering[model.name] += 1
+        try:
+            return await self._streamed(request, lines)
+        finally:
+            self._answering[model.name] -= 1
+            if model.name in self._leaving:
+                self._let_go(model.name)
+
+    def _let_go(self, name: str) -> None:
+        """Out of memory, as soon as nobody is answered any more."""
+        if self._answering[name]:
+            self._leaving.add(name)
+            return
+        self._leaving.discard(name)
+        self.running.pop(name, None)
 
     async def _prepared(
         self, request: web.Request, model: Model, body: dict[str, Any]

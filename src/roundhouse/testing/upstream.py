@@ -89,6 +89,8 @@ class Upstream:
         self.changed = asyncio.Condition()
         #: Lets stalled answers go on.
         self.release = asyncio.Event()
+        #: By key, headers that its answers have.
+        self.headers: dict[str, dict[str, str]] = {}
         #: Seconds between two chunks of a stream.
         self.pace_s = 0.0
         self.url = ""
@@ -96,6 +98,8 @@ class Upstream:
         self._floats_only = floats_only
         self._port = port
         self._plan: deque[Planned] = deque()
+        #: Connections on which something is answered, and by which model.
+        self._answered: dict[asyncio.Transport | None, str] = {}
         self._runner: web.AppRunner | None = None
 
     @property
@@ -108,6 +112,15 @@ class Upstream:
         for _ in range(times):
             self._plan.extend(fault if isinstance(fault, Planned) else Planned(fault) for fault in faults)
 
+    def pause(self) -> Callable[[], None]:
+        """Stop the next stream after its first words; what this gives back lets it go on."""
+        self.plan(Fault.STALL_IN_TEXT)
+        return self.release.set
+
+    def serves(self, model: object) -> bool:
+        """Whether it answers for a model of that name."""
+        return model in self.models
+
     async def until(self, condition: Callable[[], bool], within_s: float = 5.0) -> None:
         """Wait until *condition*, which is about this server's counters, holds."""
         async with asyncio.timeout(within_s), self.changed:
@@ -116,6 +129,7 @@ class Upstream:
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 << 20)
         self.add_routes(app)
+        app.on_response_prepare.append(self._add_headers)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
@@ -129,6 +143,9 @@ class Upstream:
         app.router.add_post("/v1/completions", self._answering(self._completion))
         app.router.add_post("/v1/embeddings", self._answering(self._embeddings))
         app.router.add_post("/v1/rerank", self._answering(self._rerank))
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(self.headers.get(request.headers.get("Authorization", "").removeprefix("Bearer "), {}))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -155,9 +172,11 @@ class Upstream:
             self.seen.append(Seen(request.path, dict(request.headers), body))
             if not self._is_allowed(request):
                 return _error(401, "Incorrect API key provided", "invalid_request_error", "invalid_api_key")
-            if body.get("model") not in self.models:
+            if not self.serves(body.get("model")):
                 return _error(404, f"The model `{body.get('model')}` does not exist", "x", "model_not_found")
             planned = self._plan.popleft() if self._plan else None
+            transport = request.transport
+            self._answered[transport] = body["model"]
             try:
                 return await answer(request, body, planned)
             except asyncio.CancelledError:
@@ -168,10 +187,17 @@ class Upstream:
                     request.transport.abort()
                 return web.Response()
             finally:
+                del self._answered[transport]
                 async with self.changed:
                     self.changed.notify_all()
 
         return respond
+
+    def _hang_up(self, model: str) -> None:
+        """Cut every answer of *model*: its weights are gone."""
+        for transport in [each for each, name in self._answered.items() if name == model]:
+            if transport is not None:
+                transport.abort()
 
     def _is_allowed(self, request: web.Request) -> bool:
         return self._api_key is None or request.headers.get("Authorization") == f"Bearer {self._api_key}"

@@ -3,7 +3,8 @@
 The quirks: LoRA modules are listed beside their model without a context; errors are an object under ``error``, or in
 older versions stand at the top; tools are refused unless it was started with a parser for them; what it thinks is
 called ``reasoning``, and was ``reasoning_content`` before 0.12; usage may come with every chunk; it can be put to
-sleep, where it was started for that, and answers nothing until it is woken; its key only guards ``/v1``; one process
+sleep, where it was started for that, which ends what it is answering unless it is told to wait (older versions
+always), and answers nothing until it is woken; its key only guards ``/v1``; one process
 has one model, which writes or embeds.
 """
 
@@ -147,9 +148,14 @@ class FakeVLLM(Upstream):
     async def _is_sleeping(self, _request: web.Request) -> web.Response:
         return web.json_response({"is_sleeping": not self.awake.is_set()})
 
-    async def _sleep(self, _request: web.Request) -> web.Response:
+    async def _sleep(self, request: web.Request) -> web.Response:
         if not self.sleep_mode:
             return self._error(500, "Sleep mode is not enabled", "InternalServerError")
+        if request.query.get("mode") == "wait" and not self.old:
+            async with self.changed:
+                await self.changed.wait_for(lambda: not self._answered)
+        for model in self.models:
+            self._hang_up(model)
         self.awake.clear()
         return web.Response()
 

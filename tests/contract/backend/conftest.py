@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.backends.kinds import presets
 from roundhouse.backends.kinds.anthropic.backend import Anthropic
 from roundhouse.backends.kinds.gemini.backend import Gemini
 from roundhouse.backends.kinds.gemini.calls import Calls
@@ -20,16 +21,16 @@ from roundhouse.backends.kinds.roundhouse import Node
 from roundhouse.backends.kinds.vllm import VLLM
 from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import ChildConfig
-from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.loadable import LoadableModel, RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.clock import SystemClock
-from roundhouse.core.events import Events
+from roundhouse.core.events import Event, Events, ResidencyChanged
 from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.testing import anthropic, litellm, mlx
 from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.llama_router import FakeLlamaRouter
-from roundhouse.testing.lmstudio import FakeLMStudio
+from roundhouse.testing.lmstudio import Api, FakeLMStudio
 from roundhouse.testing.node import a_node
 from roundhouse.testing.noise import loadable, write_reranker
 from roundhouse.testing.ollama import FakeOllama
@@ -64,6 +65,18 @@ def mlx_url(mlx_python: Path, mlx_noise: Path, tmp_path_factory: pytest.TempPath
         yield url
 
 
+def counted(events: Events) -> Callable[[], int]:
+    """Count what is brought into memory from now on."""
+    loaded: list[str] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, ResidencyChanged) and event.loaded:
+            loaded.append(event.model)
+
+    events.subscribe(note)
+    return lambda: len(loaded)
+
+
 @pytest.fixture
 async def echo() -> AsyncIterator[Subject]:
     """The fake."""
@@ -73,13 +86,33 @@ async def echo() -> AsyncIterator[Subject]:
         await backend.close()
 
 
+async def a_studio(api: Api) -> AsyncIterator[Subject]:
+    """LM Studio as its documents describe it, of one version."""
+    async with FakeLMStudio(api) as fake:
+        backend = LMStudio("studio", fake.url)
+        yield Subject(backend, "echo", "text-embed", loads=lambda: fake.loads["echo"], pause=fake.pause)
+        await backend.close()
+
+
 @pytest.fixture
 async def lmstudio() -> AsyncIterator[Subject]:
-    """LM Studio as its documents describe it."""
-    async with FakeLMStudio() as fake:
-        backend = LMStudio("studio", fake.url)
-        yield Subject(backend, "echo", "text-embed")
-        await backend.close()
+    """LM Studio since 0.4."""
+    async for subject in a_studio(Api.V1):
+        yield subject
+
+
+@pytest.fixture
+async def lmstudio_v0() -> AsyncIterator[Subject]:
+    """LM Studio before that."""
+    async for subject in a_studio(Api.V0):
+        yield subject
+
+
+@pytest.fixture
+async def lmstudio_openai() -> AsyncIterator[Subject]:
+    """LM Studio behind something that lets nothing through but OpenAI's dialect."""
+    async for subject in a_studio(Api.OPENAI):
+        yield subject
 
 
 @pytest.fixture
@@ -88,8 +121,9 @@ async def llamacpp(tmp_path: Path) -> AsyncIterator[Subject]:
     noise = LoadableModel("roundhouse/noise", NOISE, NOISE.stat().st_size, 4096, "llama", has_chat_template=True)
     limits = RuntimeLimits(memory=1 << 30, threads=1)
     rank = replace(loadable(write_reranker(tmp_path / "rank.gguf")), name="rank")
-    backend = LlamaCpp("local", lambda: [noise, rank], limits=limits, events=Events(), environ=ENVIRON)
-    yield Subject(backend, "roundhouse/noise", "roundhouse/noise", "rank")
+    events = Events()
+    backend = LlamaCpp("local", lambda: [noise, rank], limits=limits, events=events, environ=ENVIRON)
+    yield Subject(backend, "roundhouse/noise", "roundhouse/noise", "rank", loads=counted(events))
     await backend.close()
 
 
@@ -109,16 +143,16 @@ async def llama_router() -> AsyncIterator[Subject]:
     """llama-server as a router, which its embedded form does not have."""
     async with FakeLlamaRouter() as fake:
         backend = LlamaServer("router", fake.url)
-        yield Subject(backend, "echo", "text-embed")
+        yield Subject(backend, "echo", "text-embed", loads=lambda: fake.loads["echo"], pause=fake.pause)
         await backend.close()
 
 
 @pytest.fixture
 async def vllm() -> AsyncIterator[Subject]:
-    """vLLM, which has one model in each process; this one does not embed."""
-    async with FakeVLLM() as fake:
+    """vLLM, which has one model in each process; this one can sleep, and does not embed."""
+    async with FakeVLLM(dev_mode=True) as fake:
         backend = VLLM("vllm", fake.url)
-        yield Subject(backend, "echo", None)
+        yield Subject(backend, "echo", None, loads=lambda: fake.woken["/wake_up"], pause=fake.pause)
         await backend.close()
 
 
@@ -127,6 +161,14 @@ async def proxied(litellm_url: str) -> AsyncIterator[Subject]:
     """LiteLLM's proxy."""
     backend = LiteLLM("litellm", litellm_url, api_key=litellm.KEY)
     yield Subject(backend, litellm.CHAT_MODEL, litellm.EMBEDDING_MODEL)
+    await backend.close()
+
+
+@pytest.fixture
+async def proxied_openai(litellm_url: str) -> AsyncIterator[Subject]:
+    """LiteLLM's proxy in the place of OpenAI's cloud."""
+    backend = presets.made(Wish("openai", "openai", litellm_url, (litellm.KEY,)), a_workshop())
+    yield Subject(backend, litellm.RELAYED_MODEL, litellm.EMBEDDING_MODEL)
     await backend.close()
 
 
@@ -140,13 +182,13 @@ async def mlx_lm(mlx_url: str) -> AsyncIterator[Subject]:
 
 @pytest.fixture
 async def roundhouse(tmp_path: Path) -> AsyncIterator[Subject]:
-    """Another node of ours, which has a backend of its own."""
+    """Another node of ours, which has backends of its own."""
     off = {"backends.local.kind": "llamacpp", "backends.local.enabled": False}
-    async with FakeOllama() as fake:
+    async with FakeOllama() as fake, Upstream(models=["rerank"]) as upstream:
         flags = {**off, "backends.ollama.kind": "ollama", "backends.ollama.url": fake.url}
-        async with a_node(tmp_path / "other", flags) as other:
+        async with a_node(tmp_path / "other", {**flags, "backends.ranks.url": upstream.url}) as other:
             backend = Node("box", other.url, node="here")
-            yield Subject(backend, "echo:latest", "embed:latest")
+            yield Subject(backend, "echo:latest", "embed:latest", "rerank")
             await backend.close()
 
 
@@ -154,7 +196,7 @@ async def roundhouse(tmp_path: Path) -> AsyncIterator[Subject]:
 async def mlx_managed(mlx_python: Path, mlx_noise: Path, tmp_path: Path) -> AsyncIterator[Subject]:
     """A mlx_lm.server that we start ourselves."""
     house = mlx.Managed(mlx_python, tmp_path, ENVIRON, model=mlx_noise)
-    yield Subject(house.backend, "noise", None)
+    yield Subject(house.backend, "noise", None, loads=lambda: house.changes.count(("noise", True)))
     await house.backend.close()
 
 
@@ -163,7 +205,7 @@ async def ollama() -> AsyncIterator[Subject]:
     """Ollama's own API, as the fake has it."""
     async with FakeOllama() as fake:
         backend = Ollama.at("ollama", fake.url, SystemClock())
-        yield Subject(backend, "echo:latest", "embed:latest")
+        yield Subject(backend, "echo:latest", "embed:latest", loads=lambda: fake.loads["echo:latest"], pause=fake.pause)
         await backend.close()
 
 
@@ -186,8 +228,12 @@ async def proxied_anthropic(litellm_url: str) -> AsyncIterator[Subject]:
 
 def claude(name: str, url: str, key: str, *models: str) -> Anthropic:
     """An Anthropic at an address."""
-    workshop = Workshop(Events(), SystemClock(), {}, Path())
-    return Anthropic.made(Wish(name, "anthropic", url, (key,), models=models), workshop)
+    return Anthropic.made(Wish(name, "anthropic", url, (key,), models=models), a_workshop())
+
+
+def a_workshop() -> Workshop:
+    """What backends may use, without a folder."""
+    return Workshop(Events(), SystemClock(), {}, Path())
 
 
 @pytest.fixture
@@ -204,6 +250,8 @@ async def gemini() -> AsyncIterator[Subject]:
         "echo",
         "anthropic_cloud",
         "lmstudio",
+        "lmstudio_v0",
+        "lmstudio_openai",
         "llama_router",
         "ollama",
         pytest.param("roundhouse", marks=pytest.mark.slow),
@@ -212,6 +260,7 @@ async def gemini() -> AsyncIterator[Subject]:
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),
+        pytest.param("proxied_openai", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),
         pytest.param(
             "proxied_anthropic", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]
         ),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse.app import Roundhouse, open_roundhouse
-from roundhouse.core.errors import ConflictError, RoundhouseError, SchemaError
+from roundhouse.core.errors import ConfigError, ConflictError, RoundhouseError, SchemaError
 from roundhouse.core.inference import Operation
 from roundhouse.settings import load
 from roundhouse.testing.asking import ask, ask_chat
@@ -176,3 +176,43 @@ async def test_who_starts_in_the_place_of_another_serves_instead(settled: Path) 
         await house.rooms.roster.follow(await house.rooms.neighbours.look_around())
         assert {"llama-server": False} == backends_of(house)
         assert {"llama-server"} == {each.backend for each in house.rooms.fleet.deployments()}
+
+
+UNUSABLE = {
+    "no-host": 'url = "http://box..lan:8000"',
+    "no-kind": 'kind = "nothing"\nurl = "http://127.0.0.1:9"',
+    "no-path": 'url = "http://127.0.0.1:9/ü"',
+}
+
+
+@pytest.mark.parametrize("section", UNUSABLE.values(), ids=UNUSABLE)
+async def test_one_that_was_added_and_cannot_be_used_keeps_nobody_from_starting(settled: Path, section: str) -> None:
+    """`doctor` tells of it, and it can be removed, or added again."""
+    file = settled / "backends.toml"
+    file.write_text(f'[backends.box]\n{section}\n[backends.other]\nurl = "http://127.0.0.1:9"\n')
+    async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house:
+        assert ["other"] == list(house.rooms.fleet.backends)
+        checks = {each.name: each for each in await house.management.checks()}
+        assert "left out" in checks["backend box"].detail
+        await house.management.remove_backend("box")
+        assert "backend box" not in {each.name for each in await house.management.checks()}
+        await house.management.add_backend("box", {"url": "http://127.0.0.1:9"})
+    assert "127.0.0.1:9" in (file.read_text().partition("[backends.box]")[2])
+
+
+async def test_what_somebody_wrote_and_cannot_be_used_is_refused_at_the_start(settled: Path) -> None:
+    """He sees it, and can correct it."""
+    with (settled / "roundhouse.toml").open("a") as file:
+        file.write('[backends.box]\nkind = "nothing"\nurl = "http://127.0.0.1:9"\n')
+    with pytest.raises(ConfigError, match="nobody provides"):
+        async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1"):
+            pass
+
+
+@pytest.mark.parametrize("url", ["http://box..lan:8000", f"http://{'a' * 64}.lan", "http://127.0.0.1:9/ü"])
+async def test_an_address_that_cannot_be_asked_is_refused_and_not_written(settled: Path, url: str) -> None:
+    """Otherwise it would be there at the next start."""
+    async with open_roundhouse(load(home=settled, flags=FLAGS), url="http://127.0.0.1:1") as house:
+        with pytest.raises(SchemaError):
+            await house.management.add_backend("box", {"url": url})
+        assert not (settled / "backends.toml").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse.app.cards import Cards
-from roundhouse.app.compose import Built, build_backends
+from roundhouse.app.compose import Built, build_backends, gates_of
 from roundhouse.app.offline import OfflineBackend
 from roundhouse.app.shelf import Shelf
 from roundhouse.backends.kinds.llama_server.backend import LlamaServer
@@ -110,3 +110,28 @@ async def test_options_are_no_business_of_others(home: Path) -> None:
         cloud = {"backends__cloud__url": upstream.url, "backends__cloud__options": "a=1"}
         found = await composed(home, discovery__enabled=False, **cloud)
     assert isinstance(found.by_name["cloud"], OpenAICompatible)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_shared"),
+    [
+        ({"url": "http://box.lan:8000"}, {"url": "http://BOX.lan:8000/v1/"}, True),
+        ({"url": "http://box.lan"}, {"url": "http://box.lan:80", "kind": "vllm"}, True),
+        ({"url": "http://box.lan:8000"}, {"url": "http://box.lan:8001"}, False),
+        ({"url": "http://box.lan/large"}, {"url": "http://box.lan/small"}, False),
+        ({"url": "http://box.lan:8000"}, {"url": "http://box.lan:8000", "api_key_env": "A_KEY"}, False),
+        ({"url": "http://box.lan", "api_key_env": "A_KEY"}, {"url": "http://box.lan", "api_key_env": "B_KEY"}, False),
+        ({"url": "http://127.0.0.1:9"}, {"url": "http://localhost:9/v1", "api_key_env": "A_KEY"}, True),
+        ({"kind": "groq"}, {"kind": "groq"}, False),
+    ],
+)
+async def test_names_for_one_runtime_share_its_slots(
+    home: Path, one: dict[str, str], other: dict[str, str], *, is_shared: bool
+) -> None:
+    """Elsewhere only where neither has keys, whose limits are their own."""
+    sections = {"one": one, "other": other}
+    flags = {f"backends__{name}__{key}": value for name, wish in sections.items() for key, value in wish.items()}
+    backends = await composed(home, discovery__enabled=False, **flags)
+    named = {key.replace("__", "."): value for key, value in flags.items()}
+    gates = gates_of(load(home=home, flags=named, environment={}), backends, SystemClock())
+    assert is_shared == (gates.of("one") is gates.of("other"))

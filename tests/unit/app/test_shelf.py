@@ -178,7 +178,23 @@ async def test_a_model_gets_the_adapters_and_the_draft_that_it_is_given(tmp_path
     assert (Extras(), 102, 1, ()) == (small.extras, large.size, small.size, large.warnings)
     adapter.write_bytes(bytes(99))
     await shelf.restock()
-    assert (True, None) == (large.variant not in {None, shelf.models()[0].variant}, small.variant)
+    assert (True, None) == (large.traits.variant not in {None, shelf.models()[0].traits.variant}, small.traits.variant)
+
+
+async def test_models_of_several_files_are_told_apart_by_all_of_them(tmp_path: Path) -> None:
+    """No digest of one file says that another one changed; what was answered before must not come back."""
+    library = await a_library(tmp_path, an_artifact("tiny"))
+    first = replace(
+        (await library.list())[0],
+        files=tuple(ArtifactFile(FileName(f"{n}.gguf"), 1, Digest(str(n) * 64)) for n in range(2)),
+    )
+    second = replace(first, files=(first.files[0], replace(first.files[1], digest=Digest("2" * 64))))
+    shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()), Cards(tmp_path / "cards.json"))
+    names = []
+    for artifact in (first, second):
+        shelf.heard(ArtifactAdded("tiny", artifact))
+        names.append(shelf.models()[0].traits.variant)
+    assert (True, False) == (names[0] != names[1], None in names)
 
 
 async def test_a_draft_that_is_not_here_is_told(tmp_path: Path) -> None:

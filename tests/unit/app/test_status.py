@@ -45,3 +45,9 @@ def test_a_backend_that_became_slow_is_a_warning() -> None:
     check = _backend(replace(slow, degraded=("x/y",)))
     assert ("warn", True) == (check.status, "x/y" in check.detail)
     assert away.detail == _backend(replace(away, degraded=("x/y",))).detail
+
+
+def test_a_refused_key_is_a_warning() -> None:
+    """Though another one answers."""
+    check = _backend(replace(a_backend("cloud"), warning="1 of 3 keys is refused"))
+    assert ("warn", "1 of 3 keys is refused", True) == (check.status, check.detail, "cloud" in (check.fix or ""))

@@ -2,7 +2,8 @@
 
 One letter per call, made and ended at once: ``s`` succeeded, ``f`` failed, ``n`` unreachable, ``l`` rate limited,
 ``r`` refused with a 4xx, ``c`` cancelled; ``p`` is a call that is left under way, ``.`` one second, ``:`` ten, ``!`` a
-call in spite of the breaker that succeeds, ``?`` the same that fails. Jitter is off. Outcome: the state of the
+call in spite of the breaker that succeeds, ``?`` the same that fails; ``x`` is a check that finds the backend ill, and
+``o`` one that finds it well. Jitter is off. Outcome: the state of the
 deployment's breaker and of its backend's: ``-`` closed, ``O`` open, ``H`` half-open.
 """
 
@@ -85,6 +86,25 @@ _CASES = [
     (_HALF + ":s" + "ffff", "--"),
     (_HALF + ":s" + _HALF, "O-"),
     ("fffff" + "s", "O-"),
+    # when a check holds it
+    ("x", "-O"),
+    ("xo", "--"),
+    ("xfffff", "-O"),
+    ("xfffffo", "--"),
+    ("x::::::", "-O"),
+    ("x!", "--"),
+    ("x?", "-O"),
+    ("x?????", "OO"),
+    ("x?????o", "O-"),
+    ("fffffx", "OO"),
+    ("fffffxo", "O-"),
+    ("fffffx:", "HO"),
+    ("fffffx:o", "H-"),
+    ("fffffx:os", "--"),
+    ("fffffx!", "--"),
+    ("nnnnnx", "OO"),
+    ("nnnnnx:o", "HH"),
+    ("nnnnnx:os", "--"),
 ]  # fmt: skip
 
 
@@ -108,6 +128,9 @@ def _play(script: str) -> tuple[Standing, float]:
     for step in script:
         if step in ".:":
             now += 1.0 if step == "." else 10.0
+            continue
+        if step in "xo":
+            (standing.backend_breaker.hold if step == "x" else standing.backend_breaker.release)()
             continue
         permit = standing.admit(now, despite_breaker=step in "!?")
         if permit is not None:

@@ -131,10 +131,10 @@ def test_who_waited_is_not_turned_away_by_a_check(standings: Standings) -> None:
     waiting = standing.admit(0.0)
     assert waiting
     standings.breaker_of("a").hold()
-    assert (False, None, False) == (waiting.is_void(1.0), standing.admit(1.0), standing.is_free(1.0))
+    assert (False, None, False) == (waiting.is_void, standing.admit(1.0), standing.is_free(1.0))
     for _ in range(5):
         standings.breaker_of("a").failed(FREE, 1.0)
-    assert waiting.is_void(1.0)
+    assert waiting.is_void
 
 
 def test_a_backend_that_was_taken_away_is_forgotten(standings: Standings) -> None:

@@ -7,13 +7,13 @@ import pytest
 from tests.unit.serving.conftest import House
 
 from roundhouse.core.errors import BackendError, CapacityError, DeadlineError
-from roundhouse.core.inference import Residency
-from roundhouse.core.runtimes import Traits
+from roundhouse.core.inference import Answer, Deployment, InferenceRequest, Residency
+from roundhouse.core.runtimes import Feature, Traits
 from roundhouse.routing.snapshot import Snapshot
 from roundhouse.serving.admission.gates import Gates
 from roundhouse.serving.admission.rules import GateRules
 from roundhouse.serving.serve import Serving
-from roundhouse.testing.backend import a_deployment, a_request
+from roundhouse.testing.backend import FakeBackend, a_deployment, a_request
 
 
 def guarded(house: House, *, only_a: bool = True, **rules: object) -> tuple[Serving, Gates]:
@@ -46,6 +46,41 @@ async def test_a_backend_gets_no_more_calls_than_it_takes(house: House) -> None:
     assert told is not None
     assert (told.reason, told.position, calls, len(served), serving.waiting("r3")) == ("queued", 2, 2, 5, None)
     assert (house.in_flight, gates.of("a").in_flight) == (0, 0)
+
+
+class OneByOne(FakeBackend):
+    """A runtime that tells no slots, takes everything and answers one after the other as they came."""
+
+    def __init__(self) -> None:
+        super().__init__("a")
+        self.answered: list[str] = []
+        self._turn = asyncio.Lock()
+
+    async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
+        """In turn."""
+        async with self._turn:
+            answer = await super().answer(request, deployment)
+            self.answered.append(request.id)
+            return answer
+
+
+@pytest.mark.parametrize(("max_concurrent", "place"), [(None, 4), (0, 40)])
+async def test_a_high_priority_overtakes_where_no_slots_are_told(
+    house: House, max_concurrent: int | None, place: int
+) -> None:
+    """It goes before all but those few that are there already, unless somebody wants everything to be there."""
+    a = house.a = OneByOne()
+    house.deployments[0] = replace(house.deployments[0], traits=Traits(slots_usual=4))
+    serving, gates = guarded(house, max_concurrent=max_concurrent)
+    a.hold()
+    low = [replace(a_request(), id=f"low{number}", priority=20) for number in range(40)]
+    tasks = [asyncio.create_task(serving.answer(each)) for each in low]
+    await queued(gates, 36 if max_concurrent is None else 0)
+    tasks.append(asyncio.create_task(serving.answer(replace(a_request(), id="high", priority=80))))
+    await a.waiting.wait()
+    a.let_go()
+    await asyncio.gather(*tasks)
+    assert (41, place) == (len(a.answered), a.answered.index("high"))
 
 
 async def test_five_hundred_clients_who_leave_leave_nothing(house: House) -> None:
@@ -140,3 +175,46 @@ async def test_loading_is_told(house: House) -> None:
     await task
     assert told is not None
     assert (told.reason, told.progress, told.eta_s) == ("loading", 0.4, 6.0)
+
+
+@pytest.mark.parametrize(("residency", "heard"), [(Residency.COLD, ["a"]), (Residency.LOADED, [])])
+async def test_who_has_loaded_is_told_of(house: House, residency: Residency, heard: list[str]) -> None:
+    """When the first piece is there, not when the stream is over; of a failure nothing is told."""
+    house.deployments[0] = a_deployment("a/tiny", residency=residency)
+    serving, _ = guarded(house)
+    told = list[str]()
+    serving.warmed = told.append
+    house.a.fail(BackendError())
+    with pytest.raises(BackendError):
+        await serving.stream(a_request(stream=True))
+    assert [] == told
+    _, flow = await serving.stream(a_request(stream=True))
+    assert heard == told
+    await flow.aclose()
+    assert (residency is Residency.COLD) == house.records[-1].attempts[0].cold
+
+
+class Reloader(FakeBackend):
+    """A backend whose model is in memory, and not as requests need it."""
+
+    features = frozenset({Feature.RELOAD})
+
+    def reloads(self, _request: InferenceRequest, _deployment: Deployment) -> bool:
+        """Always."""
+        return True
+
+
+async def test_loading_anew_is_loading(house: House) -> None:
+    """It is told, it counts as cold, and it is no silence."""
+    house.a = Reloader("a")
+    house.deployments[0] = a_deployment("a/tiny", residency=Residency.LOADED)
+    serving, _ = guarded(house, first_token_s=0.001)
+    house.a.hold()
+    task = asyncio.create_task(serving.stream(a_request(stream=True)))
+    await house.a.waiting.wait()
+    told = serving.waiting("r-1")
+    house.a.let_go()
+    _, flow = await task
+    await flow.aclose()
+    assert told is not None
+    assert ("loading", True) == (told.reason, house.record.attempts[0].cold)

@@ -4,7 +4,7 @@ import pytest
 
 from roundhouse.core.errors import AuthError, BackendError, CapacityError, DeadlineError, LimitError, NetworkError
 from roundhouse.health.standing import Standing, Standings
-from roundhouse.serving.verdict import blame, outcome_of
+from roundhouse.serving.verdict import blame, is_overload, outcome_of
 
 
 def standing_after(error: BaseException, *, lasted_s: float = 1.0, times: int = 5) -> Standing:
@@ -60,3 +60,22 @@ def test_a_missed_deadline_counts_if_there_was_time(lasted_s: float, open_s: flo
 def test_a_limit_cools_down_for_as_long_as_it_says(retry_after_s: float | None, cooling_s: float) -> None:
     """Without a word on how long, for a few seconds."""
     assert standing_after(LimitError(retry_after_s=retry_after_s), times=1).cooling_s(0.0) == cooling_s
+
+
+@pytest.mark.parametrize(
+    ("error", "local", "is_too_much"),
+    [
+        (LimitError(), False, True),
+        (LimitError(retry_after_s=0.0), False, False),
+        (LimitError(details={"limits": {"remaining-tokens": "0"}}), False, False),
+        (LimitError(retry_after_s=5.0, details={"limits": {"remaining-tokens": "0"}}), True, True),
+        (LimitError(retry_after_s=5.0, details={"status": 503}), False, True),
+        (BackendError(retry_after_s=5.0, details={"status": 503}), False, True),
+        (BackendError(details={"status": 529}), False, True),
+        (BackendError(details={"status": 500}), True, False),
+        (NetworkError(), True, False),
+    ],
+)
+def test_a_quota_is_no_overload(error: BaseException, local: bool, is_too_much: bool) -> None:  # noqa: FBT001 - the table
+    """A cloud that says when to come again wants fewer calls per minute, not fewer at a time."""
+    assert is_too_much == is_overload(error, local=local)

@@ -69,3 +69,26 @@ def test_a_key_is_taken_from_its_variable(tmp_path: Path) -> None:
     wish = load_backend("box", {"url": "http://box", "api_key_env": "BOX_API_KEY"}, tmp_path, {"BOX_API_KEY": "s3cret"})
     assert wish.api_key is not None
     assert ("s3cret", False) == (wish.api_key.reveal(), "s3cret" in repr(wish))
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [({"url": "http://box..lan:8000"}, "host"), ({"url": "http://box", "unknown": 1}, "unknown"), ({}, "url")],
+)
+@pytest.mark.parametrize("written", ["", "[backends.box]\nmax_concurrent = 3\n"])
+def test_one_that_cannot_be_used_is_left_out(
+    tmp_path: Path, section: dict[str, object], problem: str, written: str
+) -> None:
+    """Whoever added it may not be there to correct it; the others serve."""
+    (tmp_path / "roundhouse.toml").write_text(written)
+    write_added(tmp_path, {"box": {"max_queue": 1, **section}, "other": {"url": "http://other:1"}})
+    settings = load(home=tmp_path, environment={})
+    assert (["other"], ["box"]) == (list(settings.backends), list(settings.left_out))
+    assert problem in settings.left_out["box"]
+
+
+def test_what_a_person_wrote_is_used_where_what_was_added_cannot_be(tmp_path: Path) -> None:
+    """It is whole without it."""
+    (tmp_path / "roundhouse.toml").write_text('[backends.box]\nurl = "http://box:1"\n')
+    write_added(tmp_path, {"box": {"url": "http://box..lan"}})
+    assert "http://box:1" == load(home=tmp_path, environment={}).backends["box"].url

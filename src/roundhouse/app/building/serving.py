@@ -63,6 +63,7 @@ async def open_service(
     fleet.tell(lambda deployments: metrics.deployments.keep(each.id for each in deployments))
     fleet.tell(figuring.look)
     serving = Serving(backends.by_name, fleet.snapshot, standings, record, clock, gates=gates)
+    serving.warmed = fleet.warmed
     prober = Prober(fleet, standings, gates, pace_of(backends.wishes, backends.origins), clock.monotonic, random.random)
     fleet.tell(prober.look)
     return Service(serving, figuring, record, gates, prober)

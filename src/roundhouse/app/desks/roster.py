@@ -48,7 +48,8 @@ class RosterDesk(Backends):
         """Let go of its weights wherever they are. Raises NotFoundError, ConflictError, BackendError."""
         there = [each for each in self._able(name, Feature.UNLOAD) if each.residency is not Residency.COLD]
         for deployment in there:
-            await self._loader(deployment).unload(deployment.upstream)
+            if deployment.backend in self._rooms.fleet.backends:  # otherwise it left meanwhile, with all it had
+                await self._loader(deployment).unload(deployment.upstream)
         await self._rooms.fleet.refresh(sorted({each.backend for each in there}))
         return tuple(InMemory(each.id, loaded=False, seconds=0.0) for each in there)
 
@@ -56,7 +57,9 @@ class RosterDesk(Backends):
         """Those deployments of *name* whose backend can do that. Raises NotFoundError, ConflictError."""
         fleet = self._rooms.fleet
         places = fleet.snapshot().resolve(name) or ()
-        served = {entry.deployment.id: entry.deployment for place in places for entry in place.entries}
+        offered = [entry.deployment for place in places for entry in place.entries]
+        # A snapshot may still name one that is just leaving.
+        served = {each.id: each for each in offered if each.backend in fleet.backends}
         if not served:
             message = f"nobody serves {name}"
             raise NotFoundError(message, hint="see what there is with `roundhouse models ls`")

@@ -63,6 +63,7 @@ class StatusDesk:
             _memory(),
             await asyncio.to_thread(_token, rooms.settings.downloads),
             *(_backend(each) for each in backends),
+            *(_left_out(name, reason) for name, reason in rooms.roster.left_out.items()),
         ]
 
 
@@ -136,6 +137,13 @@ def _backend(backend: BackendStatus) -> Check:
     if backend.ok and backend.degraded:
         detail = f"much slower than when well: {', '.join(backend.degraded)}"
         return Check(name, "warn", detail, f"see what else runs there, or `roundhouse backends show {backend.name}`")
+    if backend.ok and backend.warning is not None:
+        return Check(name, "warn", backend.warning, f"check the keys of {backend.name} in the configuration")
     if backend.ok:
         return Check(name, "ok", backend.detail)
     return Check(name, "warn", backend.detail, f"start it, or see `roundhouse backends test {backend.name}`")
+
+
+def _left_out(name: str, reason: str) -> Check:
+    fix = f"remove it with `roundhouse backends rm {name}`, or add it again as it should be"
+    return Check(f"backend {name}", "warn", f"left out: {reason}", fix)

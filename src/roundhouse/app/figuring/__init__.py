@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from roundhouse.app.building.watching import unending
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import RoundhouseError
 from roundhouse.core.events import Events
@@ -111,7 +112,7 @@ async def open_figuring(
     pacing, baselines = Pacing(standings.get, events, clock), SqlBaselines(database)
     pacing.load(await baselines.all())
     figuring = Figuring(History(), SqlFigures(database), pacing, baselines, clock)
-    stack.push_async_callback(_stop, asyncio.create_task(figuring.run(), name="figures"), figuring)
+    stack.push_async_callback(_stop, asyncio.create_task(unending("figures", figuring.run), name="figures"), figuring)
     return figuring
 
 

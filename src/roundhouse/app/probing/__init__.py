@@ -1,8 +1,9 @@
 """Asks backends how they are while no answers show it, and leaves the ill ones out before a request fails there.
 
 Only by `Backend.health`, which costs nobody money. Each backend has a task of its own, so that one which hangs delays
-nobody. A check is believed once it has been right: where a key may not list models, or the address of health is closed
-and that of answers is not, the breaker alone decides.
+nobody. Silence of one that is at work counts when no piece and no answer comes from it either. A check is believed once
+it has been right: where a key may not list models, or the address of health is closed and that of answers is not, the
+breaker alone decides.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ PATIENCE_S = 5.0
 HERE_S, ELSEWHERE_S = 15.0, 60.0
 #: Checks that fail in a row before one is left out, and the seconds between them.
 _DOUBTS, _AGAIN_S = 2, 1.0
+#: Checks that one which is at work may leave without an answer while nothing comes from it.
+_STILL = 3
 #: The pause is longer or shorter by up to this share, so that checks do not fall together.
 _JITTER = 0.2
 _BY = "health"
@@ -65,6 +68,8 @@ class Prober:
         #: Those whose last checks were right: well at first, and not contradicted by an answer since.
         self._believed: set[str] = set()
         self._doubts: dict[str, int] = {}
+        #: Of those that were silent while at work: what had come from them last, and how many checks ago.
+        self._silent: dict[str, tuple[float, int]] = {}
         self._watched: set[str] = set()
         self._more = asyncio.Event()
 
@@ -80,6 +85,7 @@ class Prober:
                 for name in self._believed - self._fleet.backends.keys():
                     self._believed.discard(name)
                     self._doubts.pop(name, None)
+                    self._silent.pop(name, None)
                 for name in [each for each in self._fleet.backends if self._is_new(each)]:
                     self._watched.add(name)
                     group.create_task(self._watch(name))
@@ -89,7 +95,10 @@ class Prober:
         """Seconds until the next check of one."""
         if 0 < self._doubts.get(name, 0) < _DOUBTS:
             return _AGAIN_S
-        return self._every_s(name) * (1.0 + _JITTER * (2.0 * self._random() - 1.0))
+        every_s = self._every_s(name)
+        if name in self._silent:
+            every_s = min(every_s, HERE_S)
+        return every_s * (1.0 + _JITTER * (2.0 * self._random() - 1.0))
 
     async def check(self, name: str) -> None:
         """Ask one, unless its answers have shown lately that it is well, and act on what it says."""
@@ -100,6 +109,7 @@ class Prober:
             self._found_well(name, breaker)
         if self._now() - breaker.proved < self._every_s(name):
             self._doubts[name] = 0
+            self._silent.pop(name, None)
             return
         backend = self._fleet.backends[name]
         health = await asked(backend)
@@ -108,8 +118,20 @@ class Prober:
         if health is not None and health.ok:
             self._believed.add(name)
             self._found_well(name, breaker)
-        elif name in self._believed and (health is not None or not self._gates.of(name).in_flight):
+        elif name in self._believed and (health is not None or self._stands_still(name)):
             self._found_ill(name, breaker, "no answer" if health is None else health.detail)
+
+    def _stands_still(self, name: str) -> bool:
+        """Whether the silence of one means anything: nobody is inside, or nothing has come from it for some time."""
+        gate = self._gates.of(name)
+        if not gate.in_flight:
+            return True
+        if any(each.traits.mute_at_work for each in self._fleet.offered(name)):
+            return False
+        moved, checks = self._silent.get(name, (gate.moved, 0))
+        checks = checks + 1 if moved == gate.moved else 1
+        self._silent[name] = (gate.moved, checks)
+        return checks >= _STILL
 
     def _is_new(self, name: str) -> bool:
         return name not in self._watched and self._every_s(name) > 0
@@ -127,6 +149,7 @@ class Prober:
 
     def _found_well(self, name: str, breaker: Breaker) -> None:
         self._doubts[name] = 0
+        self._silent.pop(name, None)
         if self._fleet.presence.trouble(name, _BY) is not None:
             _log.info("backend is well again", backend=name)
         breaker.release()

@@ -12,7 +12,9 @@ from yarl import URL
 
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import read, unreachable
+from roundhouse.backends.openai.keys import warning_of
 from roundhouse.backends.wire.failures import excerpt
+from roundhouse.backends.wire.mending import read_mended
 from roundhouse.core.errors import BackendError, RoundhouseError
 from roundhouse.core.ports import BackendHealth
 
@@ -26,7 +28,7 @@ class Asking(OpenAICompatible):
         """What *path* answers. Raises RoundhouseError."""
         data = await self._get(path)
         try:
-            return msgspec.json.decode(data, type=shape)
+            return read_mended(data, shape)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             message = f"{path} answers something else ({error}): {excerpt(data)}"
             raise self._named(BackendError(message)) from error
@@ -40,7 +42,8 @@ class Asking(OpenAICompatible):
             return BackendHealth(ok=False, detail=error.message)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return BackendHealth(ok=False, detail=f"{self.name}: {path} answers something else")
-        return BackendHealth(ok=True, detail=said, latency_ms=(asyncio.get_running_loop().time() - started) * 1e3)
+        latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
+        return BackendHealth(ok=True, detail=said, latency_ms=latency_ms, warning=warning_of(self._connection))
 
     async def _get(self, path: str) -> bytes:
         try:

@@ -23,8 +23,9 @@ from roundhouse.backends.openai.connection import (
     read_to_end,
     unreachable,
 )
-from roundhouse.backends.openai.keys import KeyRing, Way
+from roundhouse.backends.openai.keys import KeyRing, Way, warning_of
 from roundhouse.backends.wire.failures import excerpt
+from roundhouse.backends.wire.mending import read_mended
 from roundhouse.backends.wire.secrets import hide
 from roundhouse.core.errors import BackendError, RoundhouseError
 
@@ -87,6 +88,11 @@ class Calling:
             if response is not None:
                 response.release()
 
+    @property
+    def warning(self) -> str | None:
+        """What somebody should see to though it answers."""
+        return warning_of(self._way)
+
     async def close(self) -> None:
         """Let go of all connections."""
         await self._way.close()
@@ -94,7 +100,7 @@ class Calling:
     def decoded(self, data: bytes, shape: type[_T]) -> _T:
         """What *data* says. Raises BackendError when that is not of such a *shape*."""
         try:
-            return msgspec.json.decode(data, type=shape)
+            return read_mended(data, shape)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             message = f"that is not what {self.who} answers ({error}): {excerpt(data)}"
             raise self.named(BackendError(message)) from error

@@ -18,16 +18,25 @@ import msgspec
 
 from roundhouse.backends.kinds.asking import Asking
 from roundhouse.backends.openai.connection import Connection, Terms
-from roundhouse.backends.wire.bodies import rewrite
-from roundhouse.backends.wire.chunks import read_answer
 from roundhouse.backends.wire.failures import failure
 from roundhouse.backends.wire.listing import undeclared
-from roundhouse.core.errors import BackendError, CapacityError, ConfigError, LoopError, RoundhouseError
-from roundhouse.core.inference import Answer, CacheUse, Capability, Chunk, Deployment, InferenceRequest, Residency
+from roundhouse.core.errors import (
+    BackendError,
+    CapacityError,
+    ConfigError,
+    DeadlineError,
+    LimitError,
+    LoopError,
+    RoundhouseError,
+    SchemaError,
+)
+from roundhouse.core.inference import CacheUse, Capability, Chunk, Deployment, InferenceRequest, Residency
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Traits, Wish, Workshop
 
 _KNOWN = {each.value: each for each in Capability}
+#: What means the same on both sides; within a stream there is no status to tell it.
+_SAME = {each.code: each for each in (SchemaError, LimitError, DeadlineError, CapacityError)}
 _UNSERVED = frozenset({"E_NOROUTE", "E_NOTFOUND", "E_LICENSE"})
 
 
@@ -63,14 +72,15 @@ def node_failure(status: int, headers: Mapping[str, str], data: bytes) -> Roundh
     error = failure(status, headers, data)
     if status == HTTPStatus.LOOP_DETECTED:
         return LoopError(error.message, retryable=True)
-    return _meant(error)
+    return meant(error)
 
 
-def _meant(error: RoundhouseError) -> RoundhouseError:
+def meant(error: RoundhouseError) -> RoundhouseError:
     """What the code of the other node's error means here, whether it came as a status or within a stream."""
     code = error.details.get("upstream_code")
-    if code == CapacityError.code:
-        return CapacityError(error.message, retry_after_s=error.retry_after_s, details=error.details)
+    same = _SAME.get(code) if isinstance(code, str) else None
+    if same is not None and not isinstance(error, same):
+        return same(error.message, retry_after_s=error.retry_after_s, details=error.details)
     if code in _UNSERVED:
         # Not our key: that a licence is in the way has the same status.
         return BackendError(error.message.removeprefix("the key is refused: "), details=error.details)
@@ -119,17 +129,6 @@ class Node(Asking):
             return [self._offer(known.get(name) or _Model(name)) for name in self._models]
         return [self._offer(model) for model in known.values() if not model.passed_on]
 
-    async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
-        """The whole answer. Raises what the port says; LoopError when it would go in a circle."""
-        operation = request.profile.operation
-        try:
-            body = rewrite(request.body, msgspec.json.encode(deployment.upstream))
-            path = self._paths[operation]
-            data = await self._way.whole(path, body, request.timeout_s, self._extra(request))
-            return read_answer(data, operation)
-        except RoundhouseError as error:
-            raise self._named(error) from error.__cause__
-
     async def stream(self, request: InferenceRequest, deployment: Deployment) -> AsyncGenerator[Chunk, None]:
         """The answer piece by piece. Raises what the port says, on iteration; LoopError as well."""
         try:
@@ -137,7 +136,7 @@ class Node(Asking):
                 async for chunk in chunks:
                     yield chunk
         except BackendError as error:
-            raise _meant(error) from error.__cause__
+            raise meant(error) from error.__cause__
 
     async def health(self) -> BackendHealth:
         """Whether it lives; it is not asked how its own backends are, who might ask back."""
@@ -147,6 +146,10 @@ class Node(Asking):
         """Let go of all connections."""
         await self._way.close()
         await super().close()
+
+    async def _ask(self, request: InferenceRequest, body: bytes) -> bytes:
+        path = self._paths[request.profile.operation]
+        return await self._way.whole(path, body, request.timeout_s, self._extra(request))
 
     async def _sent(self, request: InferenceRequest, body: bytes) -> aiohttp.ClientResponse:
         url = self._urls[request.profile.operation]

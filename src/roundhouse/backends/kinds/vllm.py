@@ -15,9 +15,16 @@ import msgspec
 from yarl import URL
 
 from roundhouse.backends.kinds.asking import Asking
-from roundhouse.backends.kinds.loads import Loads
+from roundhouse.backends.kinds.loads import InUse, Loads
 from roundhouse.backends.openai.connection import Terms
-from roundhouse.core.errors import BackendError, CapacityError, DeadlineError, RoundhouseError, SchemaError
+from roundhouse.core.errors import (
+    BackendError,
+    CapacityError,
+    DeadlineError,
+    NotFoundError,
+    RoundhouseError,
+    SchemaError,
+)
 from roundhouse.core.inference import Answer, Capability, Chunk, Deployment, InferenceRequest, Residency
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature
@@ -27,6 +34,8 @@ _NO_TOOLS = re.compile(r'(?:"auto" tool choice|tool_choice="\w+") requires --(?:
 _NO_SUCH_API = re.compile(r"does not support .{1,40} API")
 _ENGINE = "engine"
 _WAKE_S, _LOOK_S = 300.0, 0.1
+#: Its default for ``--max-num-seqs`` on all but the largest cards.
+_SLOTS = 256
 _SLEEPER = frozenset({Feature.LOAD, Feature.UNLOAD})
 
 
@@ -69,6 +78,7 @@ class VLLM(Asking):
         self._sleeps: bool | None = None
         self._has_tools = True
         self._wakings = Loads()
+        self._in_use = InUse(name)
 
     async def deployments(self) -> Sequence[Deployment]:
         """What it serves, with the repository behind each name. Raises NetworkError."""
@@ -84,7 +94,8 @@ class VLLM(Asking):
         """The whole answer; one that sleeps is woken first. Raises what the port says."""
         await self._ready(request)
         try:
-            return await super().answer(request, deployment)
+            with self._in_use.by_one(_ENGINE):
+                return await super().answer(request, deployment)
         except SchemaError as error:
             raise self._meant(error) from error.__cause__
 
@@ -92,19 +103,24 @@ class VLLM(Asking):
         """The answer piece by piece. Raises what the port says, on iteration."""
         await self._ready(request)
         try:
-            async with aclosing(super().stream(request, deployment)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            with self._in_use.by_one(_ENGINE):
+                async with aclosing(super().stream(request, deployment)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
         except SchemaError as error:
             raise self._meant(error) from error.__cause__
 
-    async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:  # noqa: ARG002 - all its names are one model, and its context is said at its start
-        """Wake it, however many ask; seconds it took. Raises BackendError, DeadlineError."""
+    async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:  # noqa: ARG002 - its context is said at its start
+        """Wake it, however many ask; seconds it took. Raises NotFoundError, BackendError, DeadlineError."""
+        await self._find(upstream)
         return await self._wakings.join(_ENGINE, self._wake) if await self._look() else 0.0
 
-    async def unload(self, upstream: str) -> None:  # noqa: ARG002 - all its names are one model
-        """Put it to sleep: its weights leave the GPU. Raises BackendError."""
-        await self._order("/sleep?level=1")
+    async def unload(self, upstream: str) -> None:
+        """Put it to sleep: its weights leave the GPU. Raises NotFoundError, ConflictError, BackendError."""
+        await self._find(upstream)
+        self._in_use.check(_ENGINE, upstream)
+        # By itself it ends what it is answering to others, as do older versions, which know no such wish.
+        await self._order("/sleep?level=1&mode=wait")
         if not await self._look():
             message = "it does not sleep"
             raise self._named(BackendError(message, hint="start vLLM with --enable-sleep-mode"))
@@ -135,9 +151,15 @@ class VLLM(Asking):
         repo = root if root and not root.startswith(("/", ".")) else None
         context = each.context or contexts.get(parent or "")
         can = each.capabilities if self._has_tools else each.capabilities - {Capability.TOOLS}
-        traits = replace(each.traits, repo=repo, load_s=self._wakings.took(_ENGINE))
+        traits = replace(each.traits, repo=repo, slots_usual=_SLOTS, load_s=self._wakings.took(_ENGINE))
         residency = Residency.COLD if sleeps else Residency.LOADED if card else each.residency
         return replace(each, capabilities=can, context=context, residency=residency, traits=traits)
+
+    async def _find(self, upstream: str) -> None:
+        """Raise NotFoundError when none of its names is *upstream*."""
+        if upstream not in {card.id for card in (await self.ask("/v1/models", _Models)).data}:
+            message = f"{self.name} has no model {upstream}"
+            raise NotFoundError(message, hint="see which it lists", details={"backend": self.name})
 
     async def _look(self) -> bool | None:
         """Whether it sleeps; only some can."""

@@ -1,4 +1,4 @@
-"""How much memory a model needs, which context fits, and who makes room for it. Pure; knows nothing about processes.
+"""How much memory a model needs, and which context fits. Pure; knows nothing about processes.
 
 The needs are what llama.cpp allocates, as far as the model's header tells how it is built, and a rule of thumb from the
 file's size where it does not: good enough to keep a machine from swapping. Both err on the large side.
@@ -6,9 +6,8 @@ file's size where it does not: good enough to keep a machine from swapping. Both
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from roundhouse.backends.llamacpp.config import BATCH
 from roundhouse.backends.llamacpp.shape import Layer, Shape
@@ -33,18 +32,6 @@ _PROMPTS = 256 << 20
 _PROGRAM = 40 << 20
 #: Below so many tokens a context is of little use: a model that has no room for it is refused.
 LEAST_CONTEXT = 2048
-
-
-Key = TypeVar("Key", bound=Hashable)
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """A model in memory."""
-
-    need: int
-    #: Requests that it is serving.
-    serving: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +133,3 @@ def fitting_context(wanted: int, budget: int, need_at: Callable[[int], int]) -> 
         else:
             steps_do_not = middle
     return max(least, steps_fit * CELLS)
-
-
-def make_room(need: int, budget: int, tenants: Mapping[Key, Tenant]) -> list[Key] | None:
-    """Choose who must go so that *need* more bytes fit into *budget*; *tenants* come least recently used first.
-
-    ``None`` when it cannot be done without one that is serving. Nobody goes who need not.
-    """
-    excess = need + sum(tenant.need for tenant in tenants.values()) - budget
-    leaving: list[Key] = []
-    for key, tenant in tenants.items():
-        if excess <= 0:
-            break
-        if tenant.serving == 0:
-            leaving.append(key)
-            excess -= tenant.need
-    return leaving if excess <= 0 else None

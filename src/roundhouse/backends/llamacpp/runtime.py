@@ -6,18 +6,20 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
+from roundhouse.backends.children.resident import Lease, Loaded, Resident
+from roundhouse.backends.children.residents import Residents
+from roundhouse.backends.children.visits import Visits
 from roundhouse.backends.llamacpp import constraint
-from roundhouse.backends.llamacpp.child import Child
+from roundhouse.backends.llamacpp.loadable import Fit, LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.loading import start
 from roundhouse.backends.llamacpp.memory import AUTO_SHARE
-from roundhouse.backends.llamacpp.resident import Fit, LoadableModel, Loaded, Resident, RuntimeLimits, State
-from roundhouse.backends.llamacpp.residents import Residents
-from roundhouse.backends.openai.posting import UnreachableError
 from roundhouse.core.desks.placing import MemoryNeed
-from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError, SchemaError
+from roundhouse.core.errors import BackendError, NetworkError, NotFoundError, RoundhouseError, SchemaError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import (
     Answer,
@@ -34,17 +36,11 @@ _FREE = Price(0.0, 0.0)
 #: How llama.cpp refuses to embed a text that is longer than one batch, with a model that was made for chats.
 _TOO_LONG = "too large to process"
 _USE_AN_EMBEDDER = "a model that was made for embeddings reads as much as its context"
-#: How long a child whose connection broke gets to be found dead.
-_AUTOPSY_S = 1.0
 
 
 def auto_memory() -> int:
     """Bytes that models may take when nobody said how much."""
     return int(psutil.virtual_memory().total * AUTO_SHARE)
-
-
-class _DiedBeforeError(BackendError):
-    """The child was gone before anything was sent to it: this request had no part in that, and may try another."""
 
 
 class LlamaCpp:
@@ -67,7 +63,9 @@ class LlamaCpp:
         self._events = events
         #: What was reckoned the last time, by what it depends on: there may be ten thousand models.
         self._fits: dict[tuple[object, ...], Fit] = {}
-        self._residents = Residents(limits, environ, self._tell, self._fit)
+        self._environ = environ
+        self._residents = Residents(limits, self._meet, self._tell)
+        self._visits = Visits(name, self._residents, _meaning)
         events.subscribe(self._library_changed)
 
     async def deployments(self) -> Sequence[Deployment]:
@@ -75,7 +73,7 @@ class LlamaCpp:
         loaded = set(self._residents.names_loaded())
         pinned = self._pinned()
         for model in pinned:
-            self._residents.preload(model.name, self._find)
+            self._residents.preload(model.name)
         before, taken = self._taken(pinned)
         fits: dict[tuple[object, ...], Fit] = {}
         deployments = []
@@ -89,61 +87,14 @@ class LlamaCpp:
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer, after loading the model if need be. Raises what the port says."""
-        request = constraint.fitted(request)
-        resident = self._residents.enter(deployment.upstream, self._find)
-        served = False
-        try:
-            try:
-                answer = await self._once(resident, request, deployment)
-            except _DiedBeforeError:
-                answer = await self._once(resident, request, deployment)
-            served = True
-        finally:
-            self._residents.leave(resident, served=served)
-        return answer
+        return await self._visits.answer(deployment.upstream, constraint.fitted(request), deployment)
 
     async def stream(self, request: InferenceRequest, deployment: Deployment) -> AsyncGenerator[Chunk, None]:
         """The answer piece by piece, after loading the model if need be. Raises what the port says."""
         request = constraint.fitted(request)
-        resident = self._residents.enter(deployment.upstream, self._find)
-        served = False
-        try:
-            for is_last in (False, True):
-                try:
-                    async with aclosing(self._stream_once(resident, request, deployment)) as chunks:
-                        async for chunk in chunks:
-                            yield chunk
-                            served = served or chunk.final
-                except _DiedBeforeError:
-                    if is_last:
-                        raise
-                else:
-                    return
-        finally:
-            self._residents.leave(resident, served=served)
-
-    async def _once(self, resident: Resident, request: InferenceRequest, deployment: Deployment) -> Answer:
-        loaded = await self._loaded(resident, request.timeout_s)
-        try:
-            return await loaded.client.answer(request, deployment)
-        except NetworkError as error:
-            raise await self._autopsy(error, loaded.child, resident) from error
-        except BackendError as error:
-            # It is well, and there is no use in asking it again.
-            if _TOO_LONG in error.message:
-                raise SchemaError(error.message, hint=_USE_AN_EMBEDDER, details=error.details) from error
-            raise
-
-    async def _stream_once(
-        self, resident: Resident, request: InferenceRequest, deployment: Deployment
-    ) -> AsyncGenerator[Chunk, None]:
-        loaded = await self._loaded(resident, request.timeout_s)
-        try:
-            async with aclosing(loaded.client.stream(request, deployment)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        except NetworkError as error:
-            raise await self._autopsy(error, loaded.child, resident) from error
+        async with aclosing(self._visits.stream(deployment.upstream, request, deployment)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def health(self) -> BackendHealth:
         """Whether llama.cpp is installed, and how full it is."""
@@ -183,24 +134,33 @@ class LlamaCpp:
         )
 
     async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:
-        """Bring it into memory; seconds it took. Raises BackendError, CapacityError, DeadlineError, SchemaError."""
+        """Bring it into memory; seconds it took. Raises NotFoundError, CapacityError, DeadlineError, SchemaError."""
         if context is not None or keep_s is not None:
             message = "the embedded llama.cpp has one context and one idle time for all models"
             raise SchemaError(message, hint="set `runtime.context` and `runtime.idle_s`")
-        resident, started = self._residents.enter(upstream, self._find), asyncio.get_running_loop().time()
+        self._require(upstream)
+        resident, started = self._residents.enter(upstream), asyncio.get_running_loop().time()
         try:
-            await self._loaded(resident, self._limits.load_s)
+            await self._visits.loaded(resident, self._limits.load_s)
         finally:
             self._residents.leave(resident, served=False)
         return asyncio.get_running_loop().time() - started
 
     async def unload(self, upstream: str) -> None:
-        """Let go of it. Raises ConflictError when it is serving."""
+        """Let go of it. Raises NotFoundError, ConflictError when it is serving."""
+        self._require(upstream)
         await self._residents.unload(upstream)
 
     async def close(self) -> None:
         """Stop all children."""
         await self._residents.close()
+
+    def _require(self, name: str) -> None:
+        """Raise NotFoundError when it is not in the library: of one request that is this backend's failure."""
+        try:
+            self._find(name)
+        except BackendError as error:
+            raise NotFoundError(error.message, hint=error.hint) from error
 
     def _find(self, name: str) -> LoadableModel:
         for model in self._models():
@@ -209,27 +169,15 @@ class LlamaCpp:
         message = f"{self.name}: {name} is not in the library"
         raise BackendError(message, hint="see what is with `roundhouse models ls`")
 
-    async def _loaded(self, resident: Resident, timeout_s: float) -> Loaded:
-        """Its child and the way to it, started if need be."""
-        if resident.state is State.READY and resident.loaded is not None:
-            return resident.loaded
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._residents.ready(resident)
-        except TimeoutError as error:
-            message = f"{self.name}: {resident.model.name} was not loaded within {timeout_s:g} s"
-            raise DeadlineError(message, hint="it goes on loading; ask again") from error
+    def _meet(self, name: str) -> Resident:
+        """The model of that name as it is now, which stays the same until the library changes."""
+        model = self._find(name)
+        fit = self._fit(model)
 
-    async def _autopsy(self, error: NetworkError, child: Child, resident: Resident) -> RoundhouseError:
-        """What a broken connection to *child* means: nearly always that it crashed."""
-        try:
-            async with asyncio.timeout(_AUTOPSY_S):
-                await asyncio.shield(child.exited)
-        except TimeoutError:
-            return error
-        message = f"{self.name}: llama.cpp was {child.ending} while it served {resident.model.name}"
-        kind = _DiedBeforeError if isinstance(error, UnreachableError) else BackendError
-        return kind(message, hint="the next request starts it again", details={"ending": child.ending})
+        async def lease() -> Lease:
+            return Lease(fit.need.total, fit.context, partial(start, model, fit, self._limits, self._environ))
+
+        return Resident(name, lease, pin="runtime.pinned" if name in self._limits.pinned else None)
 
     def _pinned(self) -> Sequence[LoadableModel]:
         """Those that stay in memory and may be loaded, in the order they were named in."""
@@ -268,8 +216,7 @@ class LlamaCpp:
                 slots=self._limits.parallel,
                 memory=fit.need.total,
                 load_s=None if seen is None else seen.load_s,
-                vram=seen.vram if seen is not None and is_loaded else None,
-                variant=model.variant,
+                vram=None if seen is None or seen.loaded is None else seen.loaded.vram,
                 warnings=(*fit.warnings, *model.warnings),
             ),
         )
@@ -280,3 +227,13 @@ class LlamaCpp:
     def _library_changed(self, event: Event) -> None:
         if isinstance(event, ArtifactAdded | ArtifactRemoved):
             self._residents.outdate(event.model)
+
+
+async def _meaning(error: RoundhouseError, _loaded: Loaded) -> RoundhouseError | None:
+    """What llama.cpp says is so; what broke off is to be looked into."""
+    if isinstance(error, NetworkError):
+        return None
+    # It is well, and there is no use in asking it again.
+    if _TOO_LONG in error.message:
+        return SchemaError(error.message, hint=_USE_AN_EMBEDDER, details=error.details)
+    return error

@@ -25,7 +25,7 @@ from roundhouse.backends.openai.connection import (
     read_to_end,
     unreachable,
 )
-from roundhouse.backends.openai.keys import KeyRing, Way
+from roundhouse.backends.openai.keys import KeyRing, Way, warning_of
 from roundhouse.backends.wire import dimensions, rerank
 from roundhouse.backends.wire.bodies import asking_for_floats, asks_for_base64, in_base64, is_about_base64, rewrite
 from roundhouse.backends.wire.chunks import read_answer
@@ -105,11 +105,11 @@ class OpenAICompatible:
         try:
             body = rewrite(request.body, msgspec.json.encode(deployment.upstream), quirks=self._terms.quirks)
             if operation is Operation.EMBEDDING:
-                return await self._embed(body, request.timeout_s)
+                return await self._embed(request, body)
             if operation is Operation.RERANK:
                 question = rerank.read(body)
-                return rerank.answered(await self._ask(operation, question.body, request.timeout_s), question)
-            return read_answer(await self._ask(operation, body, request.timeout_s), operation)
+                return rerank.answered(await self._ask(request, question.body), question)
+            return read_answer(await self._ask(request, body), operation)
         except RoundhouseError as error:
             raise self._named(error) from error.__cause__
 
@@ -145,32 +145,34 @@ class OpenAICompatible:
         except RoundhouseError as error:
             return BackendHealth(ok=False, detail=error.message)
         latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        return BackendHealth(ok=True, detail=f"answers; models: {len(listed)}", latency_ms=latency_ms)
+        warning = warning_of(self._connection)
+        return BackendHealth(ok=True, detail=f"answers; models: {len(listed)}", latency_ms=latency_ms, warning=warning)
 
     async def close(self) -> None:
         """Let go of all connections."""
         await self._connection.close()
 
-    async def _embed(self, body: bytes, timeout_s: float) -> Answer:
+    async def _embed(self, request: InferenceRequest, body: bytes) -> Answer:
         """Embeddings in the encoding that was asked for, also from a backend that only knows floats."""
         in_text, length = asks_for_base64(body), dimensions.wanted(body)
         if in_text and self._floats_only:
             body = asking_for_floats(body)
         try:
-            data = await self._ask(Operation.EMBEDDING, body, timeout_s)
+            data = await self._ask(request, body)
         except SchemaError as error:
             if not in_text or self._floats_only or not is_about_base64(error.message):
                 raise
             self._floats_only = True
-            data = await self._ask(Operation.EMBEDDING, asking_for_floats(body), timeout_s)
+            data = await self._ask(request, asking_for_floats(body))
         answer = read_answer(data, Operation.EMBEDDING)
+        dimensions.check_count(body, data)
         if length is not None:
             dimensions.check(data, length)
         return Answer(in_base64(answer.data), usage=answer.usage) if in_text else answer
 
-    async def _ask(self, operation: Operation, body: bytes, timeout_s: float) -> bytes:
+    async def _ask(self, request: InferenceRequest, body: bytes) -> bytes:
         """The body of the answer to one POST."""
-        return await self._connection.whole(self._paths[operation], body, timeout_s)
+        return await self._connection.whole(self._paths[request.profile.operation], body, request.timeout_s)
 
     async def _open(self, request: InferenceRequest, deployment: Deployment) -> aiohttp.ClientResponse:
         """The response to a streamed request, once its headers say that it is one."""

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import aiohttp
 from yarl import URL
 
-from roundhouse.backends.openai.posting import STALE_WITHIN_S, Poster, UnreachableError, reason_of
+from roundhouse.backends.openai.posting import STALE_WITHIN_S, Poster, UnreachableError, reason_of, unnameable
 from roundhouse.backends.wire.failures import Failure, failure
 from roundhouse.backends.wire.quirks import PLAIN, Quirks
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
@@ -68,15 +69,24 @@ class Connection:
     async def get(self, url: URL) -> aiohttp.ClientResponse:
         """Ask for something small. To be released by the caller."""
         session = self._pooled or self._connect()
-        return await session.get(url, timeout=self._list_timeout, allow_redirects=False)
+        with _looked_up():
+            return await session.get(url, timeout=self._list_timeout, allow_redirects=False)
 
     async def delete(self, url: URL, body: bytes) -> aiohttp.ClientResponse:
         """Ask for something to be gone. To be released by the caller."""
         session = self._pooled or self._connect()
-        return await session.delete(url, data=body, timeout=self._list_timeout, allow_redirects=False)
+        with _looked_up():
+            return await session.delete(url, data=body, timeout=self._list_timeout, allow_redirects=False)
 
-    async def whole(self, path: bytes, body: bytes, timeout_s: float, extra: Mapping[str, str] | None = None) -> bytes:
-        """Send *body* to *path*, with *extra* headers; the body of an answer that is a success.
+    async def whole(
+        self,
+        path: bytes,
+        body: bytes,
+        timeout_s: float,
+        extra: Mapping[str, str] | None = None,
+        heard: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> bytes:
+        """Send *body* to *path*, with *extra* headers; the body of an answer that is a success, *heard* its headers.
 
         Raises:
             RoundhouseError: it is not; or NetworkError, DeadlineError.
@@ -86,6 +96,8 @@ class Connection:
         reply = await self._poster.post(path, body, timeout_s, lines)
         if reply.status != HTTPStatus.OK:
             raise self._terms.read_failure(reply.status, reply.headers, reply.body[:_MAX_ERROR])
+        if heard is not None:
+            heard(reply.headers)
         return reply.body
 
     async def stream(
@@ -99,7 +111,8 @@ class Connection:
         session = self._pooled or self._connect()
         started = asyncio.get_running_loop().time()
         try:
-            return await session.post(url, data=body, headers=extra, timeout=limits, allow_redirects=False)
+            with _looked_up():
+                return await session.post(url, data=body, headers=extra, timeout=limits, allow_redirects=False)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             late = asyncio.get_running_loop().time() - started > STALE_WITHIN_S
             if late or not self._terms.keep_alive or isinstance(error, aiohttp.ClientConnectorError):
@@ -137,6 +150,15 @@ class Connection:
             limits = aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=timeout_s)
             self._timeouts[timeout_s] = limits
         return limits
+
+
+@contextmanager
+def _looked_up() -> Iterator[None]:
+    """Let a host that cannot be looked up be one that cannot be reached."""
+    try:
+        yield
+    except UnicodeError as error:
+        raise unnameable() from error
 
 
 def is_loopback(url: str) -> bool:
@@ -203,8 +225,7 @@ async def read(response: aiohttp.ClientResponse, read_failure: Failure = failure
     """
     if response.status != HTTPStatus.OK:
         raise await _failure(response, read_failure)
-    if response.content_length is not None and response.content_length <= _MAX_ANSWER:
-        return await response.read()
+    # What its length says is of the packed bytes, where it compresses.
     body = bytearray()
     async for piece in response.content.iter_any():
         body += piece

@@ -20,6 +20,8 @@ from yarl import URL
 from roundhouse.core.errors import BackendError, ConfigError, DeadlineError, NetworkError
 
 _MAX_BODY, _MAX_HEAD = 512 << 20, 64 << 10
+#: Of an answer that is packed, which may be a thousandth of what comes out: as much as is allowed, and as is quick.
+_MAX_UNPACKED, _UNPACKED_HERE = 64 << 20, 4 << 10
 #: A kept connection that the server had just closed fails at once; one that fails later died with our request.
 STALE_WITHIN_S = 0.1
 #: Kept at most; more than a backend has slots would only lie around.
@@ -210,7 +212,9 @@ class Poster:
             else:
                 line.close()
         if "content-encoding" in reply.headers:
-            reply.body = _plain(reply)
+            # Unpacking much takes seconds, in which nobody else would be served.
+            is_small = len(reply.body) <= _UNPACKED_HERE
+            reply.body = _plain(reply) if is_small else await asyncio.to_thread(_plain, reply)
         return reply
 
     def _kept(self) -> Line | None:
@@ -232,7 +236,14 @@ class Poster:
             reason = reason_of(error) or f"no connection within {self._connect_s:g} s"
             message = f"it cannot be reached: {reason}"
             raise UnreachableError(message) from error
+        except UnicodeError as error:
+            raise unnameable() from error
         return line
+
+
+def unnameable() -> UnreachableError:
+    """Why a host was not even looked up: Python says so with UnicodeError, also where all is ASCII."""
+    return UnreachableError("it cannot be reached: no host can have that name", hint="correct its url")
 
 
 def reason_of(error: OSError) -> str:
@@ -252,11 +263,11 @@ def _plain(reply: Reply) -> bytes:
         raise BackendError(message)
     try:
         inflater = zlib.decompressobj(wbits=47)
-        plain = inflater.decompress(reply.body, _MAX_BODY)
+        plain = inflater.decompress(reply.body, _MAX_UNPACKED)
     except zlib.error as error:
         message = f"the answer cannot be unpacked: {error}"
         raise BackendError(message) from error
     if not inflater.eof:
-        message = f"the answer is cut short, or larger than {_MAX_BODY} bytes when unpacked"
+        message = f"the answer is cut short, or larger than {_MAX_UNPACKED} bytes when unpacked"
         raise BackendError(message)
     return plain

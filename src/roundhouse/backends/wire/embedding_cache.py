@@ -1,4 +1,7 @@
-"""Embeddings that were computed before, the ones used last, for a while. Knows nothing about who computes them."""
+"""Embeddings that were computed before, the ones used last, for a while. Knows nothing about who computes them.
+
+A tenant is a hard partition: that a text was embedded for somebody is told to nobody else.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,9 @@ class EmbeddingCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, model: str, text: str, dimensions: int | None = None) -> Vector | None:
-        """What is known of *text* at this model; the model's name must change when its weights do."""
-        key = _key(model, text, dimensions)
+    def get(self, tenant: str, model: str, text: str, dimensions: int | None = None) -> Vector | None:
+        """What *tenant* knows of *text* at this model; the model's name must change when its weights do."""
+        key = _key(tenant, model, text, dimensions)
         found = self._entries.get(key)
         if found is None or self._clock.monotonic() >= found[0]:
             self.misses += 1
@@ -45,9 +48,9 @@ class EmbeddingCache:
         self._entries.move_to_end(key)
         return found[1]
 
-    def put(self, model: str, text: str, vector: Vector, dimensions: int | None = None) -> None:
+    def put(self, tenant: str, model: str, text: str, vector: Vector, dimensions: int | None = None) -> None:
         """Keep it, and let go of others until all fit; one that is larger than everything is not kept."""
-        key, cost = _key(model, text, dimensions), len(vector.numbers) + _OVERHEAD
+        key, cost = _key(tenant, model, text, dimensions), len(vector.numbers) + _OVERHEAD
         self._forget(key)
         if cost > self._max_bytes or self._ttl_s <= 0:
             return
@@ -68,7 +71,7 @@ class EmbeddingCache:
             self.size -= len(gone[1].numbers) + _OVERHEAD
 
 
-def _key(model: str, text: str, dimensions: int | None) -> bytes:
+def _key(tenant: str, model: str, text: str, dimensions: int | None) -> bytes:
     """A digest, so that a long text is not kept for its name; the parts cannot run into each other."""
-    named = f"{len(model)}:{model}:{dimensions}:".encode("utf-8", "surrogatepass")
+    named = f"{len(tenant)}:{tenant}:{len(model)}:{model}:{dimensions}:".encode("utf-8", "surrogatepass")
     return blake2b(named + text.encode("utf-8", "surrogatepass"), digest_size=20).digest()

@@ -42,6 +42,11 @@ def wait_of(limits: Mapping[str, str]) -> float | None:
     return max((wait for wait in waits if wait is not None), default=None)
 
 
+def spent_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds until what an answer has used up is there again; nearly always ``None``, after one look at the values."""
+    return wait_of(limits_of(headers)) if "0" in headers.values() else None
+
+
 def seconds_of(text: str) -> float | None:
     """Seconds in ``6m0s``, ``20ms`` or ``1.5s``; a bare number may be a date as well, so it tells nothing.
 

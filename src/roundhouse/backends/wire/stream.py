@@ -24,6 +24,8 @@ class AnswerStream:
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that *data* completes."""
+        if self.done:
+            return []
         try:
             return self._read(self._events.feed(data))
         except RoundhouseError as error:

@@ -15,8 +15,9 @@ from typing import Protocol, cast
 from roundhouse.cli import wording
 from roundhouse.cli.answers import Models
 from roundhouse.cli.client import PATIENT_S, Call, Client
+from roundhouse.cli.commands import waiting
 from roundhouse.cli.errors import rebuilt, tell
-from roundhouse.cli.output import Output
+from roundhouse.cli.output import Output, Passing
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import RoundhouseError
 
@@ -70,17 +71,22 @@ class Conversation:
     def ask(self, words: str, clock: Clock) -> None:
         """Print the answer to *words* as it comes, then who gave it. Raises what the server tells."""
         body = {**self.body(words), "stream": True, "stream_options": {"include_usage": True}}
-        started, tally = clock.monotonic(), Tally()
+        started, tally, line = clock.monotonic(), Tally(), Passing(self.out)
+
+        def remark(comment: str) -> None:
+            if words := waiting.told(comment):
+                line.show(words)
+
+        call = Call("POST", "/v1/chat/completions", body=body, timeout_s=PATIENT_S)
         try:
-            with self.client.events(Call("POST", "/v1/chat/completions", body=body, timeout_s=PATIENT_S)) as (
-                headers,
-                events,
-            ):
+            with self.client.events(call, remark) as (headers, events):
                 tally.model = headers.get("x-roundhouse-model", self.wishes.model)
                 tally.backend = headers.get("x-roundhouse-backend", "")
                 for event in events:
+                    line.clear()
                     self._show(_decoded(event), tally, clock.monotonic() - started)
         finally:
+            line.clear()
             if tally.text:
                 self.out.text("")
                 answer = {"role": "assistant", "content": "".join(tally.text)}

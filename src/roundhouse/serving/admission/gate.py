@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from bisect import insort
 from collections.abc import Callable
 
@@ -26,11 +27,11 @@ _COME_AGAIN_S = 5.0
 class Slot:
     """A place inside; ``leave`` ends it, once."""
 
-    __slots__ = ("_gate", "_model", "beside", "entered", "waited_s")
+    __slots__ = ("_deployment", "beside", "entered", "gate", "waited_s")
 
-    def __init__(self, gate: Gate, model: str, entered: float, waited_s: float) -> None:
-        self._gate = gate
-        self._model = model
+    def __init__(self, gate: Gate, deployment: Deployment, entered: float, waited_s: float) -> None:
+        self.gate = gate
+        self._deployment = deployment
         self.entered = entered
         #: Calls that were inside already.
         self.beside = gate.in_flight - 1
@@ -39,31 +40,30 @@ class Slot:
 
     def leave(self, error: BaseException | None = None) -> None:
         """The call is over: it went well, or ended with *error*."""
-        self._gate.left(self._model, self.entered, error)
+        self.gate.left(self._deployment, self.entered, error)
 
     def give_back(self) -> None:
         """It was not used."""
-        self._gate.left(self._model, None, None)
+        self.gate.left(self._deployment, None, None)
 
 
 class _Waiter:
-    __slots__ = ("arrived", "deployment", "key", "request_id", "slot")
+    __slots__ = ("arrived", "deployment", "key", "request_id", "slot", "slots")
 
-    def __init__(self, request: InferenceRequest, deployment: Deployment, arrived: float, number: int) -> None:
+    def __init__(
+        self, request: InferenceRequest, deployment: Deployment, slots: int | None, came: tuple[float, int]
+    ) -> None:
         self.request_id = request.id
         self.deployment = deployment
-        self.arrived = arrived
+        self.slots = slots
+        self.arrived, number = came
         #: First come, first served within equal.
-        self.key = (due(arrived, request.priority), number)
+        self.key = (due(self.arrived, request.priority), number)
         self.slot: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
 
     @property
     def model(self) -> str:
         return self.deployment.upstream
-
-    @property
-    def slots(self) -> int | None:
-        return self.deployment.traits.slots
 
 
 def _key(waiter: _Waiter) -> tuple[float, int]:
@@ -77,12 +77,16 @@ class Gate:
         self.name = name
         self.rules = rules
         self.in_flight = 0
+        #: When a piece of a stream, or a whole answer, last came from there.
+        self.moved = -math.inf
         self._now = now
-        self._limit = Limit(rules.max_concurrent)
+        self._limit = Limit(rules.max_concurrent or None)
         self._waiting: list[_Waiter] = []
         self._numbers = itertools.count()
         #: Calls under way by model, where it matters.
         self._busy: dict[str, int] = {}
+        #: Whether it holds one model at a time, and the one that was asked for last, with the time of the first call.
+        self._is_alone = bool(rules.one_at_a_time)
         self._held: str | None = None
         self._since = 0.0
         #: Seconds that a call takes, on average.
@@ -103,18 +107,20 @@ class Gate:
 
     def take(self, deployment: Deployment) -> Slot | None:
         """A slot, at once; ``None`` when the call has to wait."""
+        if self.rules.one_at_a_time is None:
+            self._is_alone = deployment.traits.alone
         if self._waiting or self.in_flight >= self._limit.now:
             return None
-        model, slots = deployment.upstream, deployment.traits.slots
+        model, slots = deployment.upstream, self._slots_of(deployment)
         if slots is not None and self._busy.get(model, 0) >= slots:
             return None
-        if self.rules.one_at_a_time and self._held not in {None, model}:
+        if self._is_alone and self._held not in {None, model}:
             return None
-        return self._enter(model, self._now(), 0.0)
+        return self._enter(deployment, self._now(), 0.0)
 
     async def wait(self, request: InferenceRequest, deployment: Deployment) -> Slot:
         """A slot, in turn; leaving the queue is being cancelled. Raises CapacityError when the queue is full."""
-        waiter = _Waiter(request, deployment, self._now(), next(self._numbers))
+        waiter = _Waiter(request, deployment, self._slots_of(deployment), (self._now(), next(self._numbers)))
         self._join(waiter)
         self._advance()
         try:
@@ -131,9 +137,9 @@ class Gate:
                 return Waiting("queued", waiter.deployment.model, self.name, position, self._eta_s(position))
         return None
 
-    def left(self, model: str, entered: float | None, error: BaseException | None) -> None:
+    def left(self, deployment: Deployment, entered: float | None, error: BaseException | None) -> None:
         """A call is out; *entered* is ``None`` when there was none."""
-        now, inside = self._now(), self.in_flight
+        model, now, inside = deployment.upstream, self._now(), self.in_flight
         self.in_flight -= 1
         left = self._busy[model] - 1
         if left:
@@ -141,10 +147,10 @@ class Gate:
         else:
             del self._busy[model]
         if error is not None:
-            if is_overload(error):
+            if is_overload(error, local=deployment.local):
                 self._limit.overloaded(inside, now)
         elif entered is not None:
-            took_s = now - entered
+            self.moved, took_s = now, now - entered
             self._call_s = took_s if self._call_s is None else self._call_s + _NEWEST * (took_s - self._call_s)
             self._limit.succeeded(inside, now)
         if self._waiting:
@@ -154,7 +160,8 @@ class Gate:
 
     async def emptied(self) -> None:
         """Until nobody is inside, and nobody waits."""
-        self._empty = self._empty or asyncio.Event()
+        if self._empty is None or self._empty.is_set():  # it was empty once, for somebody else
+            self._empty = asyncio.Event()
         self._tell_if_empty()
         await self._empty.wait()
 
@@ -162,12 +169,18 @@ class Gate:
         if self._empty is not None and not self._waiting and not self.in_flight:
             self._empty.set()
 
-    def _enter(self, model: str, now: float, waited_s: float) -> Slot:
+    def _enter(self, deployment: Deployment, now: float, waited_s: float) -> Slot:
+        model = deployment.upstream
         self.in_flight += 1
         self._busy[model] = self._busy.get(model, 0) + 1
         if model != self._held:
             self._held, self._since = model, now
-        return Slot(self, model, now, waited_s)
+        return Slot(self, deployment, now, waited_s)
+
+    def _slots_of(self, deployment: Deployment) -> int | None:
+        """Calls that this model gets at a time, whatever the others get; ``None`` is any number."""
+        traits = deployment.traits
+        return traits.slots_usual if traits.slots is None and self.rules.max_concurrent is None else traits.slots
 
     def _join(self, waiter: _Waiter) -> None:
         """Queue up; when the queue is full, whoever would be the last is turned away."""
@@ -185,7 +198,7 @@ class Gate:
 
     def _goes_at_once(self, waiter: _Waiter) -> bool:
         """Whether those in the queue wait for other models, and this one has room."""
-        has_room = self.in_flight < self._limit.now and not self.rules.one_at_a_time
+        has_room = self.in_flight < self._limit.now and not self._is_alone
         return has_room and fits(waiter.model, waiter.slots, self._hall())
 
     def _drop(self, waiter: _Waiter) -> None:
@@ -212,12 +225,12 @@ class Gate:
                 break
             waiter = self._waiting.pop(found.place)
             if not waiter.slot.done():
-                waiter.slot.set_result(self._enter(waiter.model, now, now - waiter.arrived))
+                waiter.slot.set_result(self._enter(waiter.deployment, now, now - waiter.arrived))
         if found.again_s is not None:
             self._again = asyncio.get_running_loop().call_later(found.again_s, self._advance)
 
     def _hall(self) -> Hall:
-        return Hall(self._busy, self._held if self.rules.one_at_a_time else None, self._since)
+        return Hall(self._busy, self._held if self._is_alone else None, self._since)
 
     def _eta_s(self, position: int) -> float | None:
         return None if self._call_s is None else self._call_s * position / max(1, self.in_flight)

@@ -57,7 +57,7 @@ def pick(waiting: Sequence[Waits], hall: Hall, rules: GateRules, now: float) -> 
     """Who of *waiting*, which is in order of due time, may enter *hall* first."""
     if not waiting:
         return NOBODY
-    if rules.one_at_a_time and hall.held is not None:
+    if hall.held is not None:
         return _collated(waiting, hall, rules, now)
     return next((Pick(index) for index, each in enumerate(waiting) if fits(each.model, each.slots, hall)), NOBODY)
 

@@ -15,12 +15,14 @@ S_PER_POINT = 0.6
 class GateRules:
     """What one backend can bear."""
 
-    #: Calls at a time; ``None`` is as many as come, until it says that they are too many.
+    #: Calls at a time. 0 is as many as come until it says that they are too many, but for slots that it tells; ``None``
+    #: is the same, but for the slots that such a runtime usually has, too: more would wait in its own queue, where no
+    #: priority counts.
     max_concurrent: int | None = None
     #: Requests that wait at most.
-    most_waiting: int = 128
-    #: It holds one model at a time, and a call of another one makes it swap.
-    one_at_a_time: bool = False
+    most_waiting: int = 512
+    #: It holds one model at a time, and a call of another one makes it swap; ``None`` is as its models' traits say.
+    one_at_a_time: bool | None = None
     #: Seconds that a model stays, once it was swapped in.
     min_residency_s: float = 3.0
     #: Seconds that a request may be overtaken by later ones for the model that is there.

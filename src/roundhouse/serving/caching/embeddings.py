@@ -136,8 +136,8 @@ def all_known(known: Sequence[Kept | None]) -> Answer | None:
 def _smaller(request: InferenceRequest, batch: Batch, missing: Sequence[int]) -> InferenceRequest:
     """The same request for some of its inputs."""
     body = json.dumps({**batch.body, "input": [batch.inputs[number] for number in missing]}).encode("ascii")
-    tokens = max(1, request.profile.prompt_tokens * len(missing) // len(batch.inputs))
-    return replace(request, body=body, profile=replace(request.profile, prompt_tokens=tokens))
+    # The tokens of its profile are those of the longest input, which may be among them.
+    return replace(request, body=body)
 
 
 def _merged(

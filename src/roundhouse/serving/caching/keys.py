@@ -67,11 +67,13 @@ def digest_of(operation: str, body: dict[str, object]) -> str:
 def key_of(question: str, deployment: Deployment) -> str:
     """Name the answer of *deployment* to a question."""
     traits = deployment.traits
-    # The same weights under the same name answer the same wherever they are; of others nobody knows.
-    if traits.digest is not None:
+    # The same weights under the same name answer the same wherever they are; of others nobody knows, and what
+    # another node says of its weights is only its word: what it answers must never be taken for an answer of ours.
+    whom: tuple[str | None, ...]
+    if traits.digest is not None and not traits.is_passed_on:
         whom = ("weights", deployment.model, traits.digest, traits.quantization)
     else:
-        whom = ("place", deployment.backend, deployment.upstream, traits.quantization)
+        whom = ("place", deployment.backend, deployment.upstream, traits.quantization, traits.digest)
     named = whom if traits.variant is None else (*whom, traits.variant)
     return sha256(json.dumps([question, named]).encode("ascii")).hexdigest()
 

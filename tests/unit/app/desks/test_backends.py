@@ -1,19 +1,35 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from roundhouse.app.desks.backends import Backends
+from roundhouse.app.neighbours import Origin
 from roundhouse.app.rooms import Rooms
 from roundhouse.core.desks.trial import Trial
 from roundhouse.core.errors import BackendError, NotFoundError
 from roundhouse.core.events import Events
 from roundhouse.core.figures.baselines import Pace
 from roundhouse.core.inference import Capability, Deployment
+from roundhouse.core.ports import BackendHealth
 from roundhouse.health.pacing import Pacing
 from roundhouse.testing.backend import FakeBackend, a_deployment
 from roundhouse.testing.clock import FakeClock
+
+
+class Leaving(FakeBackend):
+    """A backend that is taken away while it says how it is."""
+
+    def __init__(self, name: str, leave: Callable[[], None]) -> None:
+        super().__init__(name, ("x",), pieces=COUNT, usage=None)
+        self._leave = leave
+
+    async def health(self) -> BackendHealth:
+        """As well as can be."""
+        self._leave()
+        return await super().health()
+
 
 COUNT = [f"{number}, " for number in range(1, 21)]
 ASKED, KEPT = Trial(prompt=True), Trial(prompt=True, baseline=True)
@@ -27,17 +43,19 @@ class House:
         self.offers: Sequence[Deployment] = (a_deployment("a/x"), a_deployment("a/y"))
         self.pacing = Pacing(lambda _id: None, Events(), FakeClock())
         self.steps = iter(range(10_000))
+        self.backends = {"a": self.backend}
+        self.origins = {"a": Origin("ollama", None, configured=True), "b": Origin("ollama", None, configured=True)}
         rooms = SimpleNamespace(
             fleet=self,
+            origins=self.origins,
             figuring=SimpleNamespace(pacing=self.pacing),
             clock=SimpleNamespace(monotonic=lambda: next(self.steps) / 8),
         )
         self.desk = Backends(cast("Rooms", rooms))
 
-    @property
-    def backends(self) -> dict[str, FakeBackend]:
-        """By name."""
-        return {"a": self.backend}
+    def forget(self, name: str) -> None:
+        """One leaves, as the roster lets it."""
+        del self.backends[name], self.origins[name]
 
     async def refresh(self, names: Sequence[str]) -> None:
         """Nothing has changed."""
@@ -95,3 +113,18 @@ async def test_where_nothing_can_chat_nobody_is_asked(house: House) -> None:
     house.offers = (a_deployment("a/x", capabilities=frozenset({Capability.EMBEDDING})),)
     found = await house.desk.test_backend("a", ASKED)
     assert (False, "it offers no model that can chat") == (found.ok, found.detail)
+
+
+async def test_who_leaves_while_it_is_asked_is_left_out(house: House) -> None:
+    """The others are listed; whoever asks for that one is told that there is none."""
+    house.backends["b"] = Leaving("b", lambda: house.forget("b"))
+    assert ["a"] == [each.name for each in await house.desk.backends()]
+    with pytest.raises(NotFoundError):
+        await house.desk.status_of("b")
+
+
+async def test_who_leaves_while_it_is_tried_is_tried_to_the_end(house: House) -> None:
+    """It answers what it was asked."""
+    house.forget("a")
+    house.backends["a"], house.origins["a"] = Leaving("a", lambda: house.forget("a")), house.origins["b"]
+    assert "right" == (await house.desk.test_backend("a", ASKED)).verdict

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -8,14 +9,23 @@ from roundhouse.app.probing import Prober, asked
 from roundhouse.app.probing.presence import Presence
 from roundhouse.core.events import BackendLost, BackendRecovered, Event
 from roundhouse.core.inference import Capability, Deployment, Operation, Profile
+from roundhouse.core.ledger import UsageRecord
 from roundhouse.core.ports import BackendHealth
+from roundhouse.core.runtimes import UNTOLD, Traits
 from roundhouse.health.standing import Standings
 from roundhouse.routing.choose import choose
 from roundhouse.routing.snapshot import Snapshot
+from roundhouse.serving.admission.gate import Slot
 from roundhouse.serving.admission.gates import Gates
-from roundhouse.testing.backend import FakeBackend, a_deployment
+from roundhouse.serving.serve import Serving
+from roundhouse.testing.backend import FakeBackend, a_deployment, a_request
+from roundhouse.testing.clock import FakeClock
 
 CHAT = Profile(Operation.CHAT, "tiny", frozenset({Capability.CHAT}), 1)
+
+
+def _unread(_record: UsageRecord) -> None:
+    """Nobody reads the records."""
 
 
 class Patient(FakeBackend):
@@ -42,27 +52,34 @@ class House:
     """Two backends with a model each, and what watches them."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.clock = FakeClock()
+        self.clock.advance(1000.0)
         self.a, self.b = Patient("a"), Patient("b")
         self.backends: Mapping[str, Patient] = {"a": self.a, "b": self.b}
         self.presence = Presence()
         self.told: list[Event] = []
         self.presence.events.subscribe(self.told.append)
         self.standings = Standings(lambda: 0.5)
-        self.gates = Gates(lambda: self.now)
+        self.gates = Gates(self.clock.monotonic)
         self.every_s = 15.0
+        self.traits = UNTOLD
         self.prober = Prober(
-            self, self.standings, self.gates, lambda _name: self.every_s, lambda: self.now, lambda: 0.75
+            self, self.standings, self.gates, lambda _name: self.every_s, self.clock.monotonic, lambda: 0.75
         )
 
     def offered(self, backend: str) -> tuple[Deployment, ...]:
         """One model."""
-        return (a_deployment(f"{backend}/tiny"),)
+        return (replace(a_deployment(f"{backend}/tiny"), traits=self.traits),)
+
+    def serving(self) -> Serving:
+        """What serves requests with both."""
+        snapshot = Snapshot.build([*self.offered("a"), *self.offered("b")])
+        return Serving(self.backends, lambda: snapshot, self.standings, _unread, self.clock, gates=self.gates)
 
     def chosen(self) -> list[str]:
         """Who would be asked, in order."""
         snapshot = Snapshot.build([*self.offered("a"), *self.offered("b")])
-        return [each.id for each in choose(CHAT, snapshot, self.standings, self.now).candidates]
+        return [each.id for each in choose(CHAT, snapshot, self.standings, self.clock.monotonic()).candidates]
 
     async def check(self, *moods: str) -> None:
         """Check `a` once for each mood."""
@@ -72,9 +89,9 @@ class House:
 
     def answered(self, backend: str) -> None:
         """A call there went well, in spite of what may be against it."""
-        permit = self.standings.of(f"{backend}/tiny", backend).admit(self.now, despite_breaker=True)
+        permit = self.standings.of(f"{backend}/tiny", backend).admit(self.clock.monotonic(), despite_breaker=True)
         assert permit
-        permit.succeeded(self.now, 1.0)
+        permit.succeeded(self.clock.monotonic(), 1.0)
 
 
 @pytest.fixture
@@ -118,7 +135,7 @@ async def test_an_answer_contradicts_a_check(house: House) -> None:
     """It is used again, and the check says nothing until it was right once more."""
     await house.check("well", "ill", "ill")
     house.answered("a")
-    house.now += 60.0
+    house.clock.advance(60.0)
     await house.check("ill", "ill", "ill")
     assert (["a/tiny", "b/tiny"], BackendRecovered("a")) == (house.chosen(), house.told[-1])
     await house.check("well", "ill", "ill")
@@ -134,26 +151,80 @@ async def test_a_check_that_never_was_right_is_not_believed(house: House) -> Non
 async def test_nobody_is_asked_who_has_just_answered(house: House) -> None:
     """Traffic shows it, for as long as the pause between two checks."""
     house.answered("a")
-    house.now += 14.0
+    house.clock.advance(14.0)
     await house.check("ill")
     assert 0 == house.a.asked
-    house.now += 1.0
+    house.clock.advance(1.0)
     await house.check("ill")
     assert 1 == house.a.asked
 
 
-async def test_silence_says_nothing_of_one_that_is_at_work(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some runtimes answer one at a time; without a call under way it is hung."""
+async def hanging(house: House, monkeypatch: pytest.MonkeyPatch) -> Slot:
+    """Let `a` say nothing any more, with one call under way."""
     monkeypatch.setattr(probing, "PATIENCE_S", 0.0)
     await house.check("well")
     house.a.hangs = True
     slot = house.gates.of("a").take(a_deployment("a/tiny"))
     assert slot
-    await house.check("well", "well", "well")
+    return slot
+
+
+async def test_silence_of_one_at_work_counts_when_nothing_comes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For three checks it may only be busy; it is looked after at the pace of this machine, wherever it is."""
+    await hanging(house, monkeypatch)
+    house.every_s = 60.0
+    await house.check("silent", "silent")
+    assert (15.0 * 1.1, []) == (house.prober.pause_s("a"), house.told)
+    await house.check("silent", "silent")
+    assert (["b/tiny"], [BackendLost("a", "no answer")]) == (house.chosen(), house.told)
+
+
+async def test_silence_of_one_whose_answers_come_says_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It works; and without a call under way the same silence is an illness."""
+    slot = await hanging(house, monkeypatch)
+    for _ in range(10):
+        house.clock.advance(15.0)
+        slot.gate.moved = house.clock.monotonic()
+        await house.check("silent", "silent")
     assert [] == house.told
     slot.leave()
-    await house.check("well", "well")
+    await house.check("silent", "silent")
     assert [BackendLost("a", "no answer")] == house.told
+
+
+async def test_silence_of_one_that_cannot_speak_at_work_says_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some runtimes answer one at a time."""
+    house.traits = Traits(mute_at_work=True)
+    await hanging(house, monkeypatch)
+    await house.check(*["silent"] * 10)
+    assert [] == house.told
+
+
+async def test_calls_go_elsewhere_while_one_hangs(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops in the middle of a stream; what came before proves that it worked, and nothing since."""
+    monkeypatch.setattr(probing, "PATIENCE_S", 0.0)
+    serving = house.serving()
+    await house.check("well")
+    house.a.hold(after_pieces=2)
+    _, flow = await serving.stream(a_request(stream=True))
+    await anext(flow)
+    house.a.hangs = True
+    house.clock.advance(15.0)
+    await house.check("silent", "silent")
+    await anext(flow)
+    await anext(flow)
+    await house.check("silent", "silent", "silent")
+    before = sorted(house.chosen())
+    await house.check("silent")
+    served, _ = await serving.answer(a_request())
+    assert (["a/tiny", "b/tiny"], "b/tiny") == (before, served.deployment.id)
+    house.a.hangs = False
+    await house.check("well")
+    house.a.let_go()
+    assert ["a/tiny", "b/tiny"] == sorted(house.chosen())
+    await flow.aclose()
 
 
 async def test_one_that_hangs_delays_nobody(house: House) -> None:

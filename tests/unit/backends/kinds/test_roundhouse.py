@@ -8,12 +8,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from roundhouse.backends.kinds.roundhouse import Node, node_failure
+from roundhouse.backends.kinds.roundhouse import Node, meant, node_failure
+from roundhouse.backends.wire.failures import error_in_stream
 from roundhouse.core.clock import SystemClock
 from roundhouse.core.errors import (
     BackendError,
     CapacityError,
     ConfigError,
+    DeadlineError,
     LimitError,
     LoopError,
     RoundhouseError,
@@ -190,6 +192,24 @@ def test_what_its_refusals_mean_here(status: int, code: str, kind: type[Roundhou
     content = {"error": {"message": "no", "type": "some_error", "code": code}}
     error = node_failure(status, {"Retry-After": "3"}, json.dumps(content).encode())
     assert (kind, retryable) == (type(error), error.retryable)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("E_SCHEMA", SchemaError),
+        ("E_LIMIT", LimitError),
+        ("E_TIMEOUT", DeadlineError),
+        ("E_CAPACITY", CapacityError),
+        ("E_NOROUTE", BackendError),
+        ("E_BACKEND", BackendError),
+        ("E_PERM", BackendError),
+    ],
+)
+def test_what_its_refusals_within_a_stream_mean_here(code: str, kind: type[RoundhouseError]) -> None:
+    """The same: a client's mistake is tried nowhere else, and nobody is called ill for it."""
+    content = {"error": {"message": "no", "type": "some_error", "code": code}}
+    assert kind is type(meant(error_in_stream(json.dumps(content).encode())))
 
 
 def test_it_needs_an_address(tmp_path: Path) -> None:

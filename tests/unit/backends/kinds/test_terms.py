@@ -63,7 +63,7 @@ async def test_connecting_takes_no_longer_than_was_configured(kind: str) -> None
     """Whoever accepts a connection and never says hello is not connected."""
     async with mute() as url, made(kind, url, connect_s=0.05) as backend:
         if kind == "lmstudio":  # else it would look what is loaded, which has a limit of its own
-            backend._instances = {"echo": ("echo",)}  # type: ignore[attr-defined]
+            backend._memory.copies.loaded("echo", "echo", None, None)  # type: ignore[attr-defined]
         with pytest.raises(NetworkError, match=r"no connection within 0\.05 s"):
             await backend.answer(ask_chat(), Deployment("it", "echo", "echo", CHAT))
 

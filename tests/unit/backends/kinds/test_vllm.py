@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from roundhouse.backends.kinds.vllm import VLLM
-from roundhouse.core.errors import BackendError, DeadlineError, SchemaError
+from roundhouse.core.errors import BackendError, ConflictError, DeadlineError, SchemaError
 from roundhouse.core.inference import Capability, ChunkStream, Deployment, Residency
 from roundhouse.core.runtimes import Feature
 from roundhouse.testing.asking import ask_chat, ask_embedding
@@ -50,6 +50,13 @@ async def test_a_lora_module_has_the_context_of_its_model() -> None:
     async with vllm() as (_, backend):
         lora = await named(backend, LORA)
     assert (CONTEXT, None) == (lora.context, lora.traits.repo)
+
+
+async def test_it_tells_no_slots_and_batches_hundreds() -> None:
+    """What is more waits there in its own order."""
+    async with vllm() as (_, backend):
+        told = (await named(backend)).traits
+    assert (None, 256) == (told.slots, told.slots_usual)
 
 
 async def test_health_is_that_of_the_engine() -> None:
@@ -180,6 +187,32 @@ async def test_a_waking_takes_no_longer_than_the_request() -> None:
         fake.may_wake.clear()
         with pytest.raises(DeadlineError, match="did not wake"):
             await backend.answer(ask_chat(timeout_s=0.05), echo)
+
+
+async def test_it_sleeps_when_others_have_their_answers() -> None:
+    """By itself vLLM ends what it is answering when it is sent to sleep; that others ask it, we do not see."""
+    async with vllm(dev_mode=True) as (fake, backend):
+        somebody_else, go_on = VLLM("other", fake.url), fake.pause()
+        answer = asyncio.create_task(drained(somebody_else.stream(ask_chat(stream=True), await named(backend))))
+        await fake.until(lambda: fake.fired[Fault.STALL_IN_TEXT] > 0)
+        sleep = asyncio.create_task(backend.unload(MODEL))
+        await asyncio.wait([sleep], timeout=0.05)
+        go_on()
+        await asyncio.gather(answer, sleep)
+        assert Residency.COLD == (await named(backend)).residency
+        await somebody_else.close()
+
+
+async def test_it_is_not_sent_to_sleep_while_it_answers_us() -> None:
+    """Older versions know of no waiting."""
+    async with vllm(dev_mode=True, old=True) as (fake, backend):
+        go_on = fake.pause()
+        answer = asyncio.create_task(drained(backend.stream(ask_chat(stream=True), await named(backend))))
+        await fake.until(lambda: fake.fired[Fault.STALL_IN_TEXT] > 0)
+        with pytest.raises(ConflictError, match="in use"):
+            await backend.unload(MODEL)
+        go_on()
+        await answer
 
 
 async def test_one_that_was_not_started_to_sleep_says_so() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse.backends.llamacpp.resident import LoadableModel, RuntimeLimits
+from roundhouse.backends.llamacpp.loadable import LoadableModel, RuntimeLimits
 from roundhouse.backends.llamacpp.runtime import LlamaCpp, auto_memory
 from roundhouse.core.events import Events
 from roundhouse.core.inference import Capability, Deployment, Price, Residency

@@ -204,6 +204,18 @@ async def test_nobody_there_is_a_network_error() -> None:
         await backend.close()
 
 
+@pytest.mark.parametrize("host", ["box..lan:8000", f"{'a' * 64}.lan"])
+async def test_a_host_that_cannot_be_looked_up_cannot_be_reached(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python says so with an error of its own, before any name server is asked: as here."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda name, *_, **__: name.encode("idna"))
+    backend = OpenAICompatible("box", f"http://{host}")
+    for asked in (backend.deployments(), backend.answer(ask_chat(), ECHO), drain(backend, ask_chat(stream=True))):
+        with pytest.raises(NetworkError, match="no host can have that name"):
+            await asked
+    assert not (await backend.health()).ok
+    await backend.close()
+
+
 async def test_a_refused_key_is_named_but_not_shown(upstream: Upstream) -> None:
     """The message helps to fix it and does not leak it."""
     backend = OpenAICompatible("echo", upstream.url, api_key="planned failure")

@@ -64,6 +64,47 @@ async def test_a_wrong_request_is_not_the_keys() -> None:
     assert ["first", "first"] == used(upstream)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_key_that_says_it_is_used_up_gives_way(*, stream: bool) -> None:
+    """Before it is refused: nobody pays for a 429 that could be foreseen."""
+    async with cloud() as (upstream, backend):
+        upstream.headers["first"] = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}
+        for _ in range(3):
+            if stream:
+                assert [chunk async for chunk in backend.stream(ask_chat(stream=True), ECHO)]
+            else:
+                assert (await backend.answer(ask_chat(), ECHO)).data
+    assert ["first", "second", "second"] == used(upstream)
+
+
+async def test_when_all_are_used_up_the_one_that_is_back_first_is_asked() -> None:
+    """A header is no refusal, and may be too careful."""
+    async with cloud() as (upstream, backend):
+        for key, reset in (("first", "6m0s"), ("second", "1m0s")):
+            upstream.headers[key] = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": reset}
+        for _ in range(4):
+            assert (await backend.answer(ask_chat(), ECHO)).data
+    assert ["first", "second", "second", "second"] == used(upstream)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "6m0s"},
+        {"x-ratelimit-remaining-requests": "0"},
+        {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1700000000"},
+        {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "0s"},
+    ],
+)
+async def test_a_key_with_something_left_stays_in_use(headers: dict[str, str]) -> None:
+    """Nor does one give way of which nobody knows for how long."""
+    async with cloud() as (upstream, backend):
+        upstream.headers["first"] = headers
+        for _ in range(2):
+            assert (await backend.answer(ask_chat(), ECHO)).data
+    assert ["first", "first"] == used(upstream)
+
+
 async def test_a_clients_own_words_refuse_no_key() -> None:
     """A provider quotes them, with the same error for any key."""
     quoted = b'{"error":{"message":"Invalid value: \'invalid api key\'","type":"invalid_request_error"}}'
@@ -109,6 +150,19 @@ async def test_a_backend_whose_keys_rest_is_well() -> None:
         with pytest.raises(LimitError):
             await backend.answer(ask_chat(), ECHO)
         assert (await backend.health()).ok
+
+
+@pytest.mark.parametrize(
+    ("faults", "warning"),
+    [((), None), ((LIMITED,), None), ((REFUSED,), "1 of 2 keys is refused"), ((UNKNOWN,), "1 of 2 keys is refused")],
+)
+async def test_a_refused_key_among_several_is_told(faults: tuple[Planned, ...], warning: str | None) -> None:
+    """It answers, so it is well; which key it is nobody is told."""
+    async with cloud(*faults) as (_, backend):
+        await backend.answer(ask_chat(), ECHO)
+        health = await backend.health()
+    expected = "answers; models: 1" + (f"; {warning}" if warning else "")
+    assert (True, warning, expected) == (health.ok, health.warning, health.told)
 
 
 async def test_a_failure_is_not_the_keys() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gzip
+import random
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -126,12 +127,22 @@ async def test_an_answer_may_end_with_the_connection(server: Scripted, poster: P
     assert (200, b"abc") == await post(poster)
 
 
-async def test_what_was_compressed_unasked_is_unpacked(server: Scripted, poster: Poster) -> None:
-    """Some proxies compress whatever one says."""
-    packed = gzip.compress(b"hello")
+@pytest.mark.parametrize("content", [b"hello", random.Random(0).randbytes(8 << 10)])
+async def test_what_was_compressed_unasked_is_unpacked(server: Scripted, poster: Poster, content: bytes) -> None:
+    """Some proxies compress whatever one says; much of it is unpacked beside the loop."""
+    packed = gzip.compress(content)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
     server.scripts = [[head + packed]]
-    assert (200, b"hello") == await post(poster)
+    assert (200, content) == await post(poster)
+
+
+async def test_a_little_that_unpacks_to_very_much_is_refused(server: Scripted, poster: Poster) -> None:
+    """A kilobyte may hold a megabyte, and nobody asked for it."""
+    packed = gzip.compress(bytes(65 << 20))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    server.scripts = [[head + packed, HANG_UP]]
+    with pytest.raises(BackendError, match="larger than"):
+        await post(poster)
 
 
 @pytest.mark.parametrize(

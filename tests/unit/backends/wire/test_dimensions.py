@@ -46,3 +46,28 @@ def test_what_is_no_vector_is_the_backends_error(answer: bytes) -> None:
     """Nothing foreign gets out."""
     with pytest.raises(BackendError):
         dimensions.check(answer, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "found", "fits"),
+    [
+        ("text", 1, True),
+        (["text"], 1, True),
+        (["one", "two"], 2, True),
+        ([1, 2, 3], 1, True),
+        ([[1, 2], [3]], 2, True),
+        (["one", "two"], 1, False),
+        (["one"], 2, False),
+        ([1, 2, 3], 3, False),
+        ("text", 2, False),
+    ],
+)
+def test_there_is_one_vector_for_each_input(given: object, found: int, *, fits: bool) -> None:
+    """Tokens of one text are one input, too."""
+    body = json.dumps({"input": given}).encode()
+    answer = json.dumps({"data": [{"embedding": [0.5]}] * found}).encode()
+    if fits:
+        dimensions.check_count(body, answer)
+        return
+    with pytest.raises(BackendError, match="inputs were to be embedded"):
+        dimensions.check_count(body, answer)

@@ -3,7 +3,7 @@
 import pytest
 
 from roundhouse.backends.wire.failures import failure
-from roundhouse.backends.wire.limits import seconds_of
+from roundhouse.backends.wire.limits import seconds_of, spent_s
 from roundhouse.core.errors import LimitError
 
 USED_UP = {"X-RateLimit-Remaining-Requests": "0", "X-RateLimit-Reset-Requests": "6m0s"}
@@ -76,3 +76,17 @@ def test_hours_of_others_are_left_alone(value: str) -> None:
     limits = failure(429, {**ANTHROPIC, "anthropic-ratelimit-x-reset": value}, b"").details["limits"]
     assert isinstance(limits, dict)
     assert value == limits["reset-x"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        (USED_UP, 360),
+        ({**USED_UP, "X-RateLimit-Remaining-Requests": "1"}, None),
+        (ANTHROPIC, 42.5),
+        ({"age": "0"}, None),
+    ],
+)
+def test_an_answer_says_what_it_has_used_up(headers: dict[str, str], seconds: float | None) -> None:
+    """Though it is no failure."""
+    assert seconds == spent_s(headers)

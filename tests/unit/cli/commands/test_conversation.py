@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse.cli.client import Client
+from roundhouse.cli.commands import waiting
 from roundhouse.cli.commands.conversation import Conversation, Wishes, converse
 from roundhouse.cli.output import Mode, Output
 from roundhouse.core.clock import SystemClock
@@ -112,3 +113,44 @@ def test_ctrl_c_stops_the_answer_and_stays(talk: Talk, server: FakeServer, monke
     monkeypatch.setattr(Conversation, "_show", interrupted)
     assert "(stopped)" in talk("hi")
     assert 1 == len(server.chat.asked)
+
+
+def _asked(server: FakeServer, *, is_terminal: bool) -> None:
+    out = Output(Mode.HUMAN, stdout_tty=is_terminal, stderr_tty=is_terminal, colour=False)
+    Conversation(Client(server.url, KEY), out, Wishes("auto")).ask("hi", SystemClock())
+
+
+def test_what_is_waited_for_is_shown(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, each in the place of the one before, and gone at the first word."""
+    server.chat.comments = ("queued position=3 eta_s=12", "loading", "heartbeat")
+    _asked(server, is_terminal=True)
+    printed = capsys.readouterr()
+    long, short = "queued, place 3, about 12 s", "loading …"
+    shown = f"\r{long}\r{short.ljust(len(long))}\r{' ' * len(short)}\r"
+    assert ("Hello there.\n", True) == (printed.out, printed.err.startswith(shown))
+    assert "\r" not in printed.err.removeprefix(shown)
+
+
+def test_ctrl_c_while_waiting_leaves_nothing_behind(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line is taken away before anything else is said."""
+
+    def interrupted(comment: str) -> str:
+        if comment == "loading":
+            return comment
+        raise KeyboardInterrupt
+
+    server.chat.comments = ("loading", "queued")
+    monkeypatch.setattr(waiting, "told", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _asked(server, is_terminal=True)
+    assert "\rloading\r       \r" == capsys.readouterr().err
+
+
+def test_a_pipe_is_not_told_of_waiting(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor does what it gets change."""
+    server.chat.comments = ("queued position=3 eta_s=12",)
+    _asked(server, is_terminal=False)
+    printed = capsys.readouterr()
+    assert ("Hello there.\n", False) == (printed.out, "queued" in printed.err or "\r" in printed.err)

@@ -95,6 +95,20 @@ async def test_a_slot_per_model_is_counted_by_itself() -> None:
     waits.cancel()
 
 
+@pytest.mark.parametrize(
+    ("told", "usual", "configured", "enter"),
+    [(None, 2, None, 2), (3, 2, None, 3), (None, 2, 0, 9), (3, 2, 0, 3), (None, 2, 5, 5), (None, None, None, 9)],
+)
+async def test_slots_that_nobody_told_are_guessed(
+    told: int | None, usual: int | None, configured: int | None, enter: int
+) -> None:
+    """Unless somebody configured otherwise; what is told is no guess."""
+    door = Door(max_concurrent=configured)
+    one, other = (replace(TINY, upstream=name, traits=Traits(slots=told, slots_usual=usual)) for name in "ab")
+    assert enter == sum(door.gate.take(one) is not None for _ in range(9))
+    assert (door.gate.take(other) is None) == (configured == enter)
+
+
 async def test_a_full_queue_says_when_to_come_again() -> None:
     """With the place it would have had, and how long that would have taken."""
     door = Door(max_concurrent=1, most_waiting=1)
@@ -193,8 +207,53 @@ async def test_a_swap_is_made_when_the_model_has_stayed_long_enough() -> None:
     assert door.entered == ["r1"]
 
 
+async def order_of_models(door: Door, *, alone: bool) -> str:
+    """Who is served in which order when requests for a, b, a, a come to a runtime that has one slot."""
+    a, b = (replace(TINY, upstream=each, traits=Traits(slots=1, alone=alone)) for each in "ab")
+    slot = door.first(a)
+    tasks = {}
+    for id_, deployment in (("b1", b), ("a2", a), ("a3", a)):
+        tasks[id_] = door.queue(id_, deployment=deployment)
+        await settle()
+    for place in range(len(tasks)):
+        door.clock.advance(1.0)
+        slot.leave()
+        await settle()
+        slot = tasks[door.entered[place]].result()
+    return " ".join(["a1", *door.entered])
+
+
+async def test_those_for_the_model_that_is_there_go_first_where_its_traits_say_so() -> None:
+    """A B A A is served as A A A B, though nobody configured anything."""
+    assert "a1 a2 a3 b1" == await order_of_models(Door(), alone=True)
+    assert "a1 b1 a2 a3" == await order_of_models(Door(max_concurrent=1), alone=False)
+
+
+async def test_what_is_configured_comes_before_traits() -> None:
+    """Somebody may know better, in both directions."""
+    assert "a1 b1 a2 a3" == await order_of_models(Door(max_concurrent=1, one_at_a_time=False), alone=True)
+    assert "a1 a2 a3 b1" == await order_of_models(Door(one_at_a_time=True), alone=False)
+
+
 async def test_two_names_for_one_place_share_its_slots() -> None:
     """The machine is what is busy."""
     gates = Gates(FakeClock().monotonic, {"a": GateRules(max_concurrent=1)}, {"a": "here", "b": "here", "c": "there"})
     assert gates.of("a") is gates.of("b") is gates.of("b")
     assert gates.of("c") is not gates.of("a")
+
+
+async def test_each_who_waits_for_a_gate_to_be_empty_waits_for_that() -> None:
+    """Two names of one machine share it, and leave one after the other."""
+    gates = Gates(FakeClock().monotonic, places={"a": "box:1", "b": "box:1"})
+    shared = gates.of("b")
+    assert gates.of("a") is shared
+    async with asyncio.timeout(5):
+        await shared.emptied()
+    slot = shared.take(TINY)
+    assert slot is not None
+    again = asyncio.create_task(shared.emptied())
+    await settle()
+    assert not again.done()
+    slot.leave()
+    async with asyncio.timeout(5):
+        await again

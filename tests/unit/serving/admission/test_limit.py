@@ -24,6 +24,30 @@ def test_complaints_of_one_moment_are_one() -> None:
     assert limit.now == 14.0
 
 
+def after(limit: Limit, calls: int) -> float:
+    """What *limit* is when so many calls at it have gone well."""
+    for _ in range(calls):
+        limit.succeeded(int(limit.now), 2.0)
+    return limit.now
+
+
+def test_what_went_well_before_is_soon_had_again() -> None:
+    """By doubling after each round: 31 calls and not 760 from one to 20, and from there one by one again."""
+    limit = Limit()
+    limit.succeeded(20, 0.0)
+    limit.overloaded(1, 0.0)
+    assert [1.0, 2.0, 4.0, 8.0, 16.0, 20.0] == [limit.now, *(after(limit, calls) for calls in (1, 2, 4, 8, 16))]
+    assert [20.0, 21.0] == [after(limit, 79), after(limit, 1)]
+
+
+def test_what_was_too_many_is_not_what_went_well() -> None:
+    """It is one less at most, though more went well an hour ago."""
+    limit = Limit()
+    limit.succeeded(100, 0.0)
+    limit.overloaded(20, 0.0)
+    assert (14.0, 19.0, 19.0) == (limit.now, after(limit, 14), after(limit, 75))
+
+
 def test_it_grows_slowly_while_it_is_used() -> None:
     """By one after four rounds of calls at the limit that went well; fewer calls at a time prove nothing."""
     limit = Limit(4)

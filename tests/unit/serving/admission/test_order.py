@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from roundhouse.serving.admission.order import Hall, pick
 from roundhouse.serving.admission.rules import GateRules
 
-ONE = GateRules(one_at_a_time=True, min_residency_s=3.0, collate_s=10.0)
+ONE = GateRules(min_residency_s=3.0, collate_s=10.0)
 
 
 @dataclass

@@ -102,7 +102,8 @@ class Anthropic:
         except RoundhouseError as error:
             return BackendHealth(ok=False, detail=error.message)
         latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        return BackendHealth(ok=True, detail=f"answers; models: {len(found)}", latency_ms=latency_ms)
+        detail = f"answers; models: {len(found)}"
+        return BackendHealth(ok=True, detail=detail, latency_ms=latency_ms, warning=self._calls.warning)
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -95,7 +95,8 @@ class Gemini:
         except RoundhouseError as error:
             return BackendHealth(ok=False, detail=error.message)
         latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        return BackendHealth(ok=True, detail="Gemini answers", latency_ms=latency_ms)
+        warning = self._calls.warning
+        return BackendHealth(ok=True, detail="Gemini answers", latency_ms=latency_ms, warning=warning)
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -113,7 +114,7 @@ class Gemini:
         path, batches = self._calls.place(upstream).embed, []
         for count, body in wanted.bodies(resource(upstream)):
             data = await self._calls.send(path, body, request.timeout_s)
-            batches.append(read_vectors(data, count, shortened=wanted.dimensions is not None))
+            batches.append(read_vectors(data, count, wanted.dimensions))
         return embedding_answer(batches, upstream, in_text=wanted.in_text)
 
     async def _listed(self) -> list[Listed]:

@@ -153,6 +153,8 @@ class Telling:
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that *data* completes."""
+        if self.done:
+            return []
         try:
             payloads = self._events.feed(data)
         except RoundhouseError as error:

@@ -15,6 +15,7 @@ import msgspec
 
 from roundhouse.backends.kinds.gemini.failures import failure_in_stream
 from roundhouse.backends.wire.bodies import in_base64
+from roundhouse.backends.wire.dimensions import refuse_other
 from roundhouse.backends.wire.failures import excerpt
 from roundhouse.core.errors import BackendError, SchemaError
 from roundhouse.core.inference import Answer, TokenUsage
@@ -92,8 +93,11 @@ def asked_texts(body: bytes) -> Texts:
     return Texts(texts, given.dimensions, given.encoding_format == "base64", given.task_type)
 
 
-def read_vectors(data: bytes, count: int, *, shortened: bool) -> Embedded:
-    """The vectors of *count* texts, made to length one if they were *shortened*. Raises BackendError."""
+def read_vectors(data: bytes, count: int, wanted: int | None) -> Embedded:
+    """The vectors of *count* texts; those of as many numbers as were *wanted* are made to length one.
+
+    Raises BackendError; SchemaError when they have other numbers.
+    """
     try:
         found = msgspec.json.decode(data, type=_Embedded)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -105,7 +109,8 @@ def read_vectors(data: bytes, count: int, *, shortened: bool) -> Embedded:
     if len(vectors) != count or not all(vectors):
         message = f"{count} texts were to be embedded, and {sum(map(bool, vectors))} were"
         raise BackendError(message)
-    if shortened:
+    if wanted is not None:
+        refuse_other(map(len, vectors), wanted)
         vectors = [_of_length_one(each) for each in vectors]
     return Embedded(vectors, found.usage_metadata.prompt_token_count if found.usage_metadata is not None else None)
 

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Self
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from yarl import URL
 
 from roundhouse.backends.kinds.asking import Asking
 from roundhouse.backends.kinds.llama_server.facts import Entry, Models, Modes, Props, Told
-from roundhouse.backends.kinds.loads import Loads
+from roundhouse.backends.kinds.loads import InUse, Loads
 from roundhouse.backends.openai.connection import Terms
 from roundhouse.core.errors import (
     BackendError,
@@ -34,6 +35,8 @@ from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature, Wish, Workshop
 
 _LOAD_S, _UNLOAD_S, _ASK_S = 600.0, 60.0, 5.0
+#: Models of a router that are asked about at a time: it holds a thread for each question.
+_AT_A_TIME = 4
 #: The first and the longest wait between two looks at a load.
 _LOOK_S, _LOOK_MAX_S = 0.05, 1.0
 #: When it loads its one model and does not say for how long.
@@ -68,10 +71,11 @@ class LlamaServer(Asking):
         super().__init__(name, url, api_key=api_key, models=models, terms=terms or Terms(keep_alive=False))
         self._prefix = URL(self.url.removesuffix("/v1")).raw_path.rstrip("/")
         self._build = ""
-        self._is_router = False
+        self._is_router = self._holds_one = False
         #: Those that a router has in memory, as far as we know.
         self._running: set[str] = set()
         self._loads = Loads()
+        self._in_use = InUse(name)
         #: By model: what it was like when its modes were found out, and those.
         self._modes: dict[str, tuple[object, Modes]] = {}
 
@@ -93,7 +97,8 @@ class LlamaServer(Asking):
         """The whole answer, from a model that is loaded first if it must be. Raises what the port says."""
         await self._ready(request, deployment.upstream)
         try:
-            return await super().answer(request, deployment)
+            with self._in_use.by_one(deployment.upstream):
+                return await super().answer(request, deployment)
         except RoundhouseError as error:
             raise self._meant(error, deployment.upstream) from error.__cause__
 
@@ -101,9 +106,10 @@ class LlamaServer(Asking):
         """The answer piece by piece. Raises what the port says, on iteration."""
         await self._ready(request, deployment.upstream)
         try:
-            async with aclosing(super().stream(request, deployment)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            with self._in_use.by_one(deployment.upstream):
+                async with aclosing(super().stream(request, deployment)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
         except RoundhouseError as error:
             raise self._meant(error, deployment.upstream) from error.__cause__
 
@@ -121,9 +127,10 @@ class LlamaServer(Asking):
         return took_s
 
     async def unload(self, upstream: str) -> None:
-        """Have a router let go of it, and wait until it has. Raises NotFoundError, BackendError."""
+        """Have a router let go of it, and wait until it has. Raises NotFoundError, ConflictError, BackendError."""
         if (await self._find(upstream)).value == "unloaded":
             return
+        self._in_use.check(upstream)
         await self._order("/models/unload", upstream)
         self._running.discard(upstream)
         await self._until(upstream, lambda entry: entry.value == "unloaded", _UNLOAD_S)
@@ -142,19 +149,22 @@ class LlamaServer(Asking):
         """What is told of all its models. Raises NetworkError."""
         listed, props = await self._list(), await self._props_if_any(None)
         if props is not None:
-            self._is_router = props.is_router
+            self._is_router, self._holds_one = props.is_router, props.is_alone
         self.features = _ROUTING if self._is_router else frozenset()
         self._build = (props.build_info if props else None) or self._build
         if not self._is_router:
             return [await self._one(entry, props, "") for entry in listed]
         self._running = {entry.id for entry in listed if entry.value in _RUNNING}
         here = [entry for entry in listed if entry.value != "downloading"]
-        return await asyncio.gather(*[self._of_router(entry) for entry in here])
+        asking = asyncio.Semaphore(_AT_A_TIME)
+        told = await asyncio.gather(*[self._of_router(entry, asking) for entry in here])
+        return [replace(each, alone=self._holds_one) for each in told]
 
-    async def _of_router(self, entry: Entry) -> Told:
+    async def _of_router(self, entry: Entry, asking: asyncio.Semaphore) -> Told:
         if entry.value not in _RUNNING:
             return Told(entry, load_s=self._loads.took(entry.id))
-        return await self._one(entry, await self._props_if_any(entry.id), "?autoload=false")
+        async with asking:
+            return await self._one(entry, await self._props_if_any(entry.id), "?autoload=false")
 
     async def _one(self, entry: Entry, props: Props | None, query: str) -> Told:
         modes = Modes() if props is None else await self._modes_of(entry.id, props, query)

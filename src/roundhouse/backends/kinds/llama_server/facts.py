@@ -55,6 +55,8 @@ class Props(msgspec.Struct):
     is_sleeping: bool = False
     #: ``router`` when it has no model of its own.
     role: str | None = None
+    #: Of a router: models that it holds at a time; 0 is any number.
+    max_instances: int | None = None
 
     @property
     def context(self) -> int | None:
@@ -65,6 +67,11 @@ class Props(msgspec.Struct):
     def is_router(self) -> bool:
         """Whether it serves several models, each in a process of its own."""
         return self.role == "router"
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it has to drop one model for another."""
+        return self.is_router and self.max_instances == 1
 
 
 class Meta(msgspec.Struct):
@@ -141,6 +148,8 @@ class Told:
     props: Props | None = None
     modes: Modes = Modes()
     load_s: float | None = None
+    #: It is the only one that its router holds while it does.
+    alone: bool = False
 
     def deployment(self, backend: str, name: str | None, *, local: bool) -> Deployment:
         """The same as routing sees it, by the *name* that somebody gave it."""
@@ -193,6 +202,7 @@ class Told:
             memory=size(meta.size) if self._residency() is Residency.LOADED else None,
             repo=_repo(self.entry, props.model_path or ""),
             load_s=self.load_s,
+            alone=self.alone,
             warnings=(f"its last load failed: {trouble}",) if (trouble := self.entry.trouble) else (),
         )
 

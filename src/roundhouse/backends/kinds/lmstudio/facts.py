@@ -19,6 +19,8 @@ _EMBEDDER = frozenset({Capability.EMBEDDING})
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMBT])", re.IGNORECASE)
 _SCALE = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _OWNER, _BY_HAND = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}", re.ASCII), "imported-models"
+#: What "Max Concurrent Predictions" is, unless somebody changes it.
+_SLOTS = 4
 _RESIDENCIES = {"loaded": Residency.LOADED, "not-loaded": Residency.COLD}
 
 
@@ -31,13 +33,15 @@ class _Config(msgspec.Struct):
     parallel: int | None = None
 
 
-class _Instance(msgspec.Struct):
+class _InstanceV1(msgspec.Struct):
     id: str
     config: _Config = msgspec.field(default_factory=_Config)
 
 
 class _Can(msgspec.Struct):
     vision: bool = False
+    #: ``None`` where nobody tells.
+    trained_for_tool_use: bool | None = None
     #: An object for models that think; of interest is only that there is one.
     reasoning: object = None
 
@@ -46,7 +50,7 @@ class _ModelV1(msgspec.Struct):
     key: str
     type: str
     publisher: str | None = None
-    loaded_instances: list[_Instance] = []
+    loaded_instances: list[_InstanceV1] = []
     architecture: str | None = None
     quantization: _Quantization | None = None
     size_bytes: int | None = None
@@ -81,6 +85,14 @@ class ListV0(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
+class Instance:
+    """One copy of a model in memory: what it is called, by which alone it can be unloaded, and tokens that fit."""
+
+    id: str
+    context: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """One model as LM Studio tells of it."""
 
@@ -89,8 +101,7 @@ class Known:
     context: int | None = None
     residency: Residency = Residency.UNKNOWN
     traits: Traits = UNTOLD
-    #: What its copies in memory are called: only by that can they be unloaded.
-    instances: tuple[str, ...] = field(default=())
+    instances: tuple[Instance, ...] = field(default=())
 
 
 def known_v1(listed: ListV1) -> list[Known]:
@@ -99,8 +110,12 @@ def known_v1(listed: ListV1) -> list[Known]:
 
 
 def known_v0(listed: ListV0) -> list[Known]:
-    """The models of the native API before 0.4, which names no instances: they are called like their model."""
-    return [_of_v0(model) for model in listed.data]
+    """The models of the native API before 0.4, which names no instances: they are called like their model.
+
+    It loads by being asked, and drops what it had loaded like that; when several are there, somebody put them there.
+    """
+    loaded = sum(model.state == "loaded" for model in listed.data)
+    return [_of_v0(model, alone=loaded <= 1) for model in listed.data]
 
 
 def count_of(text: str | None) -> int | None:
@@ -123,28 +138,32 @@ def _of_v1(model: _ModelV1) -> Known:
             family=model.architecture,
             format=model.format,
             slots=slots(first.parallel) if first else None,
+            slots_usual=_SLOTS,
             size=model.size_bytes,
             publisher=_publisher(model.publisher),
         ),
-        instances=tuple(instance.id for instance in model.loaded_instances),
+        instances=tuple(Instance(each.id, tokens(each.config.context_length)) for each in model.loaded_instances),
     )
 
 
-def _of_v0(model: _ModelV0) -> Known:
+def _of_v0(model: _ModelV0, *, alone: bool) -> Known:
     residency = _RESIDENCIES.get(model.state, Residency.UNKNOWN)
+    context = tokens(model.loaded_context_length)
     return Known(
         key=model.id,
         capabilities=_capabilities(model.type, _Can(vision=model.type == "vlm")),
-        context=tokens(model.loaded_context_length),
+        context=context,
         residency=residency,
         traits=Traits(
             context_max=model.max_context_length,
             quantization=model.quantization,
             family=model.arch,
             format=model.compatibility_type,
+            slots_usual=1,  # before 0.4 a model answers one request after the other
+            alone=alone,
             publisher=_publisher(model.publisher),
         ),
-        instances=(model.id,) if residency is Residency.LOADED else (),
+        instances=(Instance(model.id, context),) if residency is Residency.LOADED else (),
     )
 
 
@@ -158,4 +177,6 @@ def _capabilities(kind: str, can: _Can) -> frozenset[Capability]:
         return _EMBEDDER
     vision = {Capability.VISION} if can.vision else set()
     thinking = {Capability.THINKING} if can.reasoning else set()
-    return _WRITER | vision | thinking
+    # LM Studio would describe the tools to the others in words, and call what they say a call or not.
+    lacks = {Capability.TOOLS} if can.trained_for_tool_use is False else set()
+    return (_WRITER | vision | thinking) - lacks

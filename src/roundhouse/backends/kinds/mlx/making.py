@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from roundhouse.backends.children.child import scrubbed
-from roundhouse.backends.children.generations import HouseRules
+from roundhouse.backends.children.residents import HouseRules
 from roundhouse.backends.kinds.mlx.config import household_of
 from roundhouse.backends.kinds.mlx.machine import this_machine
 from roundhouse.backends.kinds.mlx.managed import House, ManagedMLX

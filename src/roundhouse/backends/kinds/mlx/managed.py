@@ -6,34 +6,26 @@ A request may not say which draft model or which adapter is used: mlx_lm.server 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 
-from roundhouse.backends.children.generation import Generation, Lease, Loaded, State
-from roundhouse.backends.children.generations import Generations, HouseRules
+from roundhouse.backends.children.resident import Lease, Loaded, Resident, State
+from roundhouse.backends.children.residents import HouseRules, Residents
+from roundhouse.backends.children.visits import Visits
 from roundhouse.backends.kinds.mlx.budget import Share
 from roundhouse.backends.kinds.mlx.serving import OWN_MODEL, RUNTIME, Place, start
 from roundhouse.backends.kinds.mlx.shelf import Shelf
-from roundhouse.backends.openai.posting import UnreachableError
-from roundhouse.core.errors import (
-    BackendError,
-    DeadlineError,
-    NetworkError,
-    NotFoundError,
-    RoundhouseError,
-    SchemaError,
-)
+from roundhouse.core.errors import BackendError, NotFoundError, RoundhouseError, SchemaError
 from roundhouse.core.events import ArtifactAdded, ArtifactRemoved, Event, Events, ResidencyChanged
 from roundhouse.core.inference import Answer, Capability, Chunk, Deployment, InferenceRequest, Price, Residency
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature, ModelFolder
 
 _FREE = Price(0.0, 0.0)
-#: How long a child whose connection broke gets to be found dead.
-_AUTOPSY_S = 1.0
 #: What it says to everybody once the thread that computes is gone, although the process lives on.
 _LAME = "generation thread died"
 #: What our part of it says of a prompt that fills the context; with 404, as it says everything.
@@ -45,10 +37,6 @@ _GIB = 1 << 30
 class _Choices(msgspec.Struct):
     draft_model: object = None
     adapters: object = None
-
-
-class _DiedBeforeError(BackendError):
-    """The child was gone before anything was sent to it: this request had no part in that, and may try another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,89 +57,67 @@ class ManagedMLX:
     def __init__(self, name: str, shelf: Shelf, house: House, events: Events) -> None:
         self.name = name
         self._shelf, self._place, self._events = shelf, house.place, events
-        self._generations = Generations(house.rules, self._lease, self._tell)
+        self._residents = Residents(house.rules, self._meet, self._tell)
+        self._visits = Visits(name, self._residents, _meaning)
         events.subscribe(self._library_changed)
         self._preload = house.preload
-        self._tasks: set[asyncio.Task[object]] = set()
 
     async def deployments(self) -> Sequence[Deployment]:
         """Every model of the library that is one of MLX, or the one that is configured."""
         if self._preload and (models := self._shelf.models()):
             self._preload = False
             for model in models:
-                self._spawn(self.load(model.name))
+                self._residents.preload(model.name)
         shares = await self._shelf.shares()
         return [self._deployment(model, share, await self._shelf.abilities(model)) for model, share in shares]
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer, after loading the model if need be. Raises what the port says."""
-        self._check(request)
-        generation = self._enter(deployment.upstream)
-        served = False
-        try:
-            try:
-                answer = await self._once(generation, request, deployment)
-            except _DiedBeforeError:
-                answer = await self._once(generation, request, deployment)
-            served = True
-        finally:
-            self._generations.leave(generation, served=served)
-        return answer
+        name = self._check(request, deployment)
+        answer = await self._visits.answer(name, request, replace(deployment, upstream=OWN_MODEL))
+        return replace(answer, data=_under_its_name(answer.data, name))
 
     async def stream(self, request: InferenceRequest, deployment: Deployment) -> AsyncGenerator[Chunk, None]:
         """The answer piece by piece, after loading the model if need be. Raises what the port says."""
-        self._check(request)
-        generation = self._enter(deployment.upstream)
-        served = False
-        try:
-            for is_last in (False, True):
-                try:
-                    async with aclosing(self._stream_once(generation, request, deployment)) as chunks:
-                        async for chunk in chunks:
-                            yield chunk
-                            served = served or chunk.final
-                except _DiedBeforeError:
-                    if is_last:
-                        raise
-                else:
-                    return
-        finally:
-            self._generations.leave(generation, served=served)
+        name = self._check(request, deployment)
+        async with aclosing(self._visits.stream(name, request, replace(deployment, upstream=OWN_MODEL))) as chunks:
+            async for chunk in chunks:
+                yield replace(chunk, data=_under_its_name(chunk.data, name))
 
     async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:  # noqa: ARG002 - both are the configuration's to say
         """Start its child, once, however many ask; seconds it took. Raises NotFoundError, CapacityError."""
         self._find(upstream)
-        generation = self._enter(upstream)
+        resident = self._residents.enter(upstream)
         try:
-            if generation.state is State.READY:
+            if resident.state is State.READY:
                 return 0.0
-            await self._generations.ready(generation)
-            return generation.load_s or 0.0
+            await self._residents.ready(resident)
+            return resident.load_s or 0.0
         finally:
-            self._generations.leave(generation, served=False)
+            self._residents.leave(resident, served=False)
 
     async def unload(self, upstream: str) -> None:
         """End its child, at once or when its last reply is through. Raises NotFoundError."""
         self._find(upstream)
-        await self._generations.outdate(upstream)
+        await self._residents.retire(upstream)
 
     async def health(self) -> BackendHealth:
         """How full the memory is; the children are watched while they serve."""
-        used, memory = self._generations.memory_used() / _GIB, self._shelf.memory / _GIB
-        loaded, known = len(self._generations.names_loaded()), len(self._shelf.models())
+        used, memory = self._residents.memory_used() / _GIB, self._shelf.memory / _GIB
+        loaded, known = len(self._residents.names_loaded()), len(self._shelf.models())
         detail = f"{RUNTIME}; loaded: {loaded} of {known}, {used:.1f} of {memory:.1f} GiB"
         return BackendHealth(ok=True, detail=detail, latency_ms=0.0)
 
     def in_use(self) -> Sequence[str]:
         """Names of the models whose files are read now, or will be in a moment."""
-        return self._generations.names_in_use()
+        return self._residents.names_in_use()
 
     async def close(self) -> None:
         """Stop all children."""
-        await self._generations.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._residents.close()
 
-    def _check(self, request: InferenceRequest) -> None:
+    def _check(self, request: InferenceRequest, deployment: Deployment) -> str:
+        """The model that is asked for. Raises BackendError, SchemaError."""
         try:
             choices = msgspec.json.decode(request.body, type=_Choices)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -160,16 +126,16 @@ class ManagedMLX:
         if choices.draft_model is not None or choices.adapters is not None:
             message = f"{self.name}: a request cannot choose the draft model or adapters"
             raise SchemaError(message, hint="configure `draft_model` for the backend")
+        return self._shelf.find(deployment.upstream).name
 
-    def _enter(self, name: str) -> Generation:
-        self._shelf.find(name)
-        return self._generations.enter(name)
-
-    def _find(self, name: str) -> ModelFolder:
+    def _find(self, name: str) -> None:
         try:
-            return self._shelf.find(name)
+            self._shelf.find(name)
         except BackendError as error:
             raise NotFoundError(error.message, hint=error.hint) from error
+
+    def _meet(self, name: str) -> Resident:
+        return Resident(name, partial(self._lease, name))
 
     async def _lease(self, name: str) -> Lease:
         model = self._shelf.find(name)
@@ -179,61 +145,13 @@ class ManagedMLX:
             await asyncio.to_thread(self._place.folder.mkdir, parents=True, exist_ok=True)
             return await start(name, model.path, self._shelf.draft(), share, self._place)
 
-        return Lease(share.total, begin)
-
-    async def _once(self, generation: Generation, request: InferenceRequest, deployment: Deployment) -> Answer:
-        loaded = await self._loaded(generation, request.timeout_s)
-        try:
-            answer = await loaded.client.answer(request, replace(deployment, upstream=OWN_MODEL))
-            return replace(answer, data=_under_its_name(answer.data, generation.name))
-        except (NetworkError, BackendError) as error:
-            raise await self._autopsy(error, loaded, generation) from error
-
-    async def _stream_once(
-        self, generation: Generation, request: InferenceRequest, deployment: Deployment
-    ) -> AsyncGenerator[Chunk, None]:
-        loaded = await self._loaded(generation, request.timeout_s)
-        try:
-            async with aclosing(loaded.client.stream(request, replace(deployment, upstream=OWN_MODEL))) as chunks:
-                async for chunk in chunks:
-                    yield replace(chunk, data=_under_its_name(chunk.data, generation.name))
-        except (NetworkError, BackendError) as error:
-            raise await self._autopsy(error, loaded, generation) from error
-
-    async def _loaded(self, generation: Generation, timeout_s: float) -> Loaded:
-        """Its child and the way to it, started if need be."""
-        if generation.state is State.READY and generation.loaded is not None:
-            return generation.loaded
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._generations.ready(generation)
-        except TimeoutError as error:
-            message = f"{self.name}: {generation.name} was not loaded within {timeout_s:g} s"
-            raise DeadlineError(message, hint="it goes on loading; ask again") from error
-
-    async def _autopsy(self, error: RoundhouseError, loaded: Loaded, generation: Generation) -> RoundhouseError:
-        """What an answer that broke off means: that the child crashed, unless it is well."""
-        child = loaded.child
-        if _TOO_LONG in error.message:
-            return SchemaError(error.message, hint="ask for less, or choose a model with a larger context")
-        if _LAME in error.message:
-            child.kill()
-        elif isinstance(error, BackendError) and (await loaded.client.health()).ok:
-            return error
-        try:
-            async with asyncio.timeout(_AUTOPSY_S):
-                await asyncio.shield(child.exited)
-        except TimeoutError:
-            return error
-        message = f"{self.name}: {RUNTIME} was {child.ending} while it served {generation.name}"
-        kind = _DiedBeforeError if isinstance(error, UnreachableError) else BackendError
-        return kind(message, hint="the next request starts it again", details={"ending": child.ending})
+        return Lease(share.total, share.context, begin)
 
     def _deployment(
         self, model: ModelFolder, share: Share | RoundhouseError, abilities: frozenset[Capability]
     ) -> Deployment:
-        generation = self._generations.known(model.name)
-        is_loaded = generation is not None and generation.state is State.READY
+        resident = self._residents.known(model.name)
+        is_loaded = resident is not None and resident.state is State.READY
         given = share if isinstance(share, Share) else None
         return Deployment(
             backend=self.name,
@@ -250,7 +168,7 @@ class ManagedMLX:
                 # More would wait inside the child, where a crash takes all of them.
                 slots=given.slots if given else None,
                 memory=given.total if given else None,
-                load_s=generation.load_s if generation is not None else None,
+                load_s=resident.load_s if resident is not None else None,
                 warnings=(share.message,) if isinstance(share, RoundhouseError) else (),
             ),
         )
@@ -259,22 +177,20 @@ class ManagedMLX:
         self._events.publish(ResidencyChanged(self.name, model, loaded=loaded))
 
     def _library_changed(self, event: Event) -> None:
-        if not isinstance(event, ArtifactAdded | ArtifactRemoved):
-            return
-        self._shelf.forget(event.model)
-        if self._generations.known(event.model) is not None:
-            self._spawn(self._generations.outdate(event.model))
+        if isinstance(event, ArtifactAdded | ArtifactRemoved):
+            self._shelf.forget(event.model)
+            self._residents.outdate(event.model)
 
-    def _spawn(self, work: Coroutine[object, object, object]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[object]) -> None:
-        """Forget *task*; whoever asks for the model meets the same error."""
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()
+async def _meaning(error: RoundhouseError, loaded: Loaded) -> RoundhouseError | None:
+    """What an error is about, unless the child may have died of it: one that is well only says what is so."""
+    if _TOO_LONG in error.message:
+        return SchemaError(error.message, hint="ask for less, or choose a model with a larger context")
+    if _LAME in error.message:
+        loaded.child.kill()
+    elif isinstance(error, BackendError) and (await loaded.client.health()).ok:
+        return error
+    return None
 
 
 def _under_its_name(data: bytes, name: str) -> bytes:

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from roundhouse.backends.children.child import Child, Program, scrubbed
-from roundhouse.backends.children.generation import Loaded
 from roundhouse.backends.children.pulse import QUESTIONS, felt
+from roundhouse.backends.children.resident import Loaded
 from roundhouse.backends.kinds.mlx.budget import Share
 from roundhouse.backends.kinds.mlx.foreign import launch
 from roundhouse.backends.kinds.mlx.remote import MLX

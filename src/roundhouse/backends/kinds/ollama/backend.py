@@ -15,15 +15,18 @@ import msgspec
 from roundhouse.backends.kinds.ollama.asking import Asked, asked
 from roundhouse.backends.kinds.ollama.calls import Calls
 from roundhouse.backends.kinds.ollama.config import Policy, policy_of
-from roundhouse.backends.kinds.ollama.embedding import Embedder, Subject
+from roundhouse.backends.kinds.ollama.embedding import Asker, Embedder, Subject
 from roundhouse.backends.kinds.ollama.models import Models
+from roundhouse.backends.kinds.ollama.preloading import Preloading
 from roundhouse.backends.kinds.ollama.saying import Frame, Telling, whole_answer
 from roundhouse.backends.kinds.ollama.store import Store
 from roundhouse.backends.kinds.ollama.vectors import asked_texts, embedding_answer, estimate, read_vectors
 from roundhouse.backends.openai.connection import Terms
+from roundhouse.backends.wire import dimensions
 from roundhouse.backends.wire.embedding_cache import EmbeddingCache, Vector
 from roundhouse.core.clock import Clock
 from roundhouse.core.errors import ConfigError, RoundhouseError, SchemaError
+from roundhouse.core.events import Events, ResidencyChanged
 from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Operation
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature, PullStep, Wish, Workshop
@@ -36,7 +39,7 @@ class _Version(msgspec.Struct):
 class Ollama:
     """One Ollama."""
 
-    features = frozenset({Feature.LOAD, Feature.UNLOAD, Feature.PULL, Feature.DELETE, Feature.COPY})
+    features = frozenset({Feature.LOAD, Feature.UNLOAD, Feature.PULL, Feature.DELETE, Feature.COPY, Feature.RELOAD})
 
     @classmethod
     def made(cls, wish: Wish, workshop: Workshop) -> Ollama:
@@ -46,16 +49,26 @@ class Ollama:
             raise ConfigError(message, hint='that of an Ollama on this machine is "http://127.0.0.1:11434"')
         terms = Terms(connect_s=wish.connect_s, idle_s=wish.idle_s)
         calls = Calls(wish.name, wish.url, wish.keys[0] if wish.keys else None, terms)
-        policy = policy_of(wish.name, wish.options, offline=workshop.offline)
-        return cls(calls, workshop.clock, policy=policy, models=wish.models)
+        policy = policy_of(wish.name, wish.options, offline=workshop.offline, keeps=workshop.keeps)
+        return cls(calls, workshop.clock, policy=policy, models=wish.models, events=workshop.events)
 
-    def __init__(self, calls: Calls, clock: Clock, *, policy: Policy | None = None, models: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        clock: Clock,
+        *,
+        policy: Policy | None = None,
+        models: Sequence[str] = (),
+        events: Events | None = None,
+    ) -> None:
         self.name, self.url = calls.name, calls.url
         self._calls, self._clock = calls, clock
         self._policy = policy or Policy()
         self._wanted = tuple(models)
         self._models = Models(calls, self._policy, models)
         self._store = Store(calls, self._models, self._policy, clock)
+        self._events = events or Events()
+        self._preloading = Preloading(self._policy.preload, self._store.load, self._tell_loaded)
         cache = EmbeddingCache(clock, max_bytes=self._policy.embedding_cache, ttl_s=self._policy.embedding_ttl_s)
         self._embedder = Embedder(self._vectors, cache, wait_s=self._policy.embedding_wait_s)
 
@@ -69,12 +82,14 @@ class Ollama:
     async def deployments(self) -> Sequence[Deployment]:
         """What it has; when models are configured, those, with what it says about them. Raises NetworkError."""
         try:
-            return await self._models.deployments()
+            listed = await self._models.deployments()
         except RoundhouseError:
             if not self._wanted:
                 raise
             # Somebody named its models: they are known, and whether they answer is for the breaker to find out.
             return self._models.unasked()
+        self._preloading.look(listed, self._calls.losses)
+        return listed
 
     async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
         """The whole answer. Raises what the port says."""
@@ -119,6 +134,12 @@ class Ollama:
         if telling.last is not None:
             self._models.loaded_in(upstream, telling.last.load_s)
 
+    def reloads(self, request: InferenceRequest, deployment: Deployment) -> bool:
+        """Whether Ollama loads the model anew for *request*, with another context."""
+        # A batch of texts needs what its longest one does, and a profile counts all of them.
+        embeds = request.profile.operation is Operation.EMBEDDING
+        return not embeds and self._models.reloads(deployment.upstream, request.profile)
+
     async def health(self) -> BackendHealth:
         """Whether it tells its version, which costs nothing."""
         started = asyncio.get_running_loop().time()
@@ -126,6 +147,7 @@ class Ollama:
             found = await self._calls.get("/api/version", _Version)
         except RoundhouseError as error:
             return BackendHealth(ok=False, detail=error.message)
+        self._preloading.seen(found.version)
         latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
         return BackendHealth(ok=True, detail=f"Ollama {found.version}", latency_ms=latency_ms)
 
@@ -151,7 +173,11 @@ class Ollama:
 
     async def close(self) -> None:
         """Let go of all connections; what it has in memory stays, for it is not ours."""
+        await self._preloading.close()
         await self._calls.close()
+
+    def _tell_loaded(self, deployment: Deployment) -> None:
+        self._events.publish(ResidencyChanged(self.name, deployment.model, loaded=True))
 
     def _wanted_of(self, request: InferenceRequest, upstream: str) -> tuple[Asked, int | None]:
         """The request in Ollama's words, and the context for it. Raises SchemaError."""
@@ -174,10 +200,14 @@ class Ollama:
         try:
             wanted = asked_texts(request.body)
             subject = Subject(upstream, self._models.of(upstream).tag.digest, wanted.dimensions)
-            vectors, cached = await self._embedder.vectors(subject, wanted.texts, request.timeout_s)
-            return embedding_answer(vectors, upstream, cached, in_text=wanted.in_text)
+            asker = Asker(request.principal, request.cache)
+            vectors, cached = await self._embedder.vectors(subject, wanted.texts, request.timeout_s, asker)
+            answer = embedding_answer(vectors, upstream, cached, in_text=wanted.in_text)
+            if wanted.dimensions is not None:
+                dimensions.check(answer.data, wanted.dimensions)
         except RoundhouseError as error:
             raise self._calls.named(error) from error.__cause__
+        return answer
 
     async def _vectors(self, subject: Subject, texts: Sequence[str], timeout_s: float) -> list[Vector]:
         """The vectors of *texts* in one call. Raises RoundhouseError."""

@@ -13,6 +13,7 @@ from yarl import URL
 
 from roundhouse.backends.kinds.calling import Calling
 from roundhouse.backends.openai.connection import Terms, read, unreachable
+from roundhouse.backends.openai.posting import UnreachableError
 from roundhouse.core.errors import BackendError, LimitError, NotFoundError, RoundhouseError, SchemaError
 
 _T = TypeVar("_T")
@@ -33,6 +34,8 @@ class Calls(Calling):
         # Whoever configured it as an OpenAI address means the same server.
         base = url.rstrip("/").removesuffix("/v1").removesuffix("/api")
         super().__init__(name, base, () if api_key is None else (api_key,), terms or Terms())
+        #: How often there was nobody.
+        self.losses = 0
         self._prefix = self._root.raw_path.rstrip("/")
 
     async def get(self, path: str, shape: type[_T]) -> _T:
@@ -64,6 +67,8 @@ class Calls(Calling):
         return self.pieces(self._url(path), body, timeout_s, enough, idle_s)
 
     def _meant(self, error: RoundhouseError) -> RoundhouseError:
+        if isinstance(error, UnreachableError):
+            self.losses += 1
         if "maximum pending requests" in error.message or "server busy" in error.message:
             return LimitError(error.message, retry_after_s=error.retry_after_s or _BUSY_S, details=error.details)
         if isinstance(error, BackendError) and is_overflow(error):

@@ -19,6 +19,7 @@ _SENTENCES = {
     "num_ctx": "a number of tokens",
     "max_context": "a number of tokens",
     "cloud": "true or false",
+    "preload": "names of models, with commas between them",
     "embedding_wait_ms": "milliseconds from 0 to 100",
     "embedding_cache_mb": "a number of MiB; 0 is no cache",
     "embedding_ttl_s": "a number of seconds",
@@ -36,26 +37,32 @@ class Policy:
     cloud: bool = False
     #: Whether they are left out whoever names them, because nothing may leave this machine.
     offline: bool = False
+    #: Models that are loaded before anybody asks.
+    preload: tuple[str, ...] = ()
     embedding_wait_s: float = 0.002
     embedding_cache: int = 64 * _MIB
     embedding_ttl_s: float = 3600.0
 
 
-def policy_of(name: str, options: Mapping[str, str | int | float | bool], *, offline: bool = False) -> Policy:
-    """The policy of backend *name*. Raises ConfigError."""
+def policy_of(
+    name: str, options: Mapping[str, str | int | float | bool], *, offline: bool = False, keeps: bool = True
+) -> Policy:
+    """The policy of backend *name*; without *keeps* it remembers no embedding. Raises ConfigError."""
     for key in options:
         if key not in _SENTENCES:
             message = f"backends.{name}.options has no {key!r} for Ollama"
             raise ConfigError(message, hint=f"there is {', '.join(_SENTENCES)}")
     read = _Reader(name, options)
     usual = Policy()
+    cache = int(read.number("embedding_cache_mb", usual.embedding_cache / _MIB, 1 << 20) * _MIB)
     return Policy(
         keep_alive=read.keep_alive(),
         limits=Limits(read.tokens("num_ctx"), read.tokens("max_context")),
         cloud=read.switch("cloud"),
         offline=offline,
+        preload=read.names("preload"),
         embedding_wait_s=read.number("embedding_wait_ms", usual.embedding_wait_s / _MILLI, 100.0) * _MILLI,
-        embedding_cache=int(read.number("embedding_cache_mb", usual.embedding_cache / _MIB, 1 << 20) * _MIB),
+        embedding_cache=cache if keeps else 0,
         embedding_ttl_s=read.number("embedding_ttl_s", usual.embedding_ttl_s, 1e9),
     )
 
@@ -87,6 +94,12 @@ class _Reader:
         if not isinstance(value, bool):
             raise self._refusal(key)
         return value
+
+    def names(self, key: str) -> tuple[str, ...]:
+        value = self.options.get(key, "")
+        if not isinstance(value, str):
+            raise self._refusal(key)
+        return tuple(dict.fromkeys(name for each in value.split(",") if (name := each.strip())))
 
     def number(self, key: str, usual: float, largest: float) -> float:
         value = self.options.get(key, usual)

@@ -1,5 +1,6 @@
 """Embeddings of one Ollama: those of one moment go in one call, and those that were computed before in none.
 
+Calls are shared by all tenants, for nobody sees who else is in one; what was computed before is known to its own alone.
 Knows nothing about OpenAI's shapes. A call that fails for several is made again for each, so that one bad text costs
 nobody else his answer; nothing runs in the background: whoever came first asks for all.
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 from roundhouse.backends.wire.embedding_cache import EmbeddingCache, Vector
 from roundhouse.core.errors import RoundhouseError
+from roundhouse.core.inference import CacheUse
 
 #: Texts that go in one call at most.
 MAX_TEXTS = 64
@@ -30,6 +32,24 @@ class Subject:
     def key(self) -> str:
         """Its name in the cache."""
         return f"{self.upstream}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """For whom texts are embedded, and whether what was computed before will do."""
+
+    tenant: str
+    use: CacheUse = CacheUse.AUTO
+
+    @property
+    def takes(self) -> bool:
+        """Whether it will."""
+        return self.use not in (CacheUse.OFF, CacheUse.REFRESH)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is computed may be kept."""
+        return self.use is not CacheUse.OFF
 
 
 #: Embeds texts in one call. Raises RoundhouseError.
@@ -58,17 +78,23 @@ class Embedder:
         self._wait_s = wait_s
         self._waiting: dict[Subject, _Batch] = {}
 
-    async def vectors(self, subject: Subject, texts: Sequence[str], timeout_s: float) -> tuple[list[Vector], int]:
-        """The vectors of *texts*, and how many of their tokens were known before. Raises RoundhouseError."""
-        known = {text: self._cache.get(subject.key, text, subject.dimensions) for text in dict.fromkeys(texts)}
+    async def vectors(
+        self, subject: Subject, texts: Sequence[str], timeout_s: float, asker: Asker
+    ) -> tuple[list[Vector], int]:
+        """The vectors of *texts*, and how many of their tokens *asker* knew before. Raises RoundhouseError."""
+        known = {text: self._known(subject, text, asker) for text in dict.fromkeys(texts)}
         wanted = [text for text, vector in known.items() if vector is None]
         cached = sum(vector.tokens for vector in known.values() if vector is not None)
         if wanted:
             made = await self._made(subject, wanted, timeout_s)
             for text, vector in zip(wanted, made, strict=True):
                 known[text] = vector
-                self._cache.put(subject.key, text, vector, subject.dimensions)
+                if asker.keeps:
+                    self._cache.put(asker.tenant, subject.key, text, vector, subject.dimensions)
         return [vector for vector in (known[text] for text in texts) if vector is not None], cached
+
+    def _known(self, subject: Subject, text: str, asker: Asker) -> Vector | None:
+        return self._cache.get(asker.tenant, subject.key, text, subject.dimensions) if asker.takes else None
 
     async def _made(self, subject: Subject, texts: list[str], timeout_s: float) -> list[Vector]:
         if len(texts) >= MAX_TEXTS or self._wait_s <= 0:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from roundhouse.backends.kinds.ollama.window import Reach
+from roundhouse.backends.kinds.window import Reach
 from roundhouse.backends.wire.figures import numbers, parameters, tokens
 from roundhouse.backends.wire.listing import undeclared
 from roundhouse.core.inference import Capability, Deployment, Residency
@@ -33,6 +33,9 @@ _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMBT]?)")
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 #: A stub of a cloud model is a manifest and nothing else; the smallest real weights are larger.
 _STUB = 1 << 20
+#: Requests that a model works on together at most, unless OLLAMA_NUM_PARALLEL says more: 4 where they fit in older
+#: versions, 1 in newer ones, and nothing tells which it is.
+_SLOTS = 4
 
 
 class Details(msgspec.Struct, gc=False):
@@ -189,12 +192,16 @@ class Known:
             family=details.family or None,
             format=details.format or None,
             dimension=(numbers(self.shown.number("embedding_length")) or details.embedding_length) if embeds else None,
+            # Embeddings of one moment become one call, which a limit would cut in pieces.
+            slots_usual=None if embeds or self.tag.is_elsewhere else _SLOTS,
             memory=self.running.size if self.running else None,
             vram=self.running.size_vram if self.running else None,
             size=None if self.tag.is_elsewhere else self.tag.size or None,
             digest=weights[1] if weights else None,
             repo=_repo(self.tag.id),
             extras=frozenset(_CALLED[each] for each in _EXTRAS.findall(self.shown.modelfile)),
+            # Of the manifest: the same weights with another system prompt or other parameters answer otherwise.
+            variant=self.tag.digest or None,
             load_s=self.load_s,
             warnings=tuple(self._warnings()),
         )

@@ -15,10 +15,10 @@ from roundhouse.backends.kinds.ollama.asking import Asked, Thinker
 from roundhouse.backends.kinds.ollama.calls import Calls, is_overflow
 from roundhouse.backends.kinds.ollama.config import Policy
 from roundhouse.backends.kinds.ollama.facts import UNSHOWN, Known, Running, Runnings, Shown, Tag, Tags
-from roundhouse.backends.kinds.ollama.window import Reach, next_larger, rounded, window_for
+from roundhouse.backends.kinds.window import Reach, next_larger, rounded, window_for
 from roundhouse.backends.wire.figures import tokens
 from roundhouse.core.errors import RoundhouseError, SchemaError
-from roundhouse.core.inference import Capability, Deployment
+from roundhouse.core.inference import Capability, Deployment, Profile
 
 #: Questions about single models at a time; each reads a header from the disk there.
 _AT_A_TIME = 4
@@ -93,6 +93,17 @@ class Models:
         if asked.window is not None and (reach.served is None or asked.window <= reach.served):
             loaded = max(loaded or 0, asked.window)
         return self.opened(upstream, window_for(prompt, asked.answer, reach, loaded))
+
+    def reloads(self, upstream: str, profile: Profile) -> bool:
+        """Whether a request needs another context than the one that it was listed in memory with."""
+        running = self.of(upstream).running
+        loaded = tokens(running.context_length) if running is not None else None
+        if loaded is None:
+            return False
+        try:
+            return window_for(profile.prompt_tokens, profile.max_tokens, self.reach(upstream), loaded) != loaded
+        except SchemaError:
+            return False  # it is refused, not loaded
 
     def window_of(self, upstream: str, need: int) -> int | None:
         """The same where Ollama itself refuses what does not fit."""

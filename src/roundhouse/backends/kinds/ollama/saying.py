@@ -154,6 +154,8 @@ class Telling:
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that *data* completes."""
+        if self.done:
+            return []
         try:
             lines = self._lines.feed(data)
         except RoundhouseError as error:

@@ -16,7 +16,7 @@ from roundhouse.backends.kinds.ollama.config import Policy
 from roundhouse.backends.kinds.ollama.facts import Tags
 from roundhouse.backends.kinds.ollama.models import Models
 from roundhouse.backends.kinds.ollama.saying import read_line
-from roundhouse.backends.kinds.ollama.window import rounded, too_long
+from roundhouse.backends.kinds.window import rounded, too_long
 from roundhouse.backends.wire.failures import error_in_stream, excerpt
 from roundhouse.backends.wire.figures import tokens
 from roundhouse.backends.wire.ndjson import LineParser

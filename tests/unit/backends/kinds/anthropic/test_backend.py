@@ -290,7 +290,9 @@ async def test_another_key_is_used(fake: FakeAnthropic, failure: Failure, *, str
             assert [chunk async for chunk in backend.stream(ask_chat(stream=True), deployment)]
         else:
             assert (await backend.answer(ask_chat(), deployment)).data
+    warning = (await backend.health()).warning
     await backend.close()
+    assert warning == (None if failure is LIMITED else "1 of 2 keys is refused")
     assert ["first", KEY, KEY] == [headers["x-api-key"] for headers in fake.headers]
 
 

@@ -113,6 +113,7 @@ async def test_an_unknown_key_is_dropped_though_it_is_a_400() -> None:
         await backend.deployments()
         await chat(backend)
         assert ["first-key", "second-key", "second-key"] == [seen.key for seen in fake.seen]
+        assert "1 of 2 keys is refused" == (await backend.health()).warning
         await backend.close()
 
 

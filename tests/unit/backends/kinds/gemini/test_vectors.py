@@ -30,7 +30,7 @@ def test_what_the_vectors_are_for_can_be_said() -> None:
 def test_tokens_are_told_when_somebody_counted_them() -> None:
     """Newer versions do."""
     data = b'{"embeddings":[{"values":[1.5]}],"usageMetadata":{"promptTokenCount":3}}'
-    batches = [read_vectors(data, 1, shortened=False)] * 2
+    batches = [read_vectors(data, 1, None)] * 2
     answer = embedding_answer(batches, "m", in_text=False)
     assert TokenUsage(6) == answer.usage
     assert [[1.5], [1.5]] == [each["embedding"] for each in json.loads(answer.data)["data"]]
@@ -38,7 +38,7 @@ def test_tokens_are_told_when_somebody_counted_them() -> None:
 
 def test_a_vector_of_nothing_stays_one() -> None:
     """It has no direction."""
-    assert [[0.0, 0.0]] == read_vectors(b'{"embeddings":[{"values":[0,0]}]}', 1, shortened=True).vectors
+    assert [[0.0, 0.0]] == read_vectors(b'{"embeddings":[{"values":[0,0]}]}', 1, 2).vectors
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,10 @@ def test_a_vector_of_nothing_stays_one() -> None:
 def test_what_is_no_vector_is_a_failure(data: bytes) -> None:
     """With an error of ours, whatever it is."""
     with pytest.raises(RoundhouseError):
-        read_vectors(data, 1, shortened=True)
+        read_vectors(data, 1, 2)
+
+
+def test_vectors_of_another_length_than_wanted_are_not_passed_on() -> None:
+    """They would do harm where they are stored."""
+    with pytest.raises(SchemaError, match="gives 3 numbers here, and not 2"):
+        read_vectors(b'{"embeddings":[{"values":[1,2,3]}]}', 1, 2)

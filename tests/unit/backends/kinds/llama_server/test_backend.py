@@ -46,6 +46,13 @@ async def test_what_is_not_loaded_is_cold_and_has_no_context() -> None:
         assert 0 == sum(fake.loads.values())
 
 
+@pytest.mark.parametrize(("models_max", "alone"), [(0, False), (1, True), (4, False)])
+async def test_a_router_may_hold_one_model_at_a_time(models_max: int, alone: bool) -> None:  # noqa: FBT001 - the table
+    """Then each of them drives out the one before, whatever that is doing."""
+    async with router(models_max=models_max) as (_, backend):
+        assert {alone} == {each.traits.alone for each in await backend.deployments()}
+
+
 async def test_a_loaded_model_tells_everything() -> None:
     """Context of a slot, slots, quantisation in the usual words, parameters, memory, repository, abilities."""
     async with router() as (_, backend):
@@ -286,3 +293,27 @@ async def refusing(status: int, message: str) -> AsyncIterator[LlamaServer]:
     yield backend
     await backend.close()
     await runner.cleanup()
+
+
+async def test_a_few_models_are_asked_about_at_a_time() -> None:
+    """A list may name hundreds, and each question holds a thread there."""
+
+    class Counting(FakeLlamaRouter):
+        asking = most = 0
+
+        async def _props(self, request: web.Request) -> web.Response:
+            self.asking += 1
+            self.most = max(self.most, self.asking)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            self.asking -= 1
+            return await super()._props(request)
+
+    async with Counting() as fake:
+        fake.models = tuple(f"m{number}" for number in range(40))
+        fake.status = {model: {"value": "loaded", "args": []} for model in fake.models}
+        backend = LlamaServer("router", fake.url)
+        listed = await backend.deployments()
+        await backend.close()
+    assert (40, {CONTEXT}) == (len(listed), {each.context for each in listed})
+    assert 1 <= fake.most <= 4

@@ -14,7 +14,7 @@ from roundhouse.backends.kinds.ollama.config import Policy
 from roundhouse.backends.kinds.ollama.facts import Limits
 from roundhouse.core.errors import BackendError, ConfigError, LimitError, NetworkError, SchemaError
 from roundhouse.core.events import Events
-from roundhouse.core.inference import Answer, Deployment, Operation, Residency
+from roundhouse.core.inference import Answer, CacheUse, Deployment, Operation, Residency
 from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.testing.asking import ask, ask_chat, ask_embedding
 from roundhouse.testing.clock import FakeClock
@@ -22,6 +22,7 @@ from roundhouse.testing.ollama import FakeOllama, Fault
 from roundhouse.testing.ollama_shapes import CHATTER, Model
 
 WORKSHOP = Workshop(Events(), FakeClock(), {}, Path())
+OFF, REFRESH = CacheUse.OFF, CacheUse.REFRESH
 LONG = " ".join(["word"] * 6000)
 
 
@@ -203,6 +204,24 @@ async def test_the_time_in_memory_is_said_with_each_request() -> None:
     assert ["30m", "30m"] == sent
 
 
+@pytest.mark.parametrize(
+    ("prompt", "answer", "expected"),
+    [(8, 100, False), (3000, 2000, True), (3000, None, True), (200_000, None, False)],
+)
+async def test_a_reload_is_known_before_it_happens(
+    ollama: Ollama, prompt: int, answer: int | None, *, expected: bool
+) -> None:
+    """For another context than the one in memory; not for what is cold, refused, or asked in batches."""
+    request = ask_chat()
+    request = replace(request, profile=replace(request.profile, prompt_tokens=prompt, max_tokens=answer))
+    assert not ollama.reloads(request, await of(ollama))
+    await chat(ollama)
+    deployment = await of(ollama)
+    assert expected == ollama.reloads(request, deployment)
+    embedding = replace(request, profile=replace(request.profile, operation=Operation.EMBEDDING))
+    assert not ollama.reloads(embedding, deployment)
+
+
 async def test_embeddings_of_one_moment_are_one_call(fake: FakeOllama, ollama: Ollama) -> None:
     """Each is told its own tokens."""
     deployment = await of(ollama, "embed:latest")
@@ -222,6 +241,24 @@ async def test_known_embeddings_cost_no_call(fake: FakeOllama, ollama: Ollama) -
         [each.usage.cached for each in (first, second) if each.usage],
     )
     assert json.loads(first.data)["data"] == json.loads(second.data)["data"]
+
+
+async def test_known_embeddings_are_told_to_no_other_tenant(fake: FakeOllama, ollama: Ollama) -> None:
+    """Nor taken by whoever wants a new one."""
+    deployment, request = await of(ollama, "embed:latest"), replace(ask_embedding("a b"), principal="alice")
+    others = [replace(request, principal="bob"), *(replace(request, cache=use) for use in (REFRESH, OFF))]
+    answers = [await ollama.answer(each, deployment) for each in (request, *others)]
+    assert (4, [0] * 4) == (len(fake.bodies("/api/embed")), [each.usage.cached for each in answers if each.usage])
+
+
+async def test_where_nothing_is_kept_embeddings_are_computed_again(fake: FakeOllama) -> None:
+    """``cache.enabled = false`` is for all of them."""
+    backend = Ollama.made(Wish("desk", "ollama", fake.url), replace(WORKSHOP, keeps=False))
+    deployment = await of(backend, "embed:latest")
+    for _ in range(2):
+        await backend.answer(ask_embedding("a"), deployment)
+    await backend.close()
+    assert 2 == len(fake.bodies("/api/embed"))
 
 
 async def test_an_embedder_is_loaded_once_for_all_lengths(fake: FakeOllama, ollama: Ollama) -> None:

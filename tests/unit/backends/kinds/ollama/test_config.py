@@ -14,12 +14,23 @@ def test_everything_can_be_said() -> None:
     """Each option has its place."""
     options: dict[str, str | int | float | bool] = {
         "keep_alive": "30m", "num_ctx": 8192, "max_context": 32_768, "cloud": True, "embedding_wait_ms": 0,
-        "embedding_cache_mb": 1, "embedding_ttl_s": 60,
+        "embedding_cache_mb": 1, "embedding_ttl_s": 60, "preload": "a:1b, b,,a:1b",
     }  # fmt: skip
     expected = Policy(
-        "30m", Limits(8192, 32_768), cloud=True, embedding_wait_s=0.0, embedding_cache=1 << 20, embedding_ttl_s=60.0
+        "30m",
+        Limits(8192, 32_768),
+        cloud=True,
+        embedding_wait_s=0.0,
+        embedding_cache=1 << 20,
+        embedding_ttl_s=60.0,
+        preload=("a:1b", "b"),
     )
     assert expected == policy_of("o", options)
+
+
+def test_where_nothing_is_kept_no_embedding_is() -> None:
+    """Whatever its own section says."""
+    assert 0 == policy_of("o", {"embedding_cache_mb": 8}, keeps=False).embedding_cache
 
 
 @pytest.mark.parametrize(("given", "expected"), [("-1", -1), (300, 300), (0, 0), ("1.5h", "1.5h"), (2.0, 2)])
@@ -38,6 +49,7 @@ def test_a_bare_number_is_seconds(given: str | float, expected: str | int) -> No
         {"cloud": 1},
         {"embedding_wait_ms": 101},
         {"embedding_cache_mb": -1},
+        {"preload": True},
         {"context": 1},
     ],
 )

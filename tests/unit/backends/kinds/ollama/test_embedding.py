@@ -2,13 +2,17 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from roundhouse.backends.kinds.ollama.embedding import MAX_TEXTS, Embedder, Subject
+from roundhouse.backends.kinds.ollama.embedding import MAX_TEXTS, Asker, Embedder, Subject
 from roundhouse.backends.wire.embedding_cache import EmbeddingCache, Vector
 from roundhouse.core.errors import BackendError
+from roundhouse.core.inference import CacheUse
 from roundhouse.testing.clock import FakeClock
 
 SUBJECT = Subject("m", "v1")
+ALICE, BOB = Asker("alice"), Asker("bob")
 
 
 class Counting:
@@ -37,9 +41,9 @@ def embedder(counting: Counting, wait_s: float = 0.005) -> Embedder:
     return Embedder(counting, EmbeddingCache(FakeClock()), wait_s=wait_s)
 
 
-async def ask(subject: Embedder, *texts: str, of: Subject = SUBJECT) -> list[bytes]:
+async def ask(subject: Embedder, *texts: str, of: Subject = SUBJECT, asker: Asker = ALICE) -> list[bytes]:
     """The numbers of some texts."""
-    vectors, _ = await subject.vectors(of, texts, 10)
+    vectors, _ = await subject.vectors(of, texts, 10, asker)
     return [vector.numbers for vector in vectors]
 
 
@@ -103,7 +107,7 @@ async def test_what_was_computed_is_not_computed_again() -> None:
     counting = Counting()
     one = embedder(counting)
     await ask(one, "a", "a")
-    vectors, cached = await one.vectors(SUBJECT, ["b", "a"], 10)
+    vectors, cached = await one.vectors(SUBJECT, ["b", "a"], 10, ALICE)
     assert [["a"], ["b"]] == counting.calls
     assert (2, 1) == (len(vectors), cached)
 
@@ -123,3 +127,49 @@ async def test_without_a_wait_nothing_is_gathered() -> None:
     one = embedder(counting, wait_s=0)
     await asyncio.gather(ask(one, "a"), ask(one, "b"))
     assert [["a"], ["b"]] == sorted(counting.calls)
+
+
+async def test_nobody_is_told_what_another_has_asked() -> None:
+    """Bob's text is computed, though Alice knows it already."""
+    counting = Counting()
+    one = embedder(counting)
+    await ask(one, "a", asker=ALICE)
+    _, cached = await one.vectors(SUBJECT, ["a"], 10, BOB)
+    assert (0, [["a"], ["a"]]) == (cached, counting.calls)
+
+
+async def test_calls_are_shared_by_all() -> None:
+    """Nobody sees who else is in one."""
+    counting = Counting()
+    one = embedder(counting)
+    await asyncio.gather(ask(one, "a", asker=ALICE), ask(one, "b", asker=BOB))
+    assert [["a", "b"]] == counting.calls
+
+
+@pytest.mark.parametrize(("use", "then"), [(CacheUse.REFRESH, 0), (CacheUse.OFF, 1)])
+async def test_who_wants_a_new_one_gets_it(use: CacheUse, then: int) -> None:
+    """Only what was refreshed is known afterwards; ``then`` counts the calls for it."""
+    counting = Counting()
+    one = embedder(counting)
+    again = Asker("alice", use)
+    await ask(one, "a", asker=again)
+    await ask(one, "a", asker=again)
+    assert 2 == len(counting.calls)
+    await ask(one, "a")
+    assert 2 + then == len(counting.calls)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["alice", "bob", ""]), st.sampled_from("abc"), st.sampled_from(CacheUse))))
+def test_what_is_known_was_kept_for_the_same_tenant(asked: list[tuple[str, str, CacheUse]]) -> None:
+    """Whoever asks for what, in whatever order."""
+
+    async def play() -> None:
+        one, kept = embedder(Counting(), wait_s=0), set[tuple[str, str]]()
+        for tenant, text, use in asked:
+            _, cached = await one.vectors(SUBJECT, [text], 10, Asker(tenant, use))
+            takes = use not in (CacheUse.OFF, CacheUse.REFRESH)
+            assert (takes and (tenant, text) in kept) == (cached == 1)
+            if use is not CacheUse.OFF:
+                kept.add((tenant, text))
+
+    asyncio.run(play())

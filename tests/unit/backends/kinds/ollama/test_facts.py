@@ -21,7 +21,7 @@ def test_what_show_says_is_known() -> None:
     """Exact numbers beat rounded ones; the digest is the weights' own."""
     expected = Traits(
         context_max=40_960, quantization="Q4_K_M", parameters=8_190_735_360, family="qwen3", format="gguf",
-        size=5 << 30, digest="c" * 64,
+        size=5 << 30, digest="c" * 64, variant="ab", slots_usual=4,
     )  # fmt: skip
     assert expected == Known(TAG, SHOWN).traits()
 
@@ -37,6 +37,19 @@ def test_an_embedder_embeds_and_has_a_dimension() -> None:
     shown = Shown(capabilities=["embedding"], model_info={"bert.embedding_length": msgspec.Raw(b"384")})
     known = Known(Tag(name="all-minilm:latest"), shown)
     assert (frozenset({Capability.EMBEDDING}), 384) == (known.capabilities, known.traits().dimension)
+
+
+@pytest.mark.parametrize(
+    ("tag", "shown", "slots"),
+    [
+        (TAG, SHOWN, 4),
+        (Tag(name="all-minilm:latest"), Shown(capabilities=["embedding"]), None),
+        (Tag(name="gpt-oss:120b-cloud", size=384), SHOWN, None),
+    ],
+)
+def test_what_is_sent_at_a_time_is_a_guess_for_what_queues(tag: Tag, shown: Shown, slots: int | None) -> None:
+    """Not for embeddings, which are sent together, and not for the cloud, which has more."""
+    assert (None, slots) == ((told := Known(tag, shown).traits()).slots, told.slots_usual)
 
 
 def test_old_versions_are_told_by_the_name() -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundhouse.backends.kinds.ollama.window import Reach, next_larger, window_for
+from roundhouse.backends.kinds.window import Reach, next_larger, window_for
 from roundhouse.core.errors import SchemaError
 
 

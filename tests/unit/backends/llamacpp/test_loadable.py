@@ -3,18 +3,8 @@ from pathlib import Path
 import pytest
 
 from roundhouse.backends.llamacpp.gpu import layers_on
-from roundhouse.backends.llamacpp.resident import LoadableModel, Resident, RuntimeLimits, State
+from roundhouse.backends.llamacpp.loadable import LoadableModel, RuntimeLimits
 from roundhouse.backends.llamacpp.shape import Layer, Shape
-from roundhouse.core.errors import BackendError
-
-LIMITS = RuntimeLimits(memory=1000, parallel=2)
-
-
-@pytest.fixture
-def resident() -> Resident:
-    """A model that was never loaded."""
-    model = LoadableModel("m", Path("m.gguf"), 1000, 4096)
-    return Resident(model, LIMITS.fit(model))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +20,7 @@ def test_every_slot_has_the_whole_context() -> None:
     """The estimate counts the context once per parallel request."""
     model = LoadableModel("m", Path("m.gguf"), 1000, 4096)
     limits = RuntimeLimits(memory=10_000, parallel=2)
-    assert 1000 * 1.2 + 1000 * 2 * 4096 / 32_768 == Resident(model, limits.fit(model)).need
+    assert 1000 * 1.2 + 1000 * 2 * 4096 / 32_768 == limits.fit(model).need.total
 
 
 def test_a_model_is_loaded_with_the_context_there_is_room_for() -> None:
@@ -60,47 +50,3 @@ def test_layers_are_reckoned_with_what_they_keep() -> None:
     asked = seven.gpu_load(unknown, seven.fit(unknown).need)
     assert asked is not None
     assert 7 == layers_on([1], asked)
-
-
-def test_the_first_failure_is_forgiven(resident: Resident) -> None:
-    """A crash costs the requests that were in it, not the next one."""
-    resident.failed("killed by SIGSEGV", now=100.0)
-    resident.check_backoff(now=100.0)
-
-
-def test_repeated_failures_are_left_alone(resident: Resident) -> None:
-    """Longer each time, and the reason is told at once instead of loading again."""
-    for _ in range(3):
-        resident.failed("killed by SIGSEGV", now=100.0)
-    with pytest.raises(BackendError, match="SIGSEGV") as caught:
-        resident.check_backoff(now=100.25)
-    assert 0.75 == caught.value.retry_after_s
-    resident.check_backoff(now=101.0)
-
-
-def test_the_wait_has_an_end(resident: Resident) -> None:
-    """However often it failed, it is tried again after half a minute."""
-    for _ in range(5000):
-        resident.failed("killed", now=0.0)
-    resident.check_backoff(now=30.0)
-
-
-def test_one_answer_makes_good(resident: Resident) -> None:
-    """What went wrong before it does not count any more."""
-    for _ in range(3):
-        resident.failed("killed", now=100.0)
-    resident.succeeded()
-    resident.failed("killed", now=100.0)
-    resident.check_backoff(now=100.0)
-
-
-@pytest.mark.parametrize(
-    ("state", "serving", "expected"),
-    [(State.READY, 0, 0), (State.READY, 2, 2), (State.STARTING, 0, 1), (State.STOPPING, 0, 1)],
-)
-def test_one_that_comes_or_goes_cannot_be_sent_away(
-    resident: Resident, state: State, serving: int, expected: int
-) -> None:
-    """It counts as busy."""
-    resident.state, resident.serving = state, serving
-    assert expected == resident.tenant.serving

@@ -1,7 +1,7 @@
-"""How large a context a request gets (``num_ctx``). Pure; knows nothing about HTTP.
+"""How large a context a request gets, at runtimes that load a model with the one that they are told. Pure.
 
-Ollama loads its runner anew whenever ``num_ctx`` changes, and cuts a prompt that does not fit without a word. So the
-window only grows, in few steps, while a model is in memory, and what can never fit is refused with its numbers.
+They load it anew whenever that changes, and some cut a prompt that does not fit without a word. So the window only
+grows, in few steps, while a model is in memory, and what can never fit is refused with its numbers.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from roundhouse.backends.children.child import Child
+from roundhouse.backends.children.eviction import Tenant
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.core.errors import BackendError
 
@@ -29,6 +30,8 @@ class Loaded:
 
     child: Child
     client: OpenAICompatible
+    #: Bytes that lie on graphics cards; ``None`` when nobody counts them.
+    vram: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +40,28 @@ class Lease:
 
     #: Bytes.
     need: int
+    #: Tokens of one request.
+    context: int
     #: Until it serves. Raises BackendError.
     start: Callable[[], Awaitable[Loaded]]
 
 
-class Generation:
-    """One model; ``Generations`` moves it from state to state."""
+class Resident:
+    """One model; ``Residents`` moves it from state to state."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, lease: Callable[[], Awaitable[Lease]], *, pin: str | None = None) -> None:
         self.name = name
-        #: Known from the first load on.
+        #: What it takes if it is loaded now. Raises BackendError, CapacityError.
+        self.lease = lease
+        #: The setting that keeps it in memory; ``None`` when it may leave.
+        self.pin = pin
+        #: Bytes that it takes when loaded; known from the first load on.
         self.need = 0
         self.state = State.STOPPED
         #: Requests in it, and those that wait for it.
         self.serving = 0
         #: Present as long as the state is READY, and never before.
         self.loaded: Loaded | None = None
-        #: Seconds that the last load took.
-        self.load_s: float | None = None
         #: It leaves as soon as nobody needs it, and another one takes its place.
         self.is_outdated = False
         self.loading: asyncio.Task[None] | None = None
@@ -62,8 +69,20 @@ class Generation:
         self.idle: asyncio.TimerHandle | None = None
         #: Crashes and failed loads since it last served a request.
         self.failures = 0
+        #: Seconds that loading took the last time.
+        self.load_s: float | None = None
         self._retry_at = 0.0
         self._trouble = ""
+
+    @property
+    def tenant(self) -> Tenant:
+        """The same for who makes room: one that comes, goes or is pinned is not told to leave."""
+        return Tenant(self.need, self.serving if self.state is State.READY and not self.stays else max(1, self.serving))
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is in memory and leaves for nobody."""
+        return self.pin is not None and not self.is_outdated and self.state is State.READY
 
     def stay(self) -> None:
         """Stop waiting for the end of an idle time."""

@@ -1,46 +1,31 @@
-"""One model in memory or not, and what it may take. Knows nothing about other models, and starts nothing itself."""
+"""A model that may be loaded, and what it may take. Knows nothing about other models, and starts nothing."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
+from typing import ClassVar
 
+from roundhouse.backends.children.residents import HouseRules
 from roundhouse.backends.llamacpp.abilities import guess
-from roundhouse.backends.llamacpp.child import Child
 from roundhouse.backends.llamacpp.config import NOTHING, Extras
 from roundhouse.backends.llamacpp.gpu import Load
-from roundhouse.backends.llamacpp.memory import Need, Slots, Tenant, fitting_context, need_of
+from roundhouse.backends.llamacpp.memory import Need, Slots, fitting_context, need_of
 from roundhouse.backends.llamacpp.shape import Shape
-from roundhouse.backends.openai.compatible import OpenAICompatible
-from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Capability
 from roundhouse.core.runtimes import UNTOLD, Traits
 
 #: More than any model has.
 _ANY_LAYERS = 10_000
 _MAX_CONTEXT, _UNKNOWN_CONTEXT = 8192, 4096
-_BACKOFF_S, _MAX_BACKOFF_S = 0.5, 30.0
-
-
-class State(StrEnum):
-    """Where a model is."""
-
-    STOPPED = "stopped"
-    STARTING = "starting"
-    READY = "ready"
-    STOPPING = "stopping"
 
 
 @dataclass(frozen=True, slots=True)
-class RuntimeLimits:
+class RuntimeLimits(HouseRules):
     """What the embedded runtime may take."""
 
-    #: Bytes that all loaded models may take together.
-    memory: int
-    #: A model that served nothing for so long is unloaded.
-    idle_s: float = 300.0
+    more_memory: ClassVar[str] = "allow more with `runtime.memory`, or ask for less `runtime.context`"
+
     #: Requests that one model serves at a time.
     parallel: int = 4
     #: Tokens of one request; 0 is the model's own, up to 8192.
@@ -49,10 +34,6 @@ class RuntimeLimits:
     threads: int = 0
     #: For reading the weights from a slow disk.
     load_s: float = 600.0
-    #: A child that serves and answers nothing for so long, not even how it is, is killed.
-    hang_s: float = 20.0
-    #: How long a model waits for others to finish before it gives up.
-    room_s: float = 30.0
     #: Models that are in memory from the start, stay there, and make room for nobody.
     pinned: tuple[str, ...] = ()
     #: How slots keep what was said: ``f16``, ``q8_0`` or ``q4_0``.
@@ -137,8 +118,6 @@ class LoadableModel:
     #: What its header says that it can do; empty as long as that was not read.
     abilities: frozenset[Capability] = frozenset()
     extras: Extras = NOTHING
-    #: Names its adapters; ``None`` when it has none.
-    variant: str | None = None
     #: How its draft is built, if it has one and that is known.
     draft: Shape | None = None
     #: What a person should know of it.
@@ -153,75 +132,3 @@ class LoadableModel:
     def reads(self) -> bool:
         """Whether it makes vectors or scores, and writes nothing."""
         return Capability.COMPLETION not in self.can
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A child that serves, and the way to it."""
-
-    child: Child
-    client: OpenAICompatible
-
-
-class Resident:
-    """One model; ``Residents`` moves it from state to state."""
-
-    def __init__(self, model: LoadableModel, fit: Fit, *, pinned: bool = False) -> None:
-        self.model = model
-        self.fit = fit
-        self.is_pinned = pinned
-        self.state = State.STOPPED
-        #: Requests in it, and those that wait for it.
-        self.serving = 0
-        #: Present as long as the state is READY, and never before.
-        self.loaded: Loaded | None = None
-        #: The library changed under it: it leaves as soon as nobody needs it.
-        self.is_outdated = False
-        self.loading: asyncio.Task[None] | None = None
-        self.stopping: asyncio.Task[None] | None = None
-        self.idle: asyncio.TimerHandle | None = None
-        #: Crashes and failed loads since it last served a request.
-        self.failures = 0
-        #: Seconds that loading took the last time, and the bytes that lie on graphics cards.
-        self.load_s: float | None = None
-        self.vram: int | None = None
-        self._retry_at = 0.0
-        self._trouble = ""
-
-    @property
-    def tenant(self) -> Tenant:
-        """The same for who makes room: one that comes, goes or is pinned is not told to leave."""
-        return Tenant(self.need, self.serving if self.state is State.READY and not self.stays else max(1, self.serving))
-
-    @property
-    def stays(self) -> bool:
-        """Whether it is in memory and leaves for nobody."""
-        return self.is_pinned and not self.is_outdated and self.state is State.READY
-
-    @property
-    def need(self) -> int:
-        """Bytes that it takes when loaded."""
-        return self.fit.need.total
-
-    def stay(self) -> None:
-        """Stop waiting for the end of an idle time."""
-        if self.idle is not None:
-            self.idle.cancel()
-            self.idle = None
-
-    def succeeded(self) -> None:
-        """Note that it served a request: what went wrong before is over."""
-        self.failures, self._retry_at = 0, 0.0
-
-    def failed(self, trouble: str, now: float) -> None:
-        """Note a crash or a failed load; the first is forgiven at once, the next ones are not."""
-        self._trouble = trouble
-        if self.failures:
-            self._retry_at = now + min(_BACKOFF_S * 2.0 ** min(self.failures - 1, 10), _MAX_BACKOFF_S)
-        self.failures += 1
-
-    def check_backoff(self, now: float) -> None:
-        """Raise BackendError while it is left alone after repeated failures."""
-        if now < self._retry_at:
-            message = f"{self.model.name} is left alone for a moment after {self.failures} failures: {self._trouble}"
-            raise BackendError(message, retry_after_s=self._retry_at - now)

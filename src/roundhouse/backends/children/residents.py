@@ -1,4 +1,4 @@
-"""Which models llama.cpp has in memory: one load for all who wait, room by unloading, leaving when idle, crashes.
+"""Which models have a child: one load for all who wait, room by unloading, leaving when idle, crashes.
 
 Knows nothing about requests; those who have one enter a resident and leave it again.
 """
@@ -6,41 +6,46 @@ Knows nothing about requests; those who have one enter a resident and leave it a
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import ClassVar
 
 import structlog
 
-from roundhouse.backends.children.pulse import QUESTIONS, feel
-from roundhouse.backends.llamacpp.child import Child
-from roundhouse.backends.llamacpp.config import ChildConfig
-from roundhouse.backends.llamacpp.extras import checked
-from roundhouse.backends.llamacpp.gpu import vram_of
-from roundhouse.backends.llamacpp.memory import batch_of, make_room, prompt_cache
-from roundhouse.backends.llamacpp.resident import Fit, LoadableModel, Loaded, Resident, RuntimeLimits, State
-from roundhouse.backends.openai.compatible import OpenAICompatible
-from roundhouse.backends.openai.connection import Terms
-from roundhouse.core.errors import BackendError, CapacityError, ConflictError, RoundhouseError
-from roundhouse.core.inference import Capability
-from roundhouse.library.gguf import read_header
+from roundhouse.backends.children.child import Child, KilledError
+from roundhouse.backends.children.eviction import make_room
+from roundhouse.backends.children.pulse import feel
+from roundhouse.backends.children.resident import Lease, Loaded, Resident, State
+from roundhouse.core.errors import CapacityError, ConflictError, RoundhouseError
 
-_log = structlog.get_logger("roundhouse.llamacpp")
+_log = structlog.get_logger("roundhouse.children")
+
+
+@dataclass(frozen=True, slots=True)
+class HouseRules:
+    """What all children of one backend may take."""
+
+    #: How to allow more, in the words of the configuration.
+    more_memory: ClassVar[str] = "allow more with the option `memory`, or ask for less with `context`"
+
+    #: Bytes that all loaded models may take together.
+    memory: int
+    #: A model that served nothing for so long is unloaded.
+    idle_s: float = 300.0
+    #: A child that serves and answers nothing for so long, not even how it is, is killed.
+    hang_s: float = 20.0
+    #: How long a model waits for others to finish before it gives up.
+    room_s: float = 30.0
 
 
 class Residents:
     """All models that were ever needed."""
 
     def __init__(
-        self,
-        limits: RuntimeLimits,
-        environ: Mapping[str, str],
-        changed: Callable[[str, bool], None],
-        fit: Callable[[LoadableModel], Fit],
+        self, rules: HouseRules, meet: Callable[[str], Resident], changed: Callable[[str, bool], None]
     ) -> None:
-        self._limits = limits
-        self._fit = fit
-        self._environ = environ
+        self._rules = rules
+        self._meet = meet
         self._changed = changed
         self._by_name: dict[str, Resident] = {}
         #: The same and the outdated ones that still serve; least recently used first.
@@ -51,12 +56,14 @@ class Residents:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pulses: set[asyncio.Task[None]] = set()
 
-    def enter(self, name: str, find: Callable[[str], LoadableModel]) -> Resident:
-        """Get the model of that name, loaded or not, and keep it from being unloaded until ``leave``."""
+    def enter(self, name: str) -> Resident:
+        """Get the model of that name, loaded or not, and keep it from being unloaded until ``leave``.
+
+        Raises what it raises to ``meet`` one that is needed for the first time.
+        """
         resident = self._by_name.get(name)
         if resident is None:
-            model = find(name)
-            resident = self._by_name[name] = Resident(model, self._fit(model), pinned=name in self._limits.pinned)
+            resident = self._by_name[name] = self._meet(name)
             self._all[resident] = None
         resident.serving += 1
         resident.stay()
@@ -79,46 +86,51 @@ class Residents:
             await asyncio.shield(resident.loading)
         return resident.loaded
 
-    def preload(self, name: str, find: Callable[[str], LoadableModel]) -> None:
+    def preload(self, name: str) -> None:
         """Begin to load it, unless it is here or coming; what goes wrong is logged, and tried again by the next one."""
         known = self._by_name.get(name)
         if known is None or (known.state is State.STOPPED and (known.loading is None or known.loading.done())):
-            self._spawn(self._preload(name, find))
+            self._spawn(self._preload(name))
 
-    async def _preload(self, name: str, find: Callable[[str], LoadableModel]) -> None:
-        resident = self.enter(name, find)
+    async def _preload(self, name: str) -> None:
+        resident = self.enter(name)
         try:
             await self.ready(resident)
         except RoundhouseError as error:
-            _log.warning("a pinned model is not loaded", model=name, reason=error.message)
+            _log.warning("a model is not loaded before it is asked for", model=name, reason=error.message)
         finally:
             self.leave(resident, served=False)
 
     def known(self, name: str) -> Resident | None:
-        """What was seen of it; ``None`` when nobody ever asked for it."""
+        """The model of that name; ``None`` when nobody ever asked for it."""
         return self._by_name.get(name)
 
     def names_loaded(self) -> list[str]:
         """Names of those that are ready, least recently used first."""
-        return [resident.model.name for resident in self._all if resident.state is State.READY]
+        return [resident.name for resident in self._all if resident.state is State.READY]
 
     def names_in_use(self) -> list[str]:
         """Names of those that are in memory, on their way there, or asked for."""
-        return [
-            resident.model.name for resident in self._all if resident.state is not State.STOPPED or resident.serving
-        ]
+        return [resident.name for resident in self._all if resident.state is not State.STOPPED or resident.serving]
 
     def memory_used(self) -> int:
         """Bytes that the loaded ones are estimated to take."""
         return sum(resident.need for resident in self._all if resident.state is not State.STOPPED)
 
     def outdate(self, name: str) -> None:
-        """Let the loaded *name* go as soon as nobody needs it: the library replaced or removed it."""
+        """Let *name* go, at once or when its last reply is through; the next who asks starts it anew."""
         resident = self._by_name.pop(name, None)
         if resident is not None:
             resident.is_outdated = True
             resident.stay()
             self._rest(resident)
+
+    async def retire(self, name: str) -> None:
+        """Do the same, and wait for its end if that comes at once."""
+        resident = self._by_name.get(name)
+        self.outdate(name)
+        if resident is not None and resident.stopping is not None:
+            await asyncio.shield(resident.stopping)
 
     async def unload(self, name: str) -> None:
         """Let go of it, if it is in memory. Raises ConflictError when it is serving or being loaded."""
@@ -128,14 +140,15 @@ class Residents:
         if resident.serving or resident.state is State.STARTING:
             message = f"{name} is in use"
             raise ConflictError(message, hint="try again when its requests are answered")
-        if resident.is_pinned:
+        if resident.pin is not None:
             message = f"{name} is pinned, and would be loaded again at once"
-            raise ConflictError(message, hint="take it out of `runtime.pinned`")
+            raise ConflictError(message, hint=f"take it out of `{resident.pin}`")
         await self._stop(resident)
 
     async def close(self) -> None:
         """Stop all of them."""
         for resident in self._all:
+            resident.stay()
             if resident.loading is not None:
                 resident.loading.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -147,13 +160,14 @@ class Residents:
         resident.check_backoff(now())
         if resident.stopping is not None:
             await asyncio.shield(resident.stopping)
-        await self._move_in(resident)
+        lease = await resident.lease()
+        await self._move_in(resident, lease.need)
         started = now()
         try:
-            resident.loaded = await self._start(resident)
+            resident.loaded = await self._started(resident, lease)
         except BaseException as error:
             resident.state = State.STOPPED
-            self._freed.set()
+            self._rest(resident)
             if isinstance(error, RoundhouseError):
                 resident.failed(error.message, now())
             raise
@@ -161,72 +175,62 @@ class Residents:
         child = resident.loaded.child
         child.exited.add_done_callback(lambda _exited: self._crashed(resident, child))
         self._watch(resident, resident.loaded)
-        _log.info("model loaded", model=resident.model.name, pid=child.pid, context=resident.fit.context)
-        self._changed(resident.model.name, True)  # noqa: FBT003 - loaded
+        _log.info("model loaded", runtime=child.runtime, model=resident.name, pid=child.pid, context=lease.context)
+        self._changed(resident.name, True)  # noqa: FBT003 - loaded
         self._rest(resident)
+
+    async def _started(self, resident: Resident, lease: Lease) -> Loaded:
+        """Its child; a second one where the first was killed, in which those who wait had no part."""
+        try:
+            return await lease.start()
+        except KilledError as error:
+            now = asyncio.get_running_loop().time()
+            resident.failed(error.message, now)
+            resident.check_backoff(now)
+            _log.warning("a child did not come up, and another one is started", reason=error.message)
+        return await lease.start()
 
     def _watch(self, resident: Resident, loaded: Loaded) -> None:
         """Have its pulse felt until it is gone."""
-        work = feel(loaded.child, loaded.client, self._limits.hang_s, resident.need, lambda: resident.serving > 0)
+        work = feel(loaded.child, loaded.client, self._rules.hang_s, resident.need, lambda: resident.serving > 0)
         pulse = asyncio.get_running_loop().create_task(work)
         self._pulses.add(pulse)
         pulse.add_done_callback(self._pulses.discard)
         loaded.child.exited.add_done_callback(lambda _exited: pulse.cancel())
 
-    async def _start(self, resident: Resident) -> Loaded:
-        gpu = self._limits.gpu_load(resident.model, resident.fit.need)
-        pools = await asyncio.to_thread(_pools_by_itself, resident.model)
-        config = ChildConfig(
-            path=str(resident.model.path),
-            model=resident.model.name,
-            context=resident.fit.context,
-            parallel=self._limits.parallel,
-            api_key=secrets.token_urlsafe(24),
-            parent=os.getpid(),
-            mean_pooling=not pools,
-            ranks=Capability.RERANK in resident.model.abilities,
-            threads=self._limits.threads,
-            batch=batch_of(resident.fit.context, reads=pools or resident.model.reads),
-            cache_type=self._limits.cache_type_of(resident.model.shape),
-            gpu=gpu,
-            prompt_cache_mib=max(1, prompt_cache(resident.fit.need.cache) >> 20),
-            extras=await asyncio.to_thread(checked, resident.model.name, resident.model.extras),
-        )
-        child = await Child.start(config, self._environ, self._limits.load_s)
-        resident.vram = vram_of(child.gpu_layers, gpu) if gpu is not None and child.gpu_layers else None
-        terms = Terms(local=True, keep_alive=False, list_s=self._limits.hang_s / QUESTIONS)
-        return Loaded(child, OpenAICompatible("llama.cpp", child.address, api_key=config.api_key, terms=terms))
-
-    async def _move_in(self, resident: Resident) -> None:
+    async def _move_in(self, resident: Resident, need: int) -> None:
         """Get it a place in memory, in turn. Raises CapacityError when there is none, or none becomes free in time."""
-        self._check_size(resident)
-        until = asyncio.get_running_loop().time() + self._limits.room_s
+        self._check_size(resident, need)
+        until = asyncio.get_running_loop().time() + self._rules.room_s
         try:
             async with asyncio.timeout_at(until):
                 await self._room.acquire()
         except TimeoutError as error:
             raise _no_room(resident) from error
         try:
+            resident.need = need
             await self._make_room(resident, until)
             resident.state = State.STARTING
+            # It was forgotten if it was outdated while it waited, and all who asked for it gave up.
+            self._all.setdefault(resident)
         finally:
             self._room.release()
 
-    def _check_size(self, resident: Resident) -> None:
+    def _check_size(self, resident: Resident, need: int) -> None:
         """Raise CapacityError when it would not fit even if all others left who can."""
         staying = sum(each.need for each in self._all if each.stays and each is not resident)
-        if resident.need + staying <= self._limits.memory:
+        if need + staying <= self._rules.memory:
             return
         beside = f", of which those that are pinned take {_mib(staying)}" if staying else ""
-        budget = f"models may take {_mib(self._limits.memory)}{beside}"
-        message = f"{resident.model.name} needs about {_mib(resident.need)}, and {budget}"
-        raise CapacityError(message, hint="allow more with `runtime.memory`, or ask for less `runtime.context`")
+        budget = f"models may take {_mib(self._rules.memory)}{beside}"
+        message = f"{resident.name} needs about {_mib(need)}, and {budget}"
+        raise CapacityError(message, hint=self._rules.more_memory)
 
     async def _make_room(self, resident: Resident, until: float) -> None:
         """Unload idle models, least recently used first, until it fits; wait for busy ones."""
         try:
             async with asyncio.timeout_at(until):
-                while (leaving := self._leaving(resident.need, self._limits.memory)) is None:
+                while (leaving := self._leaving(resident.need)) is None:
                     self._freed.clear()
                     await self._freed.wait()
         except TimeoutError as error:
@@ -234,22 +238,21 @@ class Residents:
         # All of them are marked before the first is waited for: nobody may enter one that is about to go.
         await asyncio.gather(*[self._stop(each) for each in leaving])
 
-    def _leaving(self, need: int, budget: int) -> list[Resident] | None:
+    def _leaving(self, need: int) -> list[Resident] | None:
         tenants = {each: each.tenant for each in self._all if each.state is not State.STOPPED}
-        return make_room(need, budget, tenants)
+        return make_room(need, self._rules.memory, tenants)
 
     def _rest(self, resident: Resident) -> None:
-        """Let its idle time begin, if nobody needs it."""
+        """Have those who wait for room look again; let its idle time begin, if nobody needs it."""
+        self._freed.set()
         if resident.serving:
             return
-        self._freed.set()
-        if resident.state is State.READY:
-            if resident.stays:
-                return
-            idle_s = 0.0 if resident.is_outdated else self._limits.idle_s
-            resident.idle = asyncio.get_running_loop().call_later(idle_s, self._stop, resident)
-        elif resident.state is State.STOPPED and resident.is_outdated:
+        if resident.is_outdated and resident.state is State.READY:
+            self._stop(resident)
+        elif resident.is_outdated and resident.state is State.STOPPED:
             self._all.pop(resident, None)
+        elif resident.state is State.READY and not resident.stays:
+            resident.idle = asyncio.get_running_loop().call_later(self._rules.idle_s, self._stop, resident)
 
     def _stop(self, resident: Resident) -> Awaitable[None]:
         """Begin to unload, at once; to be awaited for the end."""
@@ -264,18 +267,17 @@ class Residents:
         if loaded is not None:
             await loaded.child.stop()
             await loaded.client.close()
-            _log.info("model unloaded", model=resident.model.name)
-            self._changed(resident.model.name, False)  # noqa: FBT003 - not loaded
+            _log.info("model unloaded", runtime=loaded.child.runtime, model=resident.name)
+            self._changed(resident.name, False)  # noqa: FBT003 - not loaded
         resident.state = State.STOPPED
         self._rest(resident)
-        self._freed.set()
 
     def _crashed(self, resident: Resident, child: Child) -> None:
         """Take note that its process is gone, unless we ended it ourselves."""
         if resident.loaded is None or resident.loaded.child is not child or resident.state is not State.READY:
             return
-        _log.warning("llama.cpp crashed", model=resident.model.name, pid=child.pid, ending=child.ending)
-        resident.failed(f"llama.cpp was {child.ending}", asyncio.get_running_loop().time())
+        _log.warning("a child crashed", runtime=child.runtime, model=resident.name, pid=child.pid, ending=child.ending)
+        resident.failed(f"{child.runtime} was {child.ending}", asyncio.get_running_loop().time())
         self._stop(resident)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
@@ -292,18 +294,8 @@ class Residents:
 
 
 def _no_room(resident: Resident) -> CapacityError:
-    message = f"no room for {resident.model.name}: the models in memory are all serving"
+    message = f"no room for {resident.name}: the models in memory are all serving"
     return CapacityError(message, retry_after_s=1.0)
-
-
-def _pools_by_itself(model: LoadableModel) -> bool:
-    """Whether its file says how to make one embedding of many. Raises BackendError when it is no sound GGUF file."""
-    try:
-        header = read_header(model.path)
-    except (RoundhouseError, OSError) as error:
-        message = f"{model.name} cannot be loaded: {error}"
-        raise BackendError(message, hint=f"check its files with `roundhouse models verify {model.name}`") from error
-    return bool(header.metadata.get(f"{header.architecture}.pooling_type"))
 
 
 def _mib(size: int) -> str:
