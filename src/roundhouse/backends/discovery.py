@@ -25,6 +25,16 @@ class _Version(msgspec.Struct):
     version: str
 
 
+class _StudioModelV1(msgspec.Struct):
+    key: str
+    type: str
+    loaded_instances: list[object]
+
+
+class _StudioModelsV1(msgspec.Struct):
+    models: list[_StudioModelV1]
+
+
 class _StudioModel(msgspec.Struct):
     id: str
     type: str
@@ -33,6 +43,14 @@ class _StudioModel(msgspec.Struct):
 
 class _StudioModels(msgspec.Struct):
     data: list[_StudioModel]
+
+
+class _Refusal(msgspec.Struct):
+    message: str
+
+
+class _Refused(msgspec.Struct):
+    error: _Refusal
 
 
 class _Settings(msgspec.Struct):
@@ -80,11 +98,11 @@ class _Peer:
         #: The ``Server`` header of the last answer.
         self.server = ""
 
-    async def get(self, path: str, shape: type[T]) -> T | None:
-        """What *path* answers, if it is of that shape."""
+    async def get(self, path: str, shape: type[T], status: HTTPStatus = HTTPStatus.OK) -> T | None:
+        """What *path* answers, if it is of that shape and with that *status*."""
         async with self._session.get(self.url + path, allow_redirects=False) as response:
             self.server = response.headers.get("Server", "")
-            if response.status != HTTPStatus.OK:
+            if response.status != status:
                 return None
             body = bytearray()
             async for piece in response.content.iter_any():
@@ -127,16 +145,26 @@ async def _ollama(peer: _Peer) -> Found | None:
 
 
 async def _lmstudio(peer: _Peer) -> Found | None:
+    newest = await peer.get("/api/v1/models", _StudioModelsV1)
+    if newest is not None and newest.models:
+        return _studio(peer, {model.key: bool(model.loaded_instances) for model in newest.models})
     listed = await peer.get("/api/v0/models", _StudioModels)
     if listed is not None:
-        loaded = sum(model.state == "loaded" for model in listed.data)
-        names = tuple(model.id for model in listed.data)
-        return Found("lmstudio", "lmstudio", peer.url, f"LM Studio; loaded: {loaded} of {len(names)}", names)
+        return _studio(peer, {model.id: model.state == "loaded" for model in listed.data})
+    refused = await peer.get("/api/v1/models", _Refused, HTTPStatus.UNAUTHORIZED)
+    if refused is not None and "LM Studio" in refused.error.message:
+        detail = "LM Studio; needs a key: `roundhouse backends add lmstudio --key-env LM_API_KEY`"
+        return Found("lmstudio", "lmstudio", peer.url, detail)
     plain = await peer.get("/v1/models", _Models)
-    # What LM Studio puts there; only versions without the address above are recognised by it.
+    # What LM Studio puts there; only versions without the addresses above are recognised by it.
     if plain is None or not plain.data or any(model.owned_by != "organization_owner" for model in plain.data):
         return None
     return Found("lmstudio", "lmstudio", peer.url, "LM Studio", tuple(model.id for model in plain.data))
+
+
+def _studio(peer: _Peer, is_loaded: Mapping[str, bool]) -> Found:
+    detail = f"LM Studio; loaded: {sum(is_loaded.values())} of {len(is_loaded)}"
+    return Found("lmstudio", "lmstudio", peer.url, detail, tuple(is_loaded))
 
 
 async def _llamacpp(peer: _Peer) -> Found | None:

@@ -33,6 +33,7 @@ The class attributes are the one table from code to HTTP status, exit code and d
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 
@@ -64,7 +65,8 @@ class RoundhouseError(Exception):
             self.hint = hint
         if retryable is not None:
             self.retryable = retryable
-        self.retry_after_s = retry_after_s
+        #: Finite, for it is counted with and told: a wait without an end, or that is no number, is none.
+        self.retry_after_s = retry_after_s if retry_after_s is not None and math.isfinite(retry_after_s) else None
         self.details = details or {}
 
     def to_dict(self) -> dict[str, object]:

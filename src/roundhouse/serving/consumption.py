@@ -35,12 +35,12 @@ NOTHING = Consumption(TokenUsage())
 def consumed_by(answer: Answer, profile: Profile) -> Consumption:
     """What a whole answer used."""
     if answer.usage is not None:
-        return Consumption(_possible(answer.usage))
+        return Consumption(possible(answer.usage))
     written = 0 if profile.operation in _READ_ONLY else len(answer.data) // _BYTES_PER_TOKEN
     return Consumption(TokenUsage(prompt=profile.prompt_tokens, completion=written), estimated=True)
 
 
-def _possible(told: TokenUsage) -> TokenUsage:
+def possible(told: TokenUsage) -> TokenUsage:
     """The same with counts that can be: bookkeeping is no reason to lose an answer, nor to add up nonsense."""
     if 0 <= told.prompt <= _MOST and 0 <= told.completion <= _MOST and 0 <= told.cached <= _MOST:
         return told
@@ -63,7 +63,7 @@ class Tally:
             self._pieces += 1
         if chunk.usage is not None:
             # Running totals are allowed on the wire: the last one is the total.
-            self._usage = _possible(chunk.usage)
+            self._usage = possible(chunk.usage)
 
     def total(self, profile: Profile, *, complete: bool) -> Consumption:
         """What it used; of a stream that was cut off, a running total may be behind what was already sent."""

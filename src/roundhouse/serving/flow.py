@@ -10,6 +10,7 @@ from roundhouse.core.inference import Chunk, ChunkStream, Deployment, InferenceR
 from roundhouse.core.ports import Backend
 from roundhouse.serving.attempts import Attempt, Flight
 from roundhouse.serving.consumption import Tally
+from roundhouse.serving.foreign import ours
 from roundhouse.serving.oneway import OneWay
 
 #: Invisible chunks that are held back at most. A backend that sends more of them is working, and its client
@@ -77,10 +78,9 @@ class Flow(OneWay):
                         return chunk
         except StopAsyncIteration:
             await self._end_of_stream()
-        except BaseException as error:
-            if await self._cut(error):
-                raise
-            raise StopAsyncIteration from None
+        except BaseException as raised:
+            await self._cut(raised)
+            raise
 
     async def aclose(self) -> None:
         """The client has what it wanted, or left."""
@@ -98,12 +98,16 @@ class Flow(OneWay):
         self._land(error)
         raise error
 
-    async def _cut(self, error: BaseException) -> bool:
-        """The stream broke; True when that matters. After the finish reason the answer is whole all the same."""
-        matters = not (self._complete and isinstance(error, RoundhouseError))
-        self._land(error if matters else None)
+    async def _cut(self, raised: BaseException) -> None:
+        """The stream broke. After the finish reason the answer is whole all the same, and only ends."""
+        error = ours(raised, self._attempt.candidate.deployment.backend)
+        is_whole = self._complete and isinstance(error, RoundhouseError)
+        self._land(None if is_whole else error)
         await _close(self._rest)
-        return matters
+        if is_whole:
+            raise StopAsyncIteration from None
+        if error is not raised:
+            raise error from raised
 
     def _land(self, error: BaseException | None) -> None:
         self._over = True

@@ -26,6 +26,7 @@ from roundhouse.serving.admission.rules import Waiting, loading
 from roundhouse.serving.attempts import Attempt, Flight, Served
 from roundhouse.serving.deadline import Deadline
 from roundhouse.serving.flow import Flow, opening
+from roundhouse.serving.foreign import ours
 from roundhouse.serving.taken import Taken
 
 __all__ = ["Served", "Serving"]
@@ -177,14 +178,16 @@ class Serving:
     async def _ask(self, flight: Flight, attempt: Attempt, ask: Ask[T]) -> T:
         """Make one try; a failure is written down."""
         request, deployment = flight.request, attempt.candidate.deployment
-        attempt.cold = self._loads(request, deployment)
-        if attempt.cold:
-            self._waits[request.id] = lambda: loading(deployment, self._clock.monotonic() - attempt.started)
-        patience = self._patience(request, attempt)
+        patience = None
         try:
+            attempt.cold = self._loads(request, deployment)
+            if attempt.cold:
+                self._waits[request.id] = lambda: loading(deployment, self._clock.monotonic() - attempt.started)
+            patience = self._patience(request, attempt)
             with flight.deadline, patience or nullcontext():
                 answered = await ask(self._backend(deployment.backend), request, deployment)
-        except BaseException as error:
+        except BaseException as raised:
+            error = ours(raised, deployment.backend)
             impatient = patience is not None and patience.expired and isinstance(error, DeadlineError)
             if impatient and not flight.deadline.expired:
                 message = f"{deployment.backend} sent nothing within its time limit"
@@ -192,6 +195,8 @@ class Serving:
                 flight.failed(attempt, error)
                 raise error from None
             flight.failed(attempt, error)
+            if error is not raised:
+                raise error from raised
             raise
         finally:
             if patience is not None:

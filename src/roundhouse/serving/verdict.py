@@ -69,7 +69,7 @@ def status_of(error: BaseException) -> object:
 
 
 def _is_hard(error: BaseException, lasted_s: float) -> bool:
-    """Whether the deployment is at fault. An adapter that raises what is not ours counts as one that fails."""
+    """Whether the deployment is at fault."""
     if isinstance(error, DeadlineError):
         return lasted_s >= _PATIENCE_S
-    return isinstance(error, BackendError) or (isinstance(error, Exception) and not isinstance(error, RoundhouseError))
+    return isinstance(error, BackendError)

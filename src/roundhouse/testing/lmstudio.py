@@ -34,10 +34,16 @@ class Api(StrEnum):
 class FakeLMStudio(Upstream):
     """One LM Studio with two models: ``echo``, which chats, and ``text-embed``."""
 
-    def __init__(self, api: Api = Api.V1) -> None:
+    def __init__(self, api: Api = Api.V1, *, token: str | None = None) -> None:
         self.downloaded: tuple[str, ...] = ("echo", "text-embed")
         super().__init__(models=self.downloaded)
         self.api = api
+        self._token = token
+        #: What it says to whoever has no token.
+        self.refusal: object = (
+            "An LM Studio API token is required to make requests to this server, but none was provided using the "
+            "Authorization header using the 'Bearer' scheme (i.e., 'Authorization: Bearer $LM_API_TOKEN')."
+        )
         #: Copies in memory: the instance's id, its model and its context.
         self.instances: dict[str, tuple[str, int]] = {}
         #: Copies that were ever made, by model: two at once are one too many.
@@ -52,6 +58,7 @@ class FakeLMStudio(Upstream):
         self.room = 100
         #: The largest context that it loads anything with, and the largest that it takes for what it was told.
         self.roomy = self.most_context = _MAX_CONTEXT
+        self.is_trained_for_tools = True
         #: It breaks off every connection.
         self.is_down = False
         self.publisher: str | None = "nobody"
@@ -92,7 +99,7 @@ class FakeLMStudio(Upstream):
 
     def add_routes(self, app: web.Application) -> None:
         """OpenAI's paths, and the native ones that this version has."""
-        app.middlewares.append(self._just_in_time)
+        app.middlewares.append(self._enter)
         super().add_routes(app)
         if self.api is Api.V1:
             app.router.add_get("/api/v1/models", self._list_v1)
@@ -103,11 +110,14 @@ class FakeLMStudio(Upstream):
         app.router.add_route("*", "/{path:.*}", self._unknown)
 
     @web.middleware
-    async def _just_in_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Load what is asked for and not in memory."""
+    async def _enter(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Look at the token; load what is asked for and not in memory."""
         if self.is_down and request.transport is not None:
             request.transport.abort()
             return web.Response()
+        if self._token is not None and request.headers.get("Authorization") != f"Bearer {self._token}":
+            error = {"type": "invalid_request", "code": "invalid_api_key", "message": self.refusal}
+            return web.json_response({"error": error}, status=401)
         if request.path.startswith("/v1/") and request.method == "POST":
             model = (await request.json()).get("model")
             loaded = {name for name, _ in self.instances.values()} | set(self.instances)
@@ -199,7 +209,7 @@ class FakeLMStudio(Upstream):
             "loaded_instances": copies,
             "max_context_length": _MAX_CONTEXT,
             "format": "gguf",
-            "capabilities": {"vision": True, "trained_for_tool_use": True},
+            "capabilities": {"vision": True, "trained_for_tool_use": self.is_trained_for_tools},
         }
 
 

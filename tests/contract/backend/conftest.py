@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse.backends.kinds import presets
 from roundhouse.backends.kinds.anthropic.backend import Anthropic
 from roundhouse.backends.kinds.gemini.backend import Gemini
 from roundhouse.backends.kinds.gemini.calls import Calls
@@ -29,7 +30,7 @@ from roundhouse.core.runtimes import Wish, Workshop
 from roundhouse.testing import anthropic, litellm, mlx
 from roundhouse.testing.gemini import FakeGemini
 from roundhouse.testing.llama_router import FakeLlamaRouter
-from roundhouse.testing.lmstudio import FakeLMStudio
+from roundhouse.testing.lmstudio import Api, FakeLMStudio
 from roundhouse.testing.node import a_node
 from roundhouse.testing.noise import loadable, write_reranker
 from roundhouse.testing.ollama import FakeOllama
@@ -85,13 +86,33 @@ async def echo() -> AsyncIterator[Subject]:
         await backend.close()
 
 
-@pytest.fixture
-async def lmstudio() -> AsyncIterator[Subject]:
-    """LM Studio as its documents describe it."""
-    async with FakeLMStudio() as fake:
+async def a_studio(api: Api) -> AsyncIterator[Subject]:
+    """LM Studio as its documents describe it, of one version."""
+    async with FakeLMStudio(api) as fake:
         backend = LMStudio("studio", fake.url)
         yield Subject(backend, "echo", "text-embed", loads=lambda: fake.loads["echo"], pause=fake.pause)
         await backend.close()
+
+
+@pytest.fixture
+async def lmstudio() -> AsyncIterator[Subject]:
+    """LM Studio since 0.4."""
+    async for subject in a_studio(Api.V1):
+        yield subject
+
+
+@pytest.fixture
+async def lmstudio_v0() -> AsyncIterator[Subject]:
+    """LM Studio before that."""
+    async for subject in a_studio(Api.V0):
+        yield subject
+
+
+@pytest.fixture
+async def lmstudio_openai() -> AsyncIterator[Subject]:
+    """LM Studio behind something that lets nothing through but OpenAI's dialect."""
+    async for subject in a_studio(Api.OPENAI):
+        yield subject
 
 
 @pytest.fixture
@@ -140,6 +161,14 @@ async def proxied(litellm_url: str) -> AsyncIterator[Subject]:
     """LiteLLM's proxy."""
     backend = LiteLLM("litellm", litellm_url, api_key=litellm.KEY)
     yield Subject(backend, litellm.CHAT_MODEL, litellm.EMBEDDING_MODEL)
+    await backend.close()
+
+
+@pytest.fixture
+async def proxied_openai(litellm_url: str) -> AsyncIterator[Subject]:
+    """LiteLLM's proxy in the place of OpenAI's cloud."""
+    backend = presets.made(Wish("openai", "openai", litellm_url, (litellm.KEY,)), a_workshop())
+    yield Subject(backend, litellm.RELAYED_MODEL, litellm.EMBEDDING_MODEL)
     await backend.close()
 
 
@@ -199,8 +228,12 @@ async def proxied_anthropic(litellm_url: str) -> AsyncIterator[Subject]:
 
 def claude(name: str, url: str, key: str, *models: str) -> Anthropic:
     """An Anthropic at an address."""
-    workshop = Workshop(Events(), SystemClock(), {}, Path())
-    return Anthropic.made(Wish(name, "anthropic", url, (key,), models=models), workshop)
+    return Anthropic.made(Wish(name, "anthropic", url, (key,), models=models), a_workshop())
+
+
+def a_workshop() -> Workshop:
+    """What backends may use, without a folder."""
+    return Workshop(Events(), SystemClock(), {}, Path())
 
 
 @pytest.fixture
@@ -217,6 +250,8 @@ async def gemini() -> AsyncIterator[Subject]:
         "echo",
         "anthropic_cloud",
         "lmstudio",
+        "lmstudio_v0",
+        "lmstudio_openai",
         "llama_router",
         "ollama",
         pytest.param("roundhouse", marks=pytest.mark.slow),
@@ -225,6 +260,7 @@ async def gemini() -> AsyncIterator[Subject]:
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("llama_server", marks=pytest.mark.slow),
         pytest.param("proxied", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),
+        pytest.param("proxied_openai", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]),
         pytest.param(
             "proxied_anthropic", marks=[pytest.mark.slow, pytest.mark.peer, pytest.mark.xdist_group("litellm")]
         ),

@@ -31,6 +31,12 @@ def test_when_to_come_back_is_a_header() -> None:
     assert answer_of(CapacityError(retry_after_s=1.2), "r-1").headers["retry-after"] == "2"
 
 
+@pytest.mark.parametrize("wait_s", [float("inf"), float("nan")])
+def test_a_wait_that_is_none_is_not_told(wait_s: float) -> None:
+    """The answer goes out all the same."""
+    assert "retry-after" not in answer_of(CapacityError(retry_after_s=wait_s), "r-1").headers
+
+
 def test_a_lone_surrogate_can_be_told() -> None:
     """A message that quotes what UTF-8 cannot hold is still an answer."""
     answer = answer_of(NotFoundError("there is no \ud800"), "r-1")

@@ -7,12 +7,16 @@ import pytest
 from aiohttp import web
 
 from roundhouse.backends.discovery import discover
+from roundhouse.testing.lmstudio import Api, FakeLMStudio
 
 Serve = Callable[[Mapping[str, object]], Awaitable[str]]
 
 OLLAMA = {
     "/api/version": {"version": "0.12.3"},
     "/api/tags": {"models": [{"name": "llama3.2:3b"}, {"name": "big:cloud", "remote_host": "https://ollama.test"}]},
+}
+STUDIO_V1 = {
+    "/api/v1/models": {"models": [{"key": "qwen", "type": "llm", "loaded_instances": [{"id": "qwen"}]}]},
 }
 STUDIO = {"/api/v0/models": {"object": "list", "data": [{"id": "qwen", "type": "llm", "state": "loaded"}]}}
 LLAMA = {
@@ -64,6 +68,7 @@ async def serve() -> AsyncIterator[Serve]:
     ("kind", "answers", "detail", "models"),
     [
         ("ollama", OLLAMA, "Ollama 0.12.3", ("llama3.2:3b",)),
+        ("lmstudio", STUDIO_V1, "LM Studio; loaded: 1 of 1", ("qwen",)),
         ("lmstudio", STUDIO, "LM Studio; loaded: 1 of 1", ("qwen",)),
         ("llama-server", LLAMA, "llama-server b6700; slots: 4", ("tiny",)),
         ("llama-server", ROUTER, "llama-server b8000; router", ("tiny",)),
@@ -84,7 +89,12 @@ async def test_each_runtime_is_found(
     "answers",
     [
         {},
-        dict.fromkeys(["/", "/api/version", "/props", "/health", "/version", "/v1/models", "/api/v0/models"], "<html>"),
+        dict.fromkeys(
+            ["/", "/api/version", "/props", "/health", "/version", "/v1/models", "/api/v0/models", "/api/v1/models"],
+            "<html>",
+        ),
+        {"/api/v1/models": {"models": []}},
+        {"/api/v1/models": {"models": [{"key": "a", "type": "llm"}]}},
         {"/health": {"status": "ok"}, "/version": {"version": "1"}, "/api/version": {"version": "1"}},
         {"/v1/models": {"object": "list", "data": [{"id": "gpt", "owned_by": "openai"}]}},
         {"/props": {"title": "x"}, "/version": {"version": 3}, "/api/tags": {"models": None}, "/health": {"ok": True}},
@@ -96,7 +106,7 @@ async def test_an_unrelated_server_is_not_taken_for_one(serve: Serve, answers: M
     assert [] == list(await discover(dict.fromkeys(KINDS, url), within_s=PATIENCE_S))
 
 
-@pytest.mark.parametrize("answers", [OLLAMA, STUDIO, LLAMA, ROUTER, MLX, VLLM])
+@pytest.mark.parametrize("answers", [OLLAMA, STUDIO, STUDIO_V1, LLAMA, ROUTER, MLX, VLLM])
 async def test_no_runtime_is_taken_for_another(serve: Serve, answers: Mapping[str, object]) -> None:
     """Two of them share a port."""
     url = await serve(answers)
@@ -107,6 +117,29 @@ async def test_an_old_lm_studio_is_found_by_its_owner_name(serve: Serve) -> None
     """Before it had an interface of its own."""
     url = await serve({"/v1/models": {"object": "list", "data": [{"id": "q", "owned_by": "organization_owner"}]}})
     assert ["lmstudio"] == [each.kind for each in await discover({"lmstudio": url}, within_s=PATIENCE_S)]
+
+
+@pytest.mark.parametrize("api", list(Api))
+async def test_each_lm_studio_is_found(api: Api) -> None:
+    """Whatever it has of its own interfaces."""
+    async with FakeLMStudio(api) as fake:
+        (found,) = await discover({"lmstudio": fake.url}, within_s=PATIENCE_S)
+    assert ("lmstudio", ("echo", "text-embed")) == (found.kind, found.models)
+
+
+async def test_an_lm_studio_that_wants_a_key_is_found() -> None:
+    """And what it needs is said, for nothing else is known of it."""
+    async with FakeLMStudio(token="sk-lm-one") as fake:
+        (found,) = await discover({"lmstudio": fake.url}, within_s=PATIENCE_S)
+    assert ("lmstudio", (), True) == (found.kind, found.models, "needs a key" in found.detail)
+
+
+@pytest.mark.parametrize("message", ["no key", 3, None])
+async def test_who_else_wants_a_key_is_no_lm_studio(message: object) -> None:
+    """Only LM Studio says its name."""
+    async with FakeLMStudio(token="sk-lm-one") as fake:
+        fake.refusal = message
+        assert [] == list(await discover({"lmstudio": fake.url}, within_s=PATIENCE_S))
 
 
 async def test_silence_costs_no_more_than_the_limit() -> None:

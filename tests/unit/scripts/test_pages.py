@@ -51,7 +51,7 @@ def trouble(words: list[str]) -> str:
 
 @pytest.mark.parametrize("page", WRITTEN, ids=named)
 def test_commands_within_sentences_exist(page: Path) -> None:
-    """Or where they are shown, with their options; what ends in a choice (`ls|show`) is looked up by its first."""
+    """Or where shown, with the options named there; what ends in a choice (`ls|show`) is found by the first."""
     text = page.read_text(encoding="utf-8")
     typed = [line for _, block in _FENCE.findall(text) for line in _TYPED.findall(block)]
     wrong = []

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 from tests.unit.serving.conftest import House
 
 from roundhouse.core.errors import (
@@ -145,12 +146,25 @@ async def test_a_client_that_leaves_is_recorded(house: House) -> None:
 
 
 async def test_an_adapter_with_a_bug_fails_like_a_backend_that_fails(house: House) -> None:
-    """What is not ours is not tried elsewhere, is recorded as our fault, and counts against the deployment."""
-    house.a.fail(ZeroDivisionError("oops"))
-    with pytest.raises(ZeroDivisionError):
-        await house.serving.answer(a_request())
-    assert (house.record.outcome, house.in_flight) == ("E_INTERNAL", 0)
+    """What is not ours is tried elsewhere, and counts against the deployment; the log says what it was and where."""
+    house.a.fail(ZeroDivisionError("oops, with the key sk-1"))
+    with capture_logs() as logs:
+        served, _ = await house.serving.answer(a_request())
+    assert (served.deployment.id, house.in_flight) == ("b/tiny", 0)
+    assert ["E_BACKEND", "ok"] == [attempt.outcome for attempt in house.record.attempts]
     assert house.standings["a/tiny"].error_rate(0.0) > 0.0
+    (told,) = logs
+    assert ("a", "ZeroDivisionError") == (told["backend"], told["error"])
+    assert told["at"].startswith("roundhouse.testing.backend:")
+    assert "sk-1" not in str(told)
+
+
+async def test_the_last_adapter_with_a_bug_is_told_as_a_backend(house: House) -> None:
+    """Without its words."""
+    house.a.fail(ValueError("oops"))
+    house.b.fail(ValueError("oops"))
+    with pytest.raises(BackendError, match=r"^b: what it answered could not be dealt with \(ValueError\)$"):
+        await house.serving.answer(a_request())
 
 
 async def test_a_backend_that_was_just_removed_is_passed_over(house: House) -> None:

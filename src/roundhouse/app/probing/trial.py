@@ -20,6 +20,7 @@ from roundhouse.core.errors import DeadlineError, SchemaError
 from roundhouse.core.figures.baselines import Pace
 from roundhouse.core.inference import Capability, Chunk, Deployment, InferenceRequest, Operation, Profile, Residency
 from roundhouse.core.ports import Backend
+from roundhouse.serving.consumption import possible
 
 #: Loading a large model from a slow disk takes its time.
 PATIENCE_S = 120.0
@@ -126,7 +127,7 @@ async def _timed(
                 first = now() if first is None else first
                 pieces += 1
                 said = (said + _words(chunk))[-_MOST:]
-            usage = chunk.usage or usage
+            usage = usage if chunk.usage is None else possible(chunk.usage)
     finally:
         close = getattr(stream, "aclose", None)
         if close is not None:
@@ -137,7 +138,7 @@ async def _timed(
     return Outcome(
         said[-_SHOWN:],
         judge(said),
-        request.profile.prompt_tokens if usage is None else usage.prompt - usage.cached,
+        request.profile.prompt_tokens if usage is None else max(0, usage.prompt - usage.cached),
         None if first is None else (first - began) * 1e3,
         tokens / making_s if is_timed else None,
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import msgspec
 import structlog
@@ -26,6 +28,8 @@ _ALLOWED_PREFIXES = ("LC_", "GGML_", "CUDA_", "HIP_", "ROCR_", "HSA_", "VK_", "O
 _LAST_LINES, _LINE_BYTES = 40, 64 << 10
 #: How long a child that fell silent in the middle of a sentence gets to be found dead.
 _AUTOPSY_S = 1.0
+#: How long the last words of a dead child are waited for, when somebody else holds its pipe.
+_LAST_WORDS_S = 1.0
 _TELLING = re.compile(r"error|failed", re.IGNORECASE)
 #: Time, severity and place, as runtimes put before each line.
 _LOG_PREFIX = re.compile(r"^[\d.]+ [A-Z] (?:\w+ +)?\w+: ")
@@ -64,14 +68,46 @@ class KilledError(BackendError):
     """The child was killed while it loaded its model."""
 
 
+class _Watched(SubprocessStreamProtocol):
+    """Tells that the process is gone although its pipes are open, which whatever it started may hold for ever."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=_LINE_BYTES, loop=loop)
+        self.gone = asyncio.Event()
+        self._at: asyncio.SubprocessTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It runs."""
+        super().connection_made(transport)
+        self._at = cast(asyncio.SubprocessTransport, transport)
+
+    def process_exited(self) -> None:
+        """It does not run any more, and neither shall what it started."""
+        self.kill()
+        super().process_exited()
+        self.gone.set()
+
+    def kill(self) -> None:
+        """End it with all it started: it has a session of its own."""
+        # On macOS a group of which only the dead are left may not be killed.
+        with suppress(ProcessLookupError, PermissionError):
+            if self._at is not None:
+                os.killpg(self._at.get_pid(), signal.SIGKILL)
+
+    def let_go(self) -> None:
+        """Close its pipes."""
+        if self._at is not None:
+            self._at.close()
+
+
 class Child:
     """One such process, alive or dead. Made by ``begin``."""
 
-    def __init__(self, program: Program, process: Process) -> None:
+    def __init__(self, program: Program, process: Process, watched: _Watched) -> None:
         self.address, self.gpu_layers = "", 0
         self.runtime = program.runtime
         self._program = program
-        self._process = process
+        self._process, self._watched = process, watched
         self._said: deque[str] = deque(maxlen=_LAST_LINES)
         self._listening = asyncio.create_task(self._listen(), name=f"stderr of {program.model}")
         #: Done when the process is gone.
@@ -85,8 +121,7 @@ class Child:
             BackendError: it could not, and why, as far as its runtime says.
 
         """
-        process = await cls._spawned(program)
-        child = cls(program, process)
+        child = cls(program, *await _spawned(program))
         try:
             async with asyncio.timeout(within_s):
                 await child._greet()
@@ -98,20 +133,6 @@ class Child:
             await child.stop()
             raise
         return child
-
-    @staticmethod
-    async def _spawned(program: Program) -> Process:
-        return await asyncio.create_subprocess_exec(
-            *program.command,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=program.environ,
-            cwd=program.folder,
-            limit=_LINE_BYTES,
-            # Ctrl-C at the terminal is for us: we stop the children when the requests are through.
-            start_new_session=True,
-        )
 
     @property
     def pid(self) -> int:
@@ -153,7 +174,7 @@ class Child:
     def kill(self) -> None:
         """End it at once; those who wait for it hear of that from ``exited``."""
         if self.is_alive:
-            self._process.kill()
+            self._watched.kill()
 
     async def stop(self, within_s: float = 2.0) -> None:
         """End it: politely, then not. Does nothing to one that is dead."""
@@ -163,10 +184,9 @@ class Child:
             async with asyncio.timeout(within_s):
                 await asyncio.shield(self.exited)
         except TimeoutError:
-            self._process.kill()
+            pass  # not politely, then
         finally:
-            if self.is_alive:
-                self._process.kill()
+            self.kill()
             await asyncio.shield(self.exited)
 
     async def _greet(self) -> None:
@@ -217,5 +237,30 @@ class Child:
             _log.debug("a child says", runtime=self.runtime, model=self._program.model, line=text)
 
     async def _wait(self) -> None:
-        await self._process.wait()
-        await self._listening
+        await self._watched.gone.wait()
+        # What it started may have left its group, and hold the pipe for as long as it likes.
+        await asyncio.wait({self._listening}, timeout=_LAST_WORDS_S)
+        self._listening.cancel()
+        self._watched.let_go()
+
+
+async def _spawned(program: Program) -> tuple[Process, _Watched]:
+    """The process, with pipes to it. Raises BackendError when the system does not start it."""
+    loop = asyncio.get_running_loop()
+    try:
+        transport, watched = await loop.subprocess_exec(
+            lambda: _Watched(loop),
+            *program.command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=program.environ,
+            cwd=program.folder,
+            # Ctrl-C at the terminal is for us: we stop the children when the requests are through.
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:  # the latter for what no command line or environment can hold
+        reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+        message = f"{program.runtime} could not be started for {program.model}: {reason}"
+        raise BackendError(message, hint="see what is missing with `roundhouse doctor`") from error
+    return Process(transport, watched, loop), watched

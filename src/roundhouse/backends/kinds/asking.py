@@ -14,6 +14,7 @@ from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import read, unreachable
 from roundhouse.backends.openai.keys import warning_of
 from roundhouse.backends.wire.failures import excerpt
+from roundhouse.backends.wire.mending import read_mended
 from roundhouse.core.errors import BackendError, RoundhouseError
 from roundhouse.core.ports import BackendHealth
 
@@ -27,7 +28,7 @@ class Asking(OpenAICompatible):
         """What *path* answers. Raises RoundhouseError."""
         data = await self._get(path)
         try:
-            return msgspec.json.decode(data, type=shape)
+            return read_mended(data, shape)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             message = f"{path} answers something else ({error}): {excerpt(data)}"
             raise self._named(BackendError(message)) from error

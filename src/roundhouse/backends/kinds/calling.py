@@ -25,6 +25,8 @@ from roundhouse.backends.openai.connection import (
 )
 from roundhouse.backends.openai.keys import KeyRing, Way, warning_of
 from roundhouse.backends.wire.failures import excerpt
+from roundhouse.backends.wire.mending import read_mended
+from roundhouse.backends.wire.secrets import hide
 from roundhouse.core.errors import BackendError, RoundhouseError
 
 _T = TypeVar("_T")
@@ -98,7 +100,7 @@ class Calling:
     def decoded(self, data: bytes, shape: type[_T]) -> _T:
         """What *data* says. Raises BackendError when that is not of such a *shape*."""
         try:
-            return msgspec.json.decode(data, type=shape)
+            return read_mended(data, shape)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             message = f"that is not what {self.who} answers ({error}): {excerpt(data)}"
             raise self.named(BackendError(message)) from error
@@ -108,10 +110,8 @@ class Calling:
         if error.details.get("backend") == self.name:
             return error
         error = self._meant(error)
-        message = error.message
-        for key in self._keys:
-            message = message.replace(key, "…")
-        error.message = f"{self.name}: {message}"
+        hide(error, self._keys)
+        error.message = f"{self.name}: {error.message}"
         error.args = (error.message,)
         error.details = {**error.details, "backend": self.name}
         return error

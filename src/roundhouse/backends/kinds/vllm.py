@@ -29,7 +29,8 @@ from roundhouse.core.inference import Answer, Capability, Chunk, Deployment, Inf
 from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature
 
-_NO_TOOLS = re.compile(r"requires --enable-auto-tool-choice|--tool-call-parser")
+#: How such messages begin: further on they may quote what the client wrote.
+_NO_TOOLS = re.compile(r'(?:"auto" tool choice|tool_choice="\w+") requires --(?:enable-auto-tool|tool-call-parser)')
 _NO_SUCH_API = re.compile(r"does not support .{1,40} API")
 _ENGINE = "engine"
 _WAKE_S, _LOOK_S = 300.0, 0.1
@@ -201,7 +202,7 @@ class VLLM(Asking):
 
     def _meant(self, error: SchemaError) -> RoundhouseError:
         """The same error; what it was not started for, another may be able to do."""
-        if _NO_TOOLS.search(error.message):
+        if _NO_TOOLS.match(error.message.removeprefix(f"{self.name}: ")):
             self._has_tools = False
             hint = "start vLLM with --enable-auto-tool-choice and --tool-call-parser"
             return BackendError(error.message, hint=hint, details=error.details)

@@ -30,6 +30,7 @@ from roundhouse.backends.wire import dimensions, rerank
 from roundhouse.backends.wire.bodies import asking_for_floats, asks_for_base64, in_base64, is_about_base64, rewrite
 from roundhouse.backends.wire.chunks import read_answer
 from roundhouse.backends.wire.listing import Listed, read_list, undeclared
+from roundhouse.backends.wire.secrets import hide
 from roundhouse.backends.wire.stream import AnswerStream
 from roundhouse.core.errors import BackendError, ConfigError, RoundhouseError, SchemaError
 from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Operation
@@ -221,10 +222,8 @@ class OpenAICompatible:
 
     def _named(self, error: RoundhouseError) -> RoundhouseError:
         """The same error, saying whose it is and never what our key is."""
-        message = error.message
-        for key in self._api_keys:
-            message = message.replace(key, "…")
-        error.message = f"{self.name}: {message}"
+        hide(error, self._api_keys)
+        error.message = f"{self.name}: {error.message}"
         error.args = (error.message,)
         error.details = {**error.details, "backend": self.name}
         return error

@@ -33,6 +33,8 @@ _ABOUT_KEYS = (
 _REST_S = 1.0
 #: What a header says is believed for so long: the next answer says it again.
 _LONGEST_S = 600.0
+#: Whatever a provider says, tomorrow it is asked again.
+_LONGEST_REST_S = 86_400.0
 
 
 class Way(Protocol):
@@ -147,7 +149,8 @@ class KeyRing:
     def _noted(self, key: _Key, error: RoundhouseError) -> RoundhouseError:
         """The same error, after which another key may do better."""
         if isinstance(error, LimitError):
-            key.rests_until = asyncio.get_running_loop().time() + (error.retry_after_s or _REST_S)
+            rest_s = min(error.retry_after_s or _REST_S, _LONGEST_REST_S)
+            key.rests_until = asyncio.get_running_loop().time() + rest_s
         else:
             key.refused = True
         return error

@@ -83,7 +83,7 @@ def in_base64(answer: bytes) -> bytes:
             return answer
         for item in items:
             item["embedding"] = _vector(item["embedding"])
-    except (msgspec.DecodeError, KeyError) as error:
+    except (msgspec.DecodeError, KeyError, RecursionError, UnicodeDecodeError) as error:
         message = f"the embeddings cannot be read: {error}"
         raise BackendError(message) from error
     fields["data"] = msgspec.Raw(_encode(items))

@@ -127,11 +127,20 @@ _ended = msgspec.json.Decoder(_Ended).decode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
+def _fields_of(payload: bytes) -> dict[str, msgspec.Raw]:
+    """A chunk one level deep. Raises BackendError: what was passed over when it was read is no text."""
+    try:
+        return _object(payload)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        message = f"an event of the stream is not a chunk ({error}): {excerpt(payload)}"
+        raise BackendError(message) from error
+
+
 def _usage_inside(choice: _Choice) -> TokenUsage | None:
     """What was used, where only a choice tells it."""
     try:
         return _usage(choice.usage).tokens() if bytes(choice.usage).startswith(b"{") else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
 
 
@@ -211,7 +220,7 @@ class ChunkReader:
         if self._last is None:
             message = "the stream ended without an answer"
             raise BackendError(message)
-        chunk = _object(self._last)
+        chunk = _fields_of(self._last)
         key = b'"text":""' if chunk.get("object") == msgspec.Raw(b'"text_completion"') else b'"delta":{}'
         choices = b",".join(
             b'{"index":%d,%b,"logprobs":null,"finish_reason":"stop"}' % (index, key) for index in sorted(self._open)
@@ -223,7 +232,7 @@ class ChunkReader:
 
 
 def _without_choices(payload: bytes) -> bytes:
-    chunk = _object(payload)
+    chunk = _fields_of(payload)
     chunk["choices"] = msgspec.Raw(b"[]")
     return msgspec.json.encode(chunk)
 

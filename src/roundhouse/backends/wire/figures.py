@@ -17,7 +17,7 @@ MOST_SLOTS = 1 << 16
 MOST_NUMBERS = 1 << 20
 MOST_PARAMETERS = 1 << 50
 MOST_BYTES = 1 << 50
-#: Seconds that loading may have taken.
+#: Seconds that loading may have taken, or that somebody waits: a day.
 LONGEST_S = 86_400.0
 _NANO = 1e-9
 
@@ -48,7 +48,7 @@ def size(told: float | None) -> int | None:
 
 
 def seconds(told: float | None) -> float | None:
-    """How long a load took; ``None`` when it cannot have taken that."""
+    """How long a load took, or is to be waited; ``None`` when that cannot be."""
     return told if told is not None and 0 <= told <= LONGEST_S else None
 
 

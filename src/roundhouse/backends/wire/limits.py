@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+from roundhouse.backends.wire import figures
+
 _PREFIX, _ANTHROPIC = "x-ratelimit-", "anthropic-ratelimit-"
 _MOST, _LONGEST = 16, 64
 _SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
@@ -27,7 +29,7 @@ def limits_of(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in lower.items():
         if name.startswith(_ANTHROPIC) and (found := _LAST.fullmatch(name.removeprefix(_ANTHROPIC))) is not None:
             named[f"{found[2]}-{found[1]}"] = _span_until(value, lower.get("date", "")) or value
-    return dict([each for each in named.items() if len(each[1]) <= _LONGEST][:_MOST])
+    return dict([each for each in named.items() if max(map(len, each)) <= _LONGEST][:_MOST])
 
 
 def wait_of(limits: Mapping[str, str]) -> float | None:
@@ -46,12 +48,15 @@ def spent_s(headers: Mapping[str, str]) -> float | None:
 
 
 def seconds_of(text: str) -> float | None:
-    """Seconds in ``6m0s``, ``20ms`` or ``1.5s``; a bare number may be a date as well, so it tells nothing."""
+    """Seconds in ``6m0s``, ``20ms`` or ``1.5s``; a bare number may be a date as well, so it tells nothing.
+
+    ``None`` is also what nobody would wait for.
+    """
     match = _SPAN.fullmatch(text)
     if not text or match is None:
         return None
     hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1e3
+    return figures.seconds(hours * 3600 + minutes * 60 + seconds + milliseconds / 1e3)
 
 
 def _span_until(text: str, now: str) -> str | None:

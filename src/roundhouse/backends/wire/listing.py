@@ -15,6 +15,7 @@ import msgspec
 
 from roundhouse.backends.wire.failures import excerpt
 from roundhouse.backends.wire.figures import tokens
+from roundhouse.backends.wire.mending import read_mended
 from roundhouse.backends.wire.quirks import Prices
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Capability, Price, Residency
@@ -79,10 +80,6 @@ class _List(msgspec.Struct):
     data: list[_Entry] | None
 
 
-#: Together answers with the bare list.
-_decode = msgspec.json.Decoder(_List | list[_Entry]).decode
-
-
 @dataclass(frozen=True, slots=True)
 class Listed:
     """One model of a list."""
@@ -98,16 +95,17 @@ class Listed:
 
 
 def read_list(data: bytes, prices: Prices | None = None) -> list[Listed]:
-    """The models of a list, each once, with their prices if it is known how they are told.
+    """The models of a list that can be read, each once, with their prices if it is known how they are told.
 
     Raises:
         BackendError: it is no list of models.
 
     """
     try:
-        found = _decode(data)
-        entries = found if isinstance(found, list) else found.data or []
-        if found == []:
+        # Together answers with the bare list.
+        is_bare = data.lstrip()[:1] == b"["
+        entries = read_mended(data, list[_Entry]) if is_bare else read_mended(data, _List).data or []
+        if is_bare and not entries:
             message = "the list of models is a bare list of nothing"
             raise BackendError(message)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

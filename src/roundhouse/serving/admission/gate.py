@@ -160,7 +160,8 @@ class Gate:
 
     async def emptied(self) -> None:
         """Until nobody is inside, and nobody waits."""
-        self._empty = self._empty or asyncio.Event()
+        if self._empty is None or self._empty.is_set():  # it was empty once, for somebody else
+            self._empty = asyncio.Event()
         self._tell_if_empty()
         await self._empty.wait()
 

@@ -136,8 +136,8 @@ def all_known(known: Sequence[Kept | None]) -> Answer | None:
 def _smaller(request: InferenceRequest, batch: Batch, missing: Sequence[int]) -> InferenceRequest:
     """The same request for some of its inputs."""
     body = json.dumps({**batch.body, "input": [batch.inputs[number] for number in missing]}).encode("ascii")
-    tokens = max(1, request.profile.prompt_tokens * len(missing) // len(batch.inputs))
-    return replace(request, body=body, profile=replace(request.profile, prompt_tokens=tokens))
+    # The tokens of its profile are those of the longest input, which may be among them.
+    return replace(request, body=body)
 
 
 def _merged(
@@ -158,7 +158,7 @@ def _read_answer(answer: Answer, expected: int) -> _Embeddings | None:
     """The embeddings in the order of their inputs; ``None`` when there is not one for each."""
     try:
         tree = _answers.decode(answer.data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     tree.data.sort(key=lambda each: each.index)
     return tree if [each.index for each in tree.data] == list(range(expected)) else None

@@ -1,3 +1,4 @@
+import math
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -55,6 +56,17 @@ async def test_what_a_model_says_is_timed() -> None:
     assert outcome.first_token_ms == pytest.approx(100.0)
     assert Pace(600.0, outcome.first_token_ms or 0.0) == outcome.pace
     assert (1, 1) == (len(backend.calls), backend.streams_ended)
+
+
+async def test_impossible_counts_are_no_trouble() -> None:
+    """Whoever sends them is tried as everybody is."""
+    usage = TokenUsage(prompt=-5, completion=10**400, cached=7)
+    outcome = await try_out(FakeBackend(pieces=COUNT, usage=usage), a_deployment(), Ticking())
+    assert ("right", 0, True) == (
+        outcome.verdict,
+        outcome.prompt_tokens,
+        math.isfinite(outcome.tokens_per_s or math.inf),
+    )
 
 
 async def test_a_few_words_have_no_speed() -> None:

@@ -10,7 +10,7 @@ from roundhouse.backends.kinds.asking import Asking
 from roundhouse.backends.kinds.litellm import LiteLLM
 from roundhouse.backends.kinds.mlx.remote import MLX
 from roundhouse.backends.kinds.vllm import VLLM
-from roundhouse.core.inference import Capability
+from roundhouse.core.inference import Capability, Deployment, Price
 from roundhouse.testing.upstream import Upstream
 
 
@@ -84,6 +84,70 @@ async def test_litellm_promises_what_is_true_of_all_behind_a_name() -> None:
         (echo,) = await backend.deployments()
         await backend.close()
     assert (4000, False) == (echo.context, Capability.VISION in echo.capabilities)
+
+
+async def litellm_tells(*infos: Mapping[str, Any]) -> Deployment:
+    """What is told of a model with these rows."""
+    rows = [{"model_name": "echo", "model_info": info} for info in infos]
+    async with Telling({"/model/info": {"data": rows}}) as fake:
+        backend = LiteLLM("it", fake.url)
+        (echo,) = await backend.deployments()
+        await backend.close()
+    return echo
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "unsaid"),
+    [
+        ("supports_function_calling", Capability.TOOLS, True),
+        ("supports_response_schema", Capability.JSON_SCHEMA, True),
+        ("supports_vision", Capability.VISION, False),
+        ("supports_reasoning", Capability.THINKING, False),
+    ],
+)
+async def test_litellm_says_what_models_can_do(name: str, capability: Capability, unsaid: bool) -> None:  # noqa: FBT001
+    """What it does not say is as with any other server; all behind a name must be able to."""
+    said: list[list[dict[str, object]]]
+    said = [[{name: True}], [{name: False}], [{name: True}, {name: False}], [{name: None}], [{}], [{name: "yes"}]]
+    can = [capability in (await litellm_tells(*infos)).capabilities for infos in said]
+    assert [True, False, False, unsaid, unsaid, unsaid] == can
+
+
+@pytest.mark.parametrize(
+    ("infos", "price"),
+    [
+        ([{"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}], Price(1e-6, 2e-6)),
+        ([{"input_cost_per_token": "1e-6", "output_cost_per_token": "2e-6"}], Price(1e-6, 2e-6)),
+        (
+            [
+                {"input_cost_per_token": 1e-6, "output_cost_per_token": 4e-6},
+                {"input_cost_per_token": 3e-6, "output_cost_per_token": 2e-6},
+            ],
+            Price(3e-6, 4e-6),
+        ),
+        ([{"mode": "embedding", "input_cost_per_token": 1e-7, "output_cost_per_token": 0.0}], Price(1e-7, 0.0)),
+        ([{"input_cost_per_token": 0.0, "output_cost_per_token": 0.0}], None),
+        ([{"mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 0.0}], None),
+        ([{"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}, {}], None),
+        ([{"input_cost_per_token": None, "output_cost_per_token": "cheap"}], None),
+        ([{"input_cost_per_token": -1, "output_cost_per_token": 2e-6}], None),
+        ([{"input_cost_per_token": 10**400, "output_cost_per_token": True}], None),
+        ([{"input_cost_per_token": 5, "output_cost_per_token": 5}], None),
+    ],
+)
+async def test_litellm_says_what_tokens_cost(infos: list[Mapping[str, Any]], price: Price | None) -> None:
+    """The most that any behind a name may cost; nothing at all is its word for not knowing."""
+    assert price == (await litellm_tells(*infos)).price
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dimension"),
+    [([1536], 1536), ([1536, 1536], 1536), ([1536, 3072], None), ([None], None), ([-1], None), (["many"], None)],
+)
+async def test_litellm_says_how_many_numbers_a_vector_has(sizes: list[object], dimension: int | None) -> None:
+    """If all behind a name make as many."""
+    infos = [{"mode": "embedding", "output_vector_size": size} for size in sizes]
+    assert dimension == (await litellm_tells(*infos)).traits.dimension
 
 
 async def test_litellm_says_which_models_put_documents_in_order() -> None:

@@ -1,5 +1,6 @@
 """Several keys for one address."""
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,9 @@ from roundhouse.testing.upstream import Fault, Planned, Upstream
 ECHO = Deployment("cloud", "echo", "echo", frozenset())
 LIMITED = Planned(Fault.STATUS, 429, (("Retry-After", "30"),))
 REFUSED = Planned(Fault.STATUS, 401)
-UNKNOWN = Planned(Fault.STATUS, 400, body=b'{"error":{"message":"API key not valid. Please pass a valid API key."}}')
+UNKNOWN = Planned(
+    Fault.STATUS, 400, body=b'{"error":{"message":"API key not valid.","details":[{"reason":"API_KEY_INVALID"}]}}'
+)
 
 
 @asynccontextmanager
@@ -102,6 +105,16 @@ async def test_a_key_with_something_left_stays_in_use(headers: dict[str, str]) -
     assert ["first", "first"] == used(upstream)
 
 
+async def test_a_clients_own_words_refuse_no_key() -> None:
+    """A provider quotes them, with the same error for any key."""
+    quoted = b'{"error":{"message":"Invalid value: \'invalid api key\'","type":"invalid_request_error"}}'
+    async with cloud(Planned(Fault.STATUS, 400, body=quoted)) as (upstream, backend):
+        with pytest.raises(SchemaError):
+            await backend.answer(ask_chat(response_format={"type": "invalid api key"}), ECHO)
+        assert (await backend.answer(ask_chat(), ECHO)).data
+    assert ["first", "first"] == used(upstream)
+
+
 async def test_the_list_is_asked_with_a_key_that_works() -> None:
     """It comes first, so it finds out which key is refused."""
     async with Upstream(api_key="second") as upstream:
@@ -118,6 +131,17 @@ async def test_when_all_rest_nobody_is_asked() -> None:
                 await backend.answer(ask_chat(), ECHO)
     assert 2 == len(upstream.seen)
     assert caught.value.retry_after_s == pytest.approx(30, abs=5)
+
+
+@pytest.mark.parametrize("header", [("Retry-After", "9" * 400), ("Retry-After-Ms", "inf"), ("Retry-After-Ms", "nan")])
+async def test_no_key_rests_for_ever(header: tuple[str, str]) -> None:
+    """A wait that is none is as if nobody had told it: one second."""
+    fault = Planned(Fault.STATUS, 429, (header,))
+    async with cloud(fault, fault) as (_, backend):
+        for _ in range(2):
+            with pytest.raises(LimitError) as caught:
+                await backend.answer(ask_chat(), ECHO)
+    assert caught.value.retry_after_s == pytest.approx(0.5, abs=0.5)
 
 
 async def test_a_backend_whose_keys_rest_is_well() -> None:
@@ -156,3 +180,14 @@ async def test_no_key_is_in_an_error() -> None:
         with pytest.raises(BackendError) as caught:
             await backend.answer(ask_chat(), ECHO)
     assert "cloud: bad key …, bad key …" == caught.value.message
+
+
+async def test_no_key_is_beside_an_errors_message() -> None:
+    """Nor the beginning of one where the message was cut."""
+    error = {"message": "." * 395 + "second", "type": "bad key first", "code": "second"}
+    fault = Planned(Fault.STATUS, 400, body=json.dumps({"error": error}).encode())
+    async with cloud(fault) as (_, backend):
+        with pytest.raises(SchemaError) as caught:
+            await backend.answer(ask_chat(), ECHO)
+    assert "cloud: " + "." * 395 + "…" == caught.value.message
+    assert ("bad key …", "…") == (caught.value.details["upstream_type"], caught.value.details["upstream_code"])

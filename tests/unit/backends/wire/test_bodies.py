@@ -66,7 +66,18 @@ def test_base64_stays_as_it_is() -> None:
     assert answer == in_base64(answer)
 
 
-@pytest.mark.parametrize("answer", [b'{"data":[{}]}', b'{"data":[{"embedding":{}}]}', b'{"data":3}', b"{}"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"data":[{}]}',
+        b'{"data":[{"embedding":{}}]}',
+        b'{"data":3}',
+        b"{}",
+        b'{"\xff":1,"data":[{"embedding":[0.5]}]}',
+        b'{"data":[{"\xff":1,"embedding":[0.5]}]}',
+        b'{"data":[{"embedding":[0.5],"more":%b}]}' % (b"[" * 5000),
+    ],
+)
 def test_unreadable_embeddings_are_a_backend_error(answer: bytes) -> None:
     """The backend's failure, not the client's."""
     with pytest.raises(BackendError):

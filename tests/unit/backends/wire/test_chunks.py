@@ -163,3 +163,21 @@ def test_an_error_inside_a_choice_may_be_escaped() -> None:
     answer = b'{"choices":[{"message":{"content":"a"},"\\u0065rror":{"message":"lost","code":429}}]}'
     with pytest.raises(LimitError, match="lost"):
         read_answer(answer, Operation.CHAT)
+
+
+def test_a_usage_that_cannot_be_read_is_none() -> None:
+    """Bookkeeping is no reason to lose an answer."""
+    usage = b'{"prompt_tokens":1,"cost":"\xff"}'
+    piece = b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":%b}]}' % usage
+    assert ChunkReader().read(piece).usage is None
+
+
+def test_a_name_that_is_no_text_is_a_backend_error() -> None:
+    """It is passed over when a chunk is read, and not when one is made of it."""
+    reader = ChunkReader()
+    reader.read(b'{"\xff":1,"choices":[{"index":0,"delta":{"content":"a"}}]}')
+    with pytest.raises(BackendError):
+        reader.closing()
+    reader.read(json.dumps({"choices": [choice(reason="stop")]}).encode())
+    with pytest.raises(BackendError):
+        reader.read(b'{"\xff":1,"choices":[{"index":0,"delta":{}}],"usage":{"prompt_tokens":1}}')

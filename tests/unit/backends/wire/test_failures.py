@@ -1,8 +1,12 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from roundhouse.backends.wire.failures import KeyRefusedError, excerpt, failure, retry_after
+from roundhouse.backends.kinds.anthropic.failures import read_failure as anthropic_failure
+from roundhouse.backends.kinds.gemini.failures import google_failure
+from roundhouse.backends.wire.failures import Failure, KeyRefusedError, error_in_stream, excerpt, failure, retry_after
 from roundhouse.core.errors import (
     BackendError,
     LimitError,
@@ -18,13 +22,31 @@ def body(message: str, **fields: object) -> bytes:
     return json.dumps({"error": {"message": message, "type": "some_error", **fields}}).encode()
 
 
+def google(message: str, *details: dict[str, str]) -> bytes:
+    """An error as Google's endpoint for OpenAI's clients writes it: in a list."""
+    error = {"code": 400, "message": message, "status": "INVALID_ARGUMENT", "details": details}
+    return json.dumps([{"error": error}]).encode()
+
+
+LITELLM = "/chat/completions: Invalid model name passed in model=x. Call `/v1/models` to view available models."
+
+
 @pytest.mark.parametrize(
     ("status", "data", "kind", "retryable"),
     [
         (400, body("bad"), SchemaError, False),
         (400, body("Invalid model name passed in model=x"), BackendError, True),
         (400, body("No connected db.", type="no_db_connection"), KeyRefusedError, True),
-        (400, body("API key not valid. Please pass a valid API key."), KeyRefusedError, True),
+        (400, google("API key not valid.", {"reason": "API_KEY_INVALID"}), KeyRefusedError, True),
+        (400, body("no", code="invalid_api_key"), KeyRefusedError, True),
+        (400, body(f"400: {{'error': '{LITELLM}'}}"), BackendError, True),
+        (400, body(f"{{'error': '{LITELLM}'}}"), BackendError, True),
+        (400, body(LITELLM), BackendError, True),
+        (400, body("no", code="model_not_found"), BackendError, True),
+        (422, body("no", type="invalid_model"), BackendError, True),
+        (400, body("The model `a b` does not exist."), BackendError, True),
+        (400, body("model is not found"), BackendError, True),
+        (400, body("Model google/x-1:2 not found"), BackendError, True),
         (401, body("bad key"), KeyRefusedError, True),
         (402, body("no credit"), KeyRefusedError, True),
         (403, body("not yours"), KeyRefusedError, True),
@@ -50,6 +72,29 @@ def test_the_status_says_who_is_to_blame(
     """A wrong request is wrong everywhere; anything else may work elsewhere."""
     error = failure(status, {}, data)
     assert (kind, retryable) == (type(error), error.retryable)
+
+
+#: What a client may write, wherever a server quotes it.
+CLAIMS = (
+    *("invalid api key", "invalid_api_key", "API key not valid. Please pass a valid API key.", "no_db_connection"),
+    *("API_KEY_INVALID", "model_not_found", "the model x does not exist", "Invalid model name passed in model=x"),
+    *("credit balance is too low", "Your credit balance is too low to access the Anthropic API.", "spend limit"),
+    *("You have reached your specified API usage limits.", "API key expired. Please renew the API key.", "not found"),
+)
+
+
+@pytest.mark.parametrize("read_failure", [failure, anthropic_failure, google_failure])
+@given(
+    st.sampled_from(CLAIMS),
+    st.sampled_from(["Invalid value: '", "tools.0.name: ", '"', "input should be one of 'a', not "]),
+    st.text(max_size=20),
+)
+def test_what_a_server_quotes_says_nothing_of_keys_and_models(
+    read_failure: Failure, claim: str, before: str, after: str
+) -> None:
+    """It is the client's own word: with it anybody could have all keys refused, and the request tried everywhere."""
+    error = read_failure(400, {}, body(before + claim + after, type="invalid_request_error", code="invalid_value"))
+    assert (SchemaError, False) == (type(error), error.retryable)
 
 
 @pytest.mark.parametrize(
@@ -87,12 +132,37 @@ def test_the_upstream_facts_ride_along() -> None:
         ({"Retry-After": "Sat, 21 Nov 2026 10:00:30 GMT"}, None),
         ({"Retry-After": "soon"}, None),
         ({"retry-after-ms": "soon"}, None),
+        ({"retry-after-ms": "inf"}, None),
+        ({"retry-after-ms": "-inf"}, None),
+        ({"retry-after-ms": "nan"}, None),
+        ({"retry-after-ms": "-1"}, None),
+        ({"Retry-After": "9" * 400}, None),
+        ({"Retry-After": "86400"}, 86400.0),
+        ({"Retry-After": "86401"}, None),
+        ({"Retry-After": "Sat, 21 Nov 2027 10:00:30 GMT", "Date": "Sat, 21 Nov 2026 10:00:00 GMT"}, None),
+        ({"Retry-After": "Mon, 01 Jan 0001 00:00:00 +2300", "Date": "Mon, 01 Jan 9999 00:00:00 -2300"}, 0.0),
+        ({"Retry-After": "Mon, 01 Jan 2024 00:00:00 +99999999999", "Date": "Mon, 01 Jan 2024 00:00:00 GMT"}, None),
         ({}, None),
     ],
 )
 def test_the_wait_is_read_in_every_form(headers: dict[str, str], expected: float | None) -> None:
     """Seconds, milliseconds, or a date against the server's own clock."""
     assert expected == retry_after(headers)
+
+
+@pytest.mark.parametrize(
+    "code", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "\N{ARABIC-INDIC DIGIT FOUR}" * 3, 10**400, "-429"]
+)
+def test_a_code_that_is_no_status_tells_nothing(code: object) -> None:
+    """Whatever Python takes for a digit."""
+    error = error_in_stream(json.dumps({"error": {"message": "x", "code": code}}).encode())
+    assert (BackendError, "x") == (type(error), error.message)
+
+
+@pytest.mark.parametrize("code", [429, "429"])
+def test_a_code_that_is_a_status_is_one(code: object) -> None:
+    """After 200 there is no other."""
+    assert isinstance(error_in_stream(json.dumps({"error": {"message": "x", "code": code}}).encode()), LimitError)
 
 
 def test_a_message_carries_no_key() -> None:

@@ -10,7 +10,8 @@ USED_UP = {"X-RateLimit-Remaining-Requests": "0", "X-RateLimit-Reset-Requests": 
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("6m0s", 360), ("20ms", 0.02), ("1h2m3.5s", 3723.5), ("1700000000", None), ("", None)]
+    ("text", "seconds"),
+    [("6m0s", 360), ("20ms", 0.02), ("1h2m3.5s", 3723.5), ("1700000000", None), ("", None), ("25h", None)],
 )
 def test_spans_are_seconds(text: str, seconds: float | None) -> None:
     """A bare number may be a date, so it tells nothing."""

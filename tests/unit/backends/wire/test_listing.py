@@ -20,6 +20,8 @@ def listed(**entry: object) -> Listed:
     [
         ({"meta": {"n_ctx": 1024, "n_ctx_train": 4096}}, 1024),
         ({"max_model_len": 2048}, 2048),
+        ({"max_model_len": 2048.0}, 2048),
+        ({"meta": {"n_ctx": 1024.0}}, 1024),
         ({"context_length": 8192}, 8192),
         ({"max_context_length": 4096, "loaded_context_length": 512}, 512),
         ({"max_context_length": 4096}, 4096),
@@ -110,3 +112,9 @@ def test_a_price_that_cannot_be_is_not_known(price: str) -> None:
     listed = f'{{"data":[{{"id":"m","pricing":{{"prompt":{price},"completion":0}}}}]}}'
     (model,) = read_list(listed.encode(), Prices("prompt", "completion"))
     assert model.price is None
+
+
+def test_an_entry_that_cannot_be_read_costs_nobody_else() -> None:
+    """A list of hundreds is written by many hands."""
+    data = json.dumps({"data": [{"id": "a"}, {"id": "b", "context_length": "8k"}, {"id": "c"}]}).encode()
+    assert ["a", "c"] == [each.id for each in read_list(data)]

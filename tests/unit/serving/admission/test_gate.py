@@ -240,3 +240,20 @@ async def test_two_names_for_one_place_share_its_slots() -> None:
     gates = Gates(FakeClock().monotonic, {"a": GateRules(max_concurrent=1)}, {"a": "here", "b": "here", "c": "there"})
     assert gates.of("a") is gates.of("b") is gates.of("b")
     assert gates.of("c") is not gates.of("a")
+
+
+async def test_each_who_waits_for_a_gate_to_be_empty_waits_for_that() -> None:
+    """Two names of one machine share it, and leave one after the other."""
+    gates = Gates(FakeClock().monotonic, places={"a": "box:1", "b": "box:1"})
+    shared = gates.of("b")
+    assert gates.of("a") is shared
+    async with asyncio.timeout(5):
+        await shared.emptied()
+    slot = shared.take(TINY)
+    assert slot is not None
+    again = asyncio.create_task(shared.emptied())
+    await settle()
+    assert not again.done()
+    slot.leave()
+    async with asyncio.timeout(5):
+        await again

@@ -28,6 +28,17 @@ class Embedder(FakeBackend):
         return Answer(json.dumps(tree).encode(), TokenUsage(prompt=len(inputs)))
 
 
+class Mumbler(Embedder):
+    """Says what was used in bytes that are no text, or so deep that nobody gets to the bottom of it."""
+
+    said = b'{"\xff":1}'
+
+    async def answer(self, request: InferenceRequest, deployment: Deployment) -> Answer:
+        """One vector."""
+        await super().answer(request, deployment)
+        return Answer(b'{"data":[{"index":0,"embedding":[5]}],"usage":%b}' % self.said, TokenUsage(prompt=1))
+
+
 @pytest.fixture
 def hall() -> Hall:
     """Two that embed."""
@@ -53,6 +64,19 @@ async def test_a_text_is_embedded_once(hall: Hall) -> None:
     assert ("miss", [[5, 97]]) == await _embed(hall, "hello")
     assert ("hit", [[5, 97]]) == await _embed(hall, "hello")
     assert 1 == len(hall.a.calls)
+
+
+@pytest.mark.parametrize("usage", [b'{"\xff":1}', b'{"x":%b1%b}' % (b"[" * 5000, b"]" * 5000)])
+async def test_what_cannot_be_read_is_not_kept(usage: bytes) -> None:
+    """It goes to the client as it came, each time anew."""
+    mumbler = Mumbler("a")
+    mumbler.said = usage
+    hall = Hall(a=mumbler)
+    for _ in range(2):
+        request = asking({"input": "hello"}, operation=Operation.EMBEDDING)
+        served, answer = await hall.caching.answer(request)
+        assert ("miss", True) == (served.cache, usage in answer.data)
+    assert 2 == len(hall.a.calls)
 
 
 async def test_only_what_is_missing_goes_upstream(hall: Hall) -> None:

@@ -22,8 +22,13 @@ _STATUSES = {
     "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504,
     "overloaded_error": 529,
 }  # fmt: skip
-#: How it says with 400 that an account is out of money, which is nothing that the client did.
-_UNPAID = re.compile(r"credit balance is too low|reached your .{0,40}usage limits?|spend limit", re.IGNORECASE)
+#: How it says with 400 that an account is out of money, which is nothing that the client did. Such a message begins
+#: so; others may quote what the client wrote, who could have all keys refused.
+_UNPAID = re.compile(
+    r"your credit balance is too low|you have reached your (?:[a-z]+ ){0,4}usage limits?|"
+    r"you(?:'ve| have) (?:hit|reached) your (?:[a-z]+ ){0,3}spend limit",
+    re.IGNORECASE,
+)
 
 
 class _Error(msgspec.Struct):
@@ -39,7 +44,7 @@ def read_failure(status: int, headers: Mapping[str, str], data: bytes) -> Roundh
     error = failure(status, headers, data)
     if status == HTTPStatus.GATEWAY_TIMEOUT:
         return DeadlineError(error.message, hint="ask for less, or stream the answer", details=error.details)
-    if status == HTTPStatus.PAYMENT_REQUIRED or (status == HTTPStatus.BAD_REQUEST and _UNPAID.search(error.message)):
+    if status == HTTPStatus.PAYMENT_REQUIRED or (status == HTTPStatus.BAD_REQUEST and _UNPAID.match(error.message)):
         return KeyRefusedError(error.message, hint="see the billing page of this account", details=error.details)
     # There is nothing that can be missing but the model, which another backend may have.
     return BackendError(error.message, details=error.details) if isinstance(error, NotFoundError) else error

@@ -14,6 +14,7 @@ import msgspec
 from roundhouse.backends.kinds.anthropic.nature import Nature, nature_by_name
 from roundhouse.backends.wire.failures import excerpt
 from roundhouse.backends.wire.figures import tokens
+from roundhouse.backends.wire.mending import read_mended
 from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Capability, Deployment
 from roundhouse.core.runtimes import Traits
@@ -112,7 +113,7 @@ def undeclared(name: str) -> Model:
 
 def _page(data: bytes) -> _Page:
     try:
-        return msgspec.json.decode(data, type=_Page)
+        return read_mended(data, _Page)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         message = f"the list of models cannot be read ({error}): {excerpt(data)}"
         raise BackendError(message) from error

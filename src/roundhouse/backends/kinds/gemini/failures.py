@@ -21,7 +21,8 @@ _FAILURES = range(400, 600)
 #: Permission that is denied for something that the request named; the key itself is fine.
 _ABOUT_A_THING = re.compile(r"\b(?:file|cached ?content)\b", re.IGNORECASE)
 _TUNED = re.compile(r"\btuned ?model", re.IGNORECASE)
-_BAD_KEY = re.compile(r"API_KEY_INVALID|API key (?:not (?:valid|found)|expired)", re.IGNORECASE)
+#: Google's reason for it, and how such a message begins: further on it may quote what the client wrote.
+_BAD_KEY, _NO_KEY = "API_KEY_INVALID", re.compile(r"API key (?:not (?:valid|found)|expired)\. ", re.IGNORECASE)
 _TOO_LONG = re.compile(r"exceeds the maximum number of tokens", re.IGNORECASE)
 
 
@@ -88,13 +89,13 @@ def _of_the_key(status: int, said: _Status, message: str, details: dict[str, obj
     if status == HTTPStatus.BAD_REQUEST and said.status == "FAILED_PRECONDITION":
         hint = "Google does not serve this region without billing: enable it for the key's project"
         return BackendError(message, hint=hint, details=details)
-    reasons = " ".join(detail.reason for detail in said.details)
     if status == HTTPStatus.FORBIDDEN and _TUNED.search(message):
         return BackendError(message, details=details)
     refused = status == HTTPStatus.UNAUTHORIZED or (
         status == HTTPStatus.FORBIDDEN and not _ABOUT_A_THING.search(message)
     )
-    if refused or (status == HTTPStatus.BAD_REQUEST and _BAD_KEY.search(f"{reasons} {message}")):
+    is_unknown = any(detail.reason == _BAD_KEY for detail in said.details) or _NO_KEY.match(message)
+    if refused or (status == HTTPStatus.BAD_REQUEST and is_unknown):
         return KeyRefusedError(f"the key is refused: {message}", details=details)
     return None
 

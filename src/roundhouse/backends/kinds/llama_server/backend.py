@@ -35,6 +35,8 @@ from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature, Wish, Workshop
 
 _LOAD_S, _UNLOAD_S, _ASK_S = 600.0, 60.0, 5.0
+#: Models of a router that are asked about at a time: it holds a thread for each question.
+_AT_A_TIME = 4
 #: The first and the longest wait between two looks at a load.
 _LOOK_S, _LOOK_MAX_S = 0.05, 1.0
 #: When it loads its one model and does not say for how long.
@@ -154,13 +156,15 @@ class LlamaServer(Asking):
             return [await self._one(entry, props, "") for entry in listed]
         self._running = {entry.id for entry in listed if entry.value in _RUNNING}
         here = [entry for entry in listed if entry.value != "downloading"]
-        told = await asyncio.gather(*[self._of_router(entry) for entry in here])
+        asking = asyncio.Semaphore(_AT_A_TIME)
+        told = await asyncio.gather(*[self._of_router(entry, asking) for entry in here])
         return [replace(each, alone=self._holds_one) for each in told]
 
-    async def _of_router(self, entry: Entry) -> Told:
+    async def _of_router(self, entry: Entry, asking: asyncio.Semaphore) -> Told:
         if entry.value not in _RUNNING:
             return Told(entry, load_s=self._loads.took(entry.id))
-        return await self._one(entry, await self._props_if_any(entry.id), "?autoload=false")
+        async with asking:
+            return await self._one(entry, await self._props_if_any(entry.id), "?autoload=false")
 
     async def _one(self, entry: Entry, props: Props | None, query: str) -> Told:
         modes = Modes() if props is None else await self._modes_of(entry.id, props, query)

@@ -15,6 +15,7 @@ from roundhouse.backends.kinds.lmstudio.saying import check_speaker
 from roundhouse.backends.openai.connection import read, unreachable
 from roundhouse.backends.openai.keys import Way
 from roundhouse.backends.wire.figures import seconds, tokens
+from roundhouse.backends.wire.mending import read_mended
 from roundhouse.core.errors import BackendError, CapacityError, NetworkError, RoundhouseError
 
 _LOAD_S, _UNLOAD_S = 600.0, 60.0
@@ -117,6 +118,6 @@ class Calls:
 def _decoded(data: bytes, shape: type[_T]) -> _T | None:
     """The answer if it is that: an unknown path is answered with 200 and an error by LM Studio."""
     try:
-        return msgspec.json.decode(data, type=shape)
+        return read_mended(data, shape)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None

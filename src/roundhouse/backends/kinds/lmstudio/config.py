@@ -11,6 +11,8 @@ from roundhouse.core.errors import ConfigError
 
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|min|h|d)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+#: Blanks will do, too, for in an environment variable commas part the options.
+_BETWEEN = re.compile(r"\s*,\s*|\s+")
 _NEVER, _FOREVER_S = "never", float("inf")
 #: As long as LM Studio itself keeps what it loads just in time, unless it is told otherwise.
 _USUAL_S = 3600.0
@@ -84,7 +86,7 @@ class _Reader:
         value = self.options.get(key)
         if value is None:
             return ()
-        names = tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else ()
+        names = tuple(_BETWEEN.split(value)) if isinstance(value, str) else ()
         if not names or not all(names):
             raise self._refusal(key)
         return tuple(dict.fromkeys(names))

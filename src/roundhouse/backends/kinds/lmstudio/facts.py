@@ -40,6 +40,8 @@ class _InstanceV1(msgspec.Struct):
 
 class _Can(msgspec.Struct):
     vision: bool = False
+    #: ``None`` where nobody tells.
+    trained_for_tool_use: bool | None = None
     #: An object for models that think; of interest is only that there is one.
     reasoning: object = None
 
@@ -175,4 +177,6 @@ def _capabilities(kind: str, can: _Can) -> frozenset[Capability]:
         return _EMBEDDER
     vision = {Capability.VISION} if can.vision else set()
     thinking = {Capability.THINKING} if can.reasoning else set()
-    return _WRITER | vision | thinking
+    # LM Studio would describe the tools to the others in words, and call what they say a call or not.
+    lacks = {Capability.TOOLS} if can.trained_for_tool_use is False else set()
+    return (_WRITER | vision | thinking) - lacks

@@ -13,7 +13,7 @@ from roundhouse.backends.kinds.lmstudio.config import Policy
 from roundhouse.backends.kinds.lmstudio.copies import Copies, Copy
 from roundhouse.backends.kinds.lmstudio.facts import Known
 from roundhouse.backends.kinds.lmstudio.need import Need
-from roundhouse.backends.kinds.lmstudio.saying import is_gone
+from roundhouse.backends.kinds.lmstudio.saying import StrangerError, is_gone
 from roundhouse.backends.kinds.loads import Loads
 from roundhouse.backends.kinds.window import Reach
 from roundhouse.backends.wire.figures import tokens
@@ -27,6 +27,7 @@ _BELIEVED_S, _BLINDLY_BELIEVED_S = 2.0, 1800.0
 #: Seconds for which a context that there was no room for is not tried again.
 _CRAMPED_S = 600.0
 _TRIES = 5
+_DOWNLOAD = "download it in LM Studio first"
 _EMBEDDER = frozenset({Capability.EMBEDDING})
 
 
@@ -124,10 +125,11 @@ class Memory:
             await self.unload(model)
         try:
             return await self._join(model, context or self._policy.context, keep_s)
-        except BackendError as error:  # without a native API only the load itself tells
-            if not is_gone(error):
+        except BackendError as error:
+            if not is_gone(error) or isinstance(error, StrangerError):
                 raise
-            raise NotFoundError(error.message, hint=error.hint, details=error.details) from error
+            # Where there is no list it is found out by asking.
+            raise NotFoundError(error.message, hint=_DOWNLOAD, details=error.details) from error
 
     async def unload(self, model: str) -> None:
         """Let go of all its copies. Raises NotFoundError, ConflictError, BackendError."""
@@ -159,7 +161,7 @@ class Memory:
             if each.key == model:
                 return each
         message = f"{self._name} has no model {model}"
-        raise NotFoundError(message, hint="download it in LM Studio first", details={"backend": self._name})
+        raise NotFoundError(message, hint=_DOWNLOAD, details={"backend": self._name})
 
     async def _confirm(self, model: str) -> None:
         """Look whether what is believed of *model* still holds, unless that was seen just now."""

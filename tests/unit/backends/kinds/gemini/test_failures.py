@@ -72,3 +72,9 @@ def test_an_error_without_a_code_is_a_failure() -> None:
     """Under HTTP 200 nothing else says what it is."""
     error = failure_in_stream(b'{"error":{"message":"oops"}}')
     assert (BackendError, "oops") == (type(error), error.message)
+
+
+@pytest.mark.parametrize("delay", ["9" * 400 + "s", "90000s"])
+def test_a_delay_that_nobody_waits_for_is_none(delay: str) -> None:
+    """It would put the key to rest for good."""
+    assert google_failure(429, {}, body(429, "RESOURCE_EXHAUSTED", "m", {"retryDelay": delay})).retry_after_s is None

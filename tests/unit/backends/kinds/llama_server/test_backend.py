@@ -293,3 +293,27 @@ async def refusing(status: int, message: str) -> AsyncIterator[LlamaServer]:
     yield backend
     await backend.close()
     await runner.cleanup()
+
+
+async def test_a_few_models_are_asked_about_at_a_time() -> None:
+    """A list may name hundreds, and each question holds a thread there."""
+
+    class Counting(FakeLlamaRouter):
+        asking = most = 0
+
+        async def _props(self, request: web.Request) -> web.Response:
+            self.asking += 1
+            self.most = max(self.most, self.asking)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            self.asking -= 1
+            return await super()._props(request)
+
+    async with Counting() as fake:
+        fake.models = tuple(f"m{number}" for number in range(40))
+        fake.status = {model: {"value": "loaded", "args": []} for model in fake.models}
+        backend = LlamaServer("router", fake.url)
+        listed = await backend.deployments()
+        await backend.close()
+    assert (40, {CONTEXT}) == (len(listed), {each.context for each in listed})
+    assert 1 <= fake.most <= 4

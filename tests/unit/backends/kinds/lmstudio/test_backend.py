@@ -58,6 +58,14 @@ async def test_traits_are_told() -> None:
     assert (131_072, 4, 1000, 2.5) == (echo.context, told.slots, told.size, told.load_s)
 
 
+@pytest.mark.parametrize("trained", [True, False])
+async def test_tools_are_for_models_that_learnt_to_call_them(trained: bool) -> None:  # noqa: FBT001 - a parameter
+    """LM Studio says which."""
+    async with studio() as (fake, backend):
+        fake.is_trained_for_tools = trained
+        assert trained == (Capability.TOOLS in (await echo_of(backend)).capabilities)
+
+
 @pytest.mark.parametrize(("api", "alone"), [(Api.V1, False), (Api.V0, True)])
 async def test_what_loads_by_being_asked_drops_what_it_had(api: Api, alone: bool) -> None:  # noqa: FBT001 - the table
     """Which 0.4 does not when it is told to load; and two that are there were put there by somebody."""
@@ -259,3 +267,14 @@ async def test_where_another_model_answers_the_right_one_is_loaded(stream: bool)
         fake.loads_just_in_time = False
         assert b'"other"' not in await said(backend, echo, stream=stream)
     assert 2 == fake.loads["echo"]
+
+
+async def test_a_token_that_is_needed_is_asked_for() -> None:
+    """Where people look, without its being told."""
+    async with FakeLMStudio(token="sk-lm-one") as fake:
+        without, with_it = LMStudio("studio", fake.url), LMStudio("studio", fake.url, api_key="sk-lm-one")
+        health = await without.health()
+        assert (False, True) == (health.ok, "An LM Studio API token is required" in health.detail)
+        assert (await with_it.answer(ask_chat(), await echo_of(with_it))).data
+        for backend in (without, with_it):
+            await backend.close()

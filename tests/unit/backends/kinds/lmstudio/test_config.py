@@ -12,8 +12,8 @@ def test_nothing_said_is_the_usual() -> None:
 
 def test_everything_can_be_said() -> None:
     """Each option has its place."""
-    policy = policy_of("s", {"context": 8192, "unload_after": "30min", "preload": "qwen/qwen3-4b, gemma,gemma"})
-    assert Policy(8192, 1800.0, ("qwen/qwen3-4b", "gemma")) == policy
+    policy = policy_of("s", {"context": 8192, "unload_after": "30min", "preload": "qwen/qwen3-4b, gemma,gemma phi"})
+    assert Policy(8192, 1800.0, ("qwen/qwen3-4b", "gemma", "phi")) == policy
 
 
 def test_never_is_for_ever() -> None:
