@@ -63,6 +63,7 @@ class Cards:
             by_key = {_key(artifact): artifact for artifact in artifacts}
             fresh = by_key.keys() - self._kept.keys() - self._unread
             stale = self._kept.keys() - by_key.keys()
+            self._unread &= by_key.keys()
             read = {key: abilities for key in fresh if (abilities := self._look(by_key[key], place))}
             if read or stale:
                 self._kept = {key: each for key, each in self._kept.items() if key not in stale} | read

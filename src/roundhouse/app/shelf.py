@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +66,7 @@ class Shelf:
             heard, artifacts = self._heard, await self._library.list()
             loadable = await asyncio.to_thread(lambda: tuple(self._loadable(artifacts)))  # noqa: B023 - awaited
             if heard == self._heard:
+                self._forget({each.key for each in artifacts})
                 # A draft may come behind the model that it is for.
                 self._held = {each.model: each for each in artifacts if each.format == GGUF}
                 self._models = tuple(self._model(*each) for each in loadable if each[0].format == GGUF)
@@ -88,6 +89,11 @@ class Shelf:
         if artifact is not None and artifact.format == MLX:
             folders.append(self._folder(artifact, self._library.path_of(artifact)))
         self._folders = tuple(folders)
+
+    def _forget(self, keys: Collection[str]) -> None:
+        """Let go of the headers of all others; another look may be adding some meanwhile."""
+        for key in [each for each in list(self._shapes) if each not in keys]:
+            self._shapes.pop(key, None)
 
     def _loadable(self, artifacts: Sequence[Artifact]) -> Iterator[tuple[Artifact, Path]]:
         self._cards.read([artifact for artifact in artifacts if artifact.format == GGUF], self._library.blobs.path_of)

@@ -102,6 +102,22 @@ async def test_a_file_that_is_no_model_has_no_shape(tmp_path: Path) -> None:
     assert [None] == [model.shape for model in shelf.models()]
 
 
+async def test_what_was_read_of_a_model_that_is_gone_is_forgotten(tmp_path: Path) -> None:
+    """That its header could not be read, too: when it comes again it may be whole."""
+    library = await a_library(tmp_path, an_artifact("tiny"))
+    artifact = (await library.list())[0]
+    shelf = Shelf(library, LicenseBook(MemoryLicenses(), LicenseRules(), FakeClock()), Cards(tmp_path / "cards.json"))
+    await shelf.restock()
+    await library.remove("tiny")
+    await shelf.restock()
+    blob = library.blobs.path_of(Digest("0" * 64))
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    blob.write_bytes(NOISE_FILE.read_bytes())
+    await library.put_back(artifact)
+    await shelf.restock()
+    assert [(True, True)] == [(model.shape is not None, bool(model.abilities)) for model in shelf.models()]
+
+
 @pytest.mark.parametrize(
     ("ref", "expected"),
     [

@@ -20,7 +20,8 @@ from roundhouse.backends.wire.failures import Failure, failure
 from roundhouse.backends.wire.quirks import PLAIN, Quirks
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
 
-_MAX_ANSWER, _MAX_ERROR, _MAX_TIMEOUTS = 512 << 20, 64 << 10, 64
+#: What is read here is lists and words about itself, decoded while everybody waits; answers come by another way.
+_MAX_ANSWER, _MAX_ERROR, _MAX_TIMEOUTS = 16 << 20, 64 << 10, 64
 #: What the last few bytes of a finished stream are worth waiting for.
 _ENDING_S = 0.05
 

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -6,6 +7,7 @@ from contextlib import aclosing
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms, is_loopback
@@ -214,6 +216,24 @@ async def test_a_host_that_cannot_be_looked_up_cannot_be_reached(host: str, monk
             await asked
     assert not (await backend.health()).ok
     await backend.close()
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_an_endless_list_is_not_read(encoding: str) -> None:
+    """It would be decoded while everybody waits; neither when it is small on its way here."""
+    data = b'{"data": [%b]}' % b",".join([b'{"id": "m"}'] * (2 << 20))
+    body = gzip.compress(data, 1) if encoding == "gzip" else data
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=body, headers={"Content-Encoding": encoding}, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_get("/v1/models", answer)
+    async with TestServer(app) as server:
+        backend = OpenAICompatible("endless", str(server.make_url("")), terms=Terms(list_s=60.0))
+        with pytest.raises(BackendError, match="larger than"):
+            await backend.deployments()
+        await backend.close()
 
 
 async def test_a_refused_key_is_named_but_not_shown(upstream: Upstream) -> None:
