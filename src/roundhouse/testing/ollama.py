@@ -81,9 +81,9 @@ class FakeOllama:
         #: While it is not set, nothing comes after the first word.
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
-        #: Answers that each model is giving, and those that leave the memory with their last one.
+        #: Models that leave the memory with their last answer.
+        self.leaving: set[str] = set()
         self._answering: Counter[str] = Counter()
-        self._leaving: set[str] = set()
         self.url = ""
         self._port = port
         self._plan: deque[Fault] = deque()
@@ -188,15 +188,15 @@ class FakeOllama:
             return await self._streamed(request, lines)
         finally:
             self._answering[model.name] -= 1
-            if model.name in self._leaving:
+            if model.name in self.leaving:
                 self._let_go(model.name)
 
     def _let_go(self, name: str) -> None:
         """Out of memory, as soon as nobody is answered any more."""
         if self._answering[name]:
-            self._leaving.add(name)
+            self.leaving.add(name)
             return
-        self._leaving.discard(name)
+        self.leaving.discard(name)
         self.running.pop(name, None)
 
     async def _prepared(

@@ -117,6 +117,13 @@ async def test_what_is_not_in_memory_may_be_let_go(subject: Subject, unloading: 
     assert Residency.COLD is await residency(subject)
 
 
+async def test_several_may_let_go_at_once(subject: Subject, unloading: Loading) -> None:
+    """Whoever comes second finds that it is done."""
+    await unloading.load(subject.model)
+    await asyncio.gather(*[unloading.unload(subject.model) for _ in range(3)])
+    assert Residency.COLD is await residency(subject)
+
+
 async def test_letting_go_cuts_no_answer(subject: Subject, unloading: Loading) -> None:
     """It is refused, or waits until the answer is through; after that, it works."""
     await unloading.load(subject.model)

@@ -171,7 +171,7 @@ class Residents:
             if isinstance(error, RoundhouseError):
                 resident.failed(error.message, now())
             raise
-        resident.state, resident.load_s = State.READY, now() - started
+        resident.state, resident.load_s = State.READY, round(now() - started, 3)
         child = resident.loaded.child
         child.exited.add_done_callback(lambda _exited: self._crashed(resident, child))
         self._watch(resident, resident.loaded)

@@ -19,6 +19,8 @@ from roundhouse.core.inference import InferenceRequest, Operation
 _FIELDS = (b"grammar", b"json_schema", b"response_format", b"tools")
 #: Bytes, and brackets inside each other. What people write stays under a tenth of it.
 _LONGEST, _DEEPEST = 64 << 10, 200
+#: Agents bring many tools, whose schemas are long and simple: 256 KiB of them took llama.cpp 0.3 s.
+_LONGEST_TOOLS = 256 << 10
 _JSON = ("json_schema", "json_object")
 _ANY_OBJECT = msgspec.Raw(b'{"type":"object"}')
 _STEP = {"(": 1, ")": -1}
@@ -81,7 +83,7 @@ def _check(asked: _Constraint) -> None:
     _check_length("json_schema", len(bytes(asked.json_schema)))
     _check_length("response_format", len(bytes(asked.response_format)))
     # Of all tools one grammar is made.
-    _check_length("tools", sum(len(bytes(tool.function.parameters)) for tool in asked.tools or ()))
+    _check_length("tools", sum(len(bytes(tool.function.parameters)) for tool in asked.tools or ()), _LONGEST_TOOLS)
     if asked.grammar is not None:
         _check_length("grammar", len(asked.grammar))
         if max(accumulate(_STEP.get(char, 0) for char in asked.grammar), default=0) > _DEEPEST:
@@ -89,7 +91,7 @@ def _check(asked: _Constraint) -> None:
             raise SchemaError(message, details={"param": "grammar"})
 
 
-def _check_length(field: str, length: int) -> None:
-    if length > _LONGEST:
-        message = f"{field}: longer than {_LONGEST >> 10} KiB, which would keep the model busy for minutes"
+def _check_length(field: str, length: int, longest: int = _LONGEST) -> None:
+    if length > longest:
+        message = f"{field}: longer than {longest >> 10} KiB, which would keep the model busy for minutes"
         raise SchemaError(message, hint="a shorter list of choices does it, too", details={"param": field})

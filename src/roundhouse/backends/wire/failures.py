@@ -71,14 +71,18 @@ class _Error(msgspec.Struct):
     code: str | int | None = None
     #: Google's, one of each detail.
     reasons: tuple[str, ...] = ()
+    #: OpenRouter's, which says so with 403: its moderation does not like what was sent, with whichever key.
+    is_flagged: bool = False
 
     def names(self) -> frozenset[str]:
         """What it calls itself. No client can write there."""
         return frozenset(name.lower() for name in (self.type, self.code, *self.reasons) if isinstance(name, str))
 
-    def is_of_key(self) -> bool:
-        """Whether it says that nobody knows the key."""
-        return not self.names().isdisjoint(_UNKNOWN_KEY)
+    def is_of_key(self, status: int) -> bool:
+        """Whether it says that the key is refused, or that nobody knows it."""
+        if status == HTTPStatus.BAD_REQUEST:
+            return not self.names().isdisjoint(_UNKNOWN_KEY)
+        return status in _KEY_REFUSED and not self.is_flagged
 
     def is_of_model(self) -> bool:
         """Whether it says that nobody knows the model."""
@@ -118,12 +122,12 @@ def failure(status: int, headers: Mapping[str, str], data: bytes) -> RoundhouseE
     if status == HTTPStatus.PAYMENT_REQUIRED:
         message = f"its account has no credit left: {message}"
         return KeyRefusedError(message, hint="add credit there, or use another key", details=details)
-    if status in _KEY_REFUSED or (status == HTTPStatus.BAD_REQUEST and error.is_of_key()):
+    if error.is_of_key(status):
         message = f"the key is refused: {message}"
         return KeyRefusedError(message, details=details)
     if status == HTTPStatus.NOT_FOUND:
         return _not_found(error, message, details)
-    if status in _REQUEST_REFUSED and not error.is_of_model():
+    if error.is_flagged or (status in _REQUEST_REFUSED and not error.is_of_model()):
         about = f"{error.type} {error.code} {message}"
         return (TooLargeError if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else SchemaError)(
             message, hint=_LESS if _TOO_LONG.search(about) else None, details=details
@@ -183,6 +187,7 @@ def _parse(data: bytes) -> _Error:
         type=_clean(kind) if isinstance(kind, str) else None,
         code=_clean(code) if isinstance(code, str) else _number(code),
         reasons=_reasons(found.get("details")),
+        is_flagged="flagged_input" in metadata if isinstance(metadata := found.get("metadata"), dict) else False,
     )
 
 

@@ -24,6 +24,7 @@ class Flight:
         "error",
         "is_over",
         "is_second",
+        "is_stopped",
         "leader",
         "pieces",
         "served",
@@ -40,6 +41,8 @@ class Flight:
         self.pieces: list[Chunk] = []
         self.error: BaseException | None = None
         self.is_over = False
+        #: Nobody waits for it any more: whoever asks now begins another one.
+        self.is_stopped = False
         self.task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._readers = 0
@@ -52,6 +55,7 @@ class Flight:
         """One less; the last one stops the work and waits until it stands still."""
         self._readers -= 1
         if self._readers == 0 and self.task is not None and not self.task.done() and not self.is_over:
+            self.is_stopped = True
             self.task.cancel()
             await asyncio.wait([self.task])
 
@@ -86,7 +90,8 @@ class Flights:
 
     def get(self, key: str) -> Flight | None:
         """The one under *key* that can still be joined."""
-        return self._by_key.get(key)
+        flight = self._by_key.get(key)
+        return None if flight is None or flight.is_stopped else flight
 
     def begin(self, key: str, flight: Flight, work: Callable[[Flight], Awaitable[None]]) -> Flight:
         """Start the *work* of *flight* under *key*, in place of one that is there."""

@@ -50,6 +50,8 @@ LITELLM = "/chat/completions: Invalid model name passed in model=x. Call `/v1/mo
         (401, body("bad key"), KeyRefusedError, True),
         (402, body("no credit"), KeyRefusedError, True),
         (403, body("not yours"), KeyRefusedError, True),
+        (403, body("flagged", metadata={"reasons": ["x"], "flagged_input": "y"}), SchemaError, False),
+        (403, body("not yours", metadata={}), KeyRefusedError, True),
         (404, body("The model `x` does not exist", code="model_not_found"), BackendError, True),
         (404, body("File abc was not there"), NotFoundError, False),
         (404, b"Not Found", BackendError, True),

@@ -206,6 +206,45 @@ async def test_the_last_one_that_leaves_stops_the_work(hall: Hall, *, stream: bo
     assert 3 * ["client_closed"] == [record.outcome for record in hall.records]
 
 
+class Lingering(FakeBackend):
+    """Takes its time to stop, as whatever has something to close."""
+
+    def __init__(self) -> None:
+        super().__init__("a")
+        self.stopping, self.may_stop = asyncio.Event(), asyncio.Event()
+
+    async def _wait(self) -> None:
+        try:
+            await super()._wait()
+        except asyncio.CancelledError:
+            self.stopping.set()
+            await self.may_stop.wait()
+            raise
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_nobody_joins_what_is_being_stopped(*, stream: bool) -> None:
+    """Whoever asks the same in that moment has done nothing wrong, and is answered."""
+    hall = Hall(a=(backend := Lingering()))
+
+    async def ask(name: str) -> object:
+        request = asking(stream=stream, id=name)
+        return await (_read(hall, request) if stream else hall.caching.answer(request))
+
+    backend.hold()
+    leader = asyncio.ensure_future(ask("r-1"))
+    await _until(hall, 1)
+    leader.cancel()
+    await asyncio.wait_for(backend.stopping.wait(), 5.0)
+    backend.let_go()
+    second = asyncio.ensure_future(ask("r-2"))
+    await _until(hall, 2)
+    backend.may_stop.set()
+    assert await second
+    await asyncio.wait([leader])
+    assert 2 == len(backend.calls)
+
+
 async def test_one_follower_tries_what_the_leader_failed_with(hall: Hall) -> None:
     """The leader hears the error, the others get an answer: two calls in all."""
     hall.deployments = [a_deployment("a/tiny")]

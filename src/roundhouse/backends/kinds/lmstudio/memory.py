@@ -141,8 +141,7 @@ class Memory:
             message = f"{self._name}: {model} is in use"
             raise ConflictError(message, hint="try again when its requests are answered")
         for copy in self.copies.of(model):
-            await self._calls.unload(copy.instance)
-            self.copies.drop(copy)
+            await self._let_go(copy)
 
     async def close(self) -> None:
         """Stop waiting for what nobody needs any more."""

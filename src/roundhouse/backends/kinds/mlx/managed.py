@@ -86,7 +86,7 @@ class ManagedMLX:
 
     async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:  # noqa: ARG002 - both are the configuration's to say
         """Start its child, once, however many ask; seconds it took. Raises NotFoundError, CapacityError."""
-        self._find(upstream)
+        self._require(upstream)
         resident = self._residents.enter(upstream)
         try:
             if resident.state is State.READY:
@@ -98,7 +98,7 @@ class ManagedMLX:
 
     async def unload(self, upstream: str) -> None:
         """End its child, at once or when its last reply is through. Raises NotFoundError."""
-        self._find(upstream)
+        self._require(upstream)
         await self._residents.retire(upstream)
 
     async def health(self) -> BackendHealth:
@@ -128,7 +128,8 @@ class ManagedMLX:
             raise SchemaError(message, hint="configure `draft_model` for the backend")
         return self._shelf.find(deployment.upstream).name
 
-    def _find(self, name: str) -> None:
+    def _require(self, name: str) -> None:
+        """Raise NotFoundError when it is not served: of one request that is this backend's failure."""
         try:
             self._shelf.find(name)
         except BackendError as error:

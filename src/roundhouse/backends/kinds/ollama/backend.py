@@ -156,7 +156,7 @@ class Ollama:
         return await self._store.load(upstream, context=context, keep_s=keep_s)
 
     async def unload(self, upstream: str) -> None:
-        """Let go of it; no error when it is not in memory. Raises NotFoundError, BackendError."""
+        """Let go of it; no error when it is not in memory. Raises NotFoundError, ConflictError, BackendError."""
         await self._store.unload(upstream)
 
     def pull(self, upstream: str) -> AsyncGenerator[PullStep, None]:

@@ -66,14 +66,14 @@ class Store:
                 return await self._load(upstream, self._models.opened(upstream, window), keep_s)
 
     async def unload(self, upstream: str) -> None:
-        """Let go of it, and wait until it is gone. Raises NotFoundError, BackendError."""
+        """Let go of it, and wait until it is gone. Raises NotFoundError, ConflictError, BackendError."""
         try:
             await self._calls.whole("/api/generate", _encoded(model=upstream, keep_alive=0, stream=False), _LOAD_S)
         except RoundhouseError as error:
             raise missing(error, upstream) from error.__cause__
         if not await self._is_gone(upstream):
-            message = f"{self._calls.name}: {upstream} is still answering, and leaves the memory when it is done"
-            raise BackendError(message)
+            message = f"{self._calls.name}: {upstream} is in use"
+            raise ConflictError(message, hint="it leaves the memory when its requests are answered")
         self._models.closed(upstream)
 
     async def pull(self, upstream: str) -> AsyncGenerator[PullStep, None]:

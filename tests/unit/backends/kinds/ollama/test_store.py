@@ -6,6 +6,7 @@ import pytest
 from roundhouse.backends.kinds.ollama.backend import Ollama
 from roundhouse.core.errors import BackendError, CapacityError, ConflictError, NotFoundError, SchemaError
 from roundhouse.core.runtimes import PullStep
+from roundhouse.testing.asking import ask_chat
 from roundhouse.testing.clock import FakeClock
 from roundhouse.testing.ollama import FakeOllama, Fault
 
@@ -73,6 +74,27 @@ async def test_unloading_takes_it_out_of_memory(fake: FakeOllama, ollama: Ollama
     await ollama.unload("echo:latest")
     await ollama.unload("echo:latest")
     assert {} == fake.running
+
+
+async def test_what_goes_on_answering_is_in_use(fake: FakeOllama) -> None:
+    """Ollama lets go of it when it is done, without being told again."""
+    clock = FakeClock()
+    ollama = Ollama.at("desk", fake.url, clock)
+    chatter = next(each for each in await ollama.deployments() if each.model == "echo:latest")
+    go_on, chunks = fake.pause(), ollama.stream(ask_chat("a b c", stream=True), chatter)
+    await anext(chunks)
+    unloading = asyncio.ensure_future(ollama.unload("echo:latest"))
+    async with asyncio.timeout(5):
+        while not unloading.done():
+            clock.advance(1.0)
+            await asyncio.sleep(0)
+    with pytest.raises(ConflictError, match="in use"):
+        await unloading
+    assert {"echo:latest"} == fake.leaving
+    go_on()
+    assert [True] == [chunk.final async for chunk in chunks if chunk.final]
+    assert {} == fake.running
+    await ollama.close()
 
 
 async def test_what_is_not_there_cannot_be_loaded_or_let_go(ollama: Ollama) -> None:
