@@ -60,8 +60,8 @@ class Permit:
     def is_void(self) -> bool:
         """Whether a breaker has opened since it was given: for those that waited with it, be its time over or not.
 
-        One that is held does not turn them away: a check may be wrong, and whoever waits for a child that is being
-        started again has nowhere else to go.
+        One that is held does not turn them away: a check may be wrong, and whoever has nowhere else to go may as well
+        wait. The gate lets the others go.
         """
         standing = self._standing
         is_closed = standing.breaker.is_closed and standing.backend_breaker.is_closed

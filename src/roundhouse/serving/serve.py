@@ -6,7 +6,7 @@ another one until something visible has been sent: after that an error ends the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TypeVar, cast
 
@@ -128,7 +128,8 @@ class Serving:
             if failed is not None and not self._standings.budget(failed).spend(self._clock.monotonic()):
                 raise flight.told(first or CapacityError(), [each.id for each in route.candidates[number:]])
             try:
-                attempt = await self._begin(flight, candidate, despite_breaker=route.last_resort)
+                later = route.candidates[number + 1 :]
+                attempt = await self._begin(flight, candidate, later, despite_breaker=route.last_resort)
             except CapacityError as full:  # its queue: nothing was sent, so nothing is paid
                 last = full
                 continue
@@ -144,7 +145,9 @@ class Serving:
                 first, last, failed = first or error, error, candidate.deployment.backend
         raise last or CapacityError("every deployment of this model is being probed")
 
-    async def _begin(self, flight: Flight, candidate: Candidate, *, despite_breaker: bool) -> Attempt | None:
+    async def _begin(
+        self, flight: Flight, candidate: Candidate, later: Sequence[Candidate], *, despite_breaker: bool
+    ) -> Attempt | None:
         """Get past the breaker and through the gate; waits only when no slot is free. Raises CapacityError."""
         permit = self._permit(candidate, despite_breaker=despite_breaker)
         if permit is None:
@@ -153,7 +156,7 @@ class Serving:
         slot = gate.take(candidate.deployment)
         if slot is None:
             try:
-                slot = await self._queue(flight, candidate, gate)
+                slot = await self._queue(flight, candidate, gate, later)
             except BaseException:
                 permit.released()
                 raise
@@ -165,15 +168,19 @@ class Serving:
                 return None
         return flight.begin(candidate, permit, slot)
 
-    async def _queue(self, flight: Flight, candidate: Candidate, gate: Gate) -> Slot:
+    async def _queue(self, flight: Flight, candidate: Candidate, gate: Gate, later: Sequence[Candidate]) -> Slot:
         request, since = flight.request, self._clock.monotonic()
         self._waits[request.id] = lambda: gate.waiting(request.id)
         try:
             with flight.deadline:
-                return await gate.wait(request, candidate.deployment)
+                return await gate.wait(request, candidate.deployment, lambda: self._is_any_free(later))
         finally:
             self._waits.pop(request.id, None)
             flight.waited(self._clock.monotonic() - since)
+
+    def _is_any_free(self, candidates: Sequence[Candidate]) -> bool:
+        now = self._clock.monotonic()
+        return any(self._standings.of(each.id, each.deployment.backend).is_free(now) for each in candidates)
 
     async def _ask(self, flight: Flight, attempt: Attempt, ask: Ask[T]) -> T:
         """Make one try; a failure is written down."""

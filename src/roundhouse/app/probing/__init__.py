@@ -165,6 +165,8 @@ class Prober:
         for each in self._fleet.offered(name):
             # What was never tried has no standing, and would count as free.
             self._standings.of(each.id, name)
+        # Each time: somebody else may have become free only now.
+        self._gates.of(name).turn_away(name)
         self._fleet.presence.note(name, _BY, trouble)
 
 

@@ -47,13 +47,23 @@ class Slot:
         self.gate.left(self._deployment, None, None)
 
 
+def _nowhere() -> bool:
+    return False
+
+
 class _Waiter:
-    __slots__ = ("arrived", "deployment", "key", "request_id", "slot", "slots")
+    __slots__ = ("arrived", "deployment", "elsewhere", "key", "request_id", "slot", "slots")
 
     def __init__(
-        self, request: InferenceRequest, deployment: Deployment, slots: int | None, came: tuple[float, int]
+        self,
+        request: InferenceRequest,
+        deployment: Deployment,
+        slots: int | None,
+        came: tuple[float, int],
+        elsewhere: Callable[[], bool],
     ) -> None:
         self.request_id = request.id
+        self.elsewhere = elsewhere
         self.deployment = deployment
         self.slots = slots
         self.arrived, number = came
@@ -118,9 +128,15 @@ class Gate:
             return None
         return self._enter(deployment, self._now(), 0.0)
 
-    async def wait(self, request: InferenceRequest, deployment: Deployment) -> Slot:
-        """A slot, in turn; leaving the queue is being cancelled. Raises CapacityError when the queue is full."""
-        waiter = _Waiter(request, deployment, self._slots_of(deployment), (self._now(), next(self._numbers)))
+    async def wait(
+        self, request: InferenceRequest, deployment: Deployment, elsewhere: Callable[[], bool] = _nowhere
+    ) -> Slot:
+        """A slot, in turn; leaving the queue is being cancelled. *elsewhere* says whether somebody else is free.
+
+        Raises CapacityError: the queue is full, or the backend fell ill and somebody else is there.
+        """
+        came = (self._now(), next(self._numbers))
+        waiter = _Waiter(request, deployment, self._slots_of(deployment), came, elsewhere)
         self._join(waiter)
         self._advance()
         try:
@@ -128,6 +144,15 @@ class Gate:
         except asyncio.CancelledError:
             self._drop(waiter)
             raise
+
+    def turn_away(self, backend: str) -> None:
+        """Let those who wait for *backend*, which is ill, go where they can be served; the others may as well wait."""
+        for waiter in [each for each in self._waiting if each.deployment.backend == backend and each.elsewhere()]:
+            self._waiting.remove(waiter)
+            if not waiter.slot.done():
+                waiter.slot.set_exception(CapacityError(f"{backend} fell ill while it was waited for"))
+        self._advance()
+        self._tell_if_empty()
 
     def waiting(self, request_id: str) -> Waiting | None:
         """What the client of *request_id* is told; ``None`` when it does not wait here."""

@@ -227,6 +227,28 @@ async def test_calls_go_elsewhere_while_one_hangs(house: House, monkeypatch: pyt
     await flow.aclose()
 
 
+async def test_those_who_wait_for_one_that_hangs_are_served_elsewhere(house: House) -> None:
+    """As soon as it is left out; nothing was sent there, so nothing is sent twice."""
+    house.traits = Traits(slots=1)
+    serving = house.serving()
+    await house.check("well")
+    house.a.hold(after_pieces=2)
+    _, flow = await serving.stream(a_request(stream=True))
+    house.b.hold(after_pieces=2)
+    _, busy = await serving.stream(replace(a_request(stream=True), id="r-2"))
+    waiting = asyncio.ensure_future(serving.answer(replace(a_request(), id="r-3")))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert 1 == house.gates.of("a").queued
+    house.b.let_go()
+    await busy.aclose()
+    await house.check("ill", "ill")
+    served, _ = await waiting
+    assert "b/tiny" == served.deployment.id
+    house.a.let_go()
+    await flow.aclose()
+
+
 async def test_one_that_hangs_delays_nobody(house: House) -> None:
     """Each is asked on its own, also one that came later."""
     house.every_s = 1e-6

@@ -1,5 +1,6 @@
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -257,3 +258,23 @@ async def test_each_who_waits_for_a_gate_to_be_empty_waits_for_that() -> None:
     slot.leave()
     async with asyncio.timeout(5):
         await again
+
+
+async def test_who_can_be_served_elsewhere_does_not_wait_for_an_ill_backend() -> None:
+    """Those who cannot stay, and so do those who wait for another backend behind the same gate."""
+    door = Door(max_concurrent=1)
+    inside, other = door.first(), replace(TINY, backend="b")
+    wishes = [(TINY, [True]), (TINY, []), (other, [True])]
+    waiting = [
+        asyncio.ensure_future(door.gate.wait(named(f"r{number}"), deployment, partial(any, free)))
+        for number, (deployment, free) in enumerate(wishes)
+    ]
+    await settle()
+    door.gate.turn_away(TINY.backend)
+    with pytest.raises(CapacityError, match="fell ill"):
+        await waiting[0]
+    assert 2 == door.gate.queued
+    inside.leave()
+    (await waiting[1]).leave()
+    (await waiting[2]).leave()
+    assert 0 == door.gate.in_flight
