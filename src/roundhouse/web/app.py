@@ -20,6 +20,7 @@ from roundhouse.core.management import Management
 from roundhouse.web import format as formats
 from roundhouse.web.assets import Asset, read_assets
 from roundhouse.web.pages import overview
+from roundhouse.web.plan import standing_of
 
 _log = structlog.get_logger("roundhouse.web")
 
@@ -72,6 +73,7 @@ def _environment(assets: Mapping[str, Asset]) -> Environment:
     )
     for name in ("size", "count", "duration", "cost", "price"):
         environment.filters[name] = getattr(formats, name)
+    environment.filters["standing"] = standing_of
     environment.globals["assets"] = {name: asset.path for name, asset in assets.items()}
     return environment
 

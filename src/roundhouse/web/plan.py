@@ -83,7 +83,7 @@ def _middle(first: float, step: float, index: int) -> float:
 
 def _stall(index: int, model: Model | None, start: float, step: float) -> Stall:
     middle = start + step / 2
-    standing = _standing(model)
+    standing = standing_of(model)
     words = {"loaded": "in memory", "disk": "on disk", "remote": "remote", "empty": "empty"}[standing]
     return Stall(
         number=index + 1,
@@ -99,12 +99,14 @@ def _stall(index: int, model: Model | None, start: float, step: float) -> Stall:
     )
 
 
-def _standing(model: Model | None) -> Standing:
+def standing_of(model: Model | None) -> Standing:
+    """Where the weights of *model* are: what another runtime of this machine holds is on its disk, too."""
     if model is None:
         return "empty"
     if model.loaded:
         return "loaded"
-    return "disk" if model.local else "remote"
+    is_here = model.local or (bool(model.deployments) and not model.leaves_machine)
+    return "disk" if is_here else "remote"
 
 
 def _at(degrees: float, radius: float) -> Point:

@@ -1,11 +1,12 @@
 """The house from above."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from roundhouse.testing.management_service import a_model
-from roundhouse.web.plan import draw
+from roundhouse.web.plan import draw, standing_of
 
 
 @pytest.mark.parametrize(("models", "stalls", "unseen"), [(0, 9, 0), (9, 9, 0), (10, 10, 0), (17, 17, 0), (40, 17, 23)])
@@ -35,3 +36,9 @@ def test_an_idle_table_points_to_the_yard() -> None:
     """Until somebody was served the bridge lies towards the way in."""
     (end, start), length = draw([], None).bridge, 60.0
     assert (end.x, math.dist((end.x, end.y), (start.x, start.y))) == (170.0, length)
+
+
+def test_what_another_runtime_here_has_on_its_disk_is_not_remote() -> None:
+    """Only what leaves this machine is."""
+    here = replace(a_model("c", local=False), leaves_machine=False)
+    assert ["disk", "remote"] == [standing_of(here), standing_of(replace(here, leaves_machine=True))]

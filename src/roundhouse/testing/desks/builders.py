@@ -18,7 +18,7 @@ NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 def a_model(name: str = "acme/tiny:Q4_K_M", *, local: bool = True, loaded: bool = False) -> ModelDetail:
     """Build a model of the library, or one that only a remote backend has."""
     if not local:
-        return ModelDetail(name=name, deployments=(f"cloud/{name}",), local=False)
+        return ModelDetail(name=name, deployments=(f"cloud/{name}",), local=False, leaves_machine=True)
     return ModelDetail(
         name=name,
         source="hf",
