@@ -123,7 +123,8 @@ class Pulls:
             return await self._join(ref, model) or await self._begin(ref, model, by, plan)
 
     async def _join(self, ref: str, model: str | None) -> Transfer | None:
-        for known in await self._transfers.list():
+        # As they are, which their rows say a moment later: one that has just ended is not joined.
+        for known in [each.transfer for each in await self.list()]:
             if known.id in self._under_way and _fits(known, ref, model):
                 joined = self.resume if known.state is TransferState.PAUSED else self.progress
                 return (await joined(known.id)).transfer

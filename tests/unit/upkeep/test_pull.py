@@ -4,10 +4,11 @@ from dataclasses import replace
 import pytest
 from tests.unit.upkeep.conftest import CHUNK, Bench
 
-from roundhouse.core.artifacts import FileName, TransferState
+from roundhouse.core.artifacts import FileName, Transfer, TransferState
 from roundhouse.core.errors import NetworkError, NotFoundError, OfflineError, RoundhouseError, SchemaError
 from roundhouse.library.chunks import read_fingerprint
 from roundhouse.testing.gguf import a_gguf
+from roundhouse.testing.memory import MemoryTransfers
 from roundhouse.testing.source import Connection, ScriptedSource
 
 
@@ -62,6 +63,35 @@ async def test_a_finished_pull_is_not_joined(bench: Bench) -> None:
     first, second = await bench.pull(), await bench.pull()
     assert first.transfer.id != second.transfer.id
     assert (TransferState.DONE, [0]) == (second.transfer.state, bench.source.opened)
+
+
+class SlowTransfers(MemoryTransfers):
+    """A list that takes its time to write down that something is done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing, self.may_write = asyncio.Event(), asyncio.Event()
+
+    async def put(self, transfer: Transfer) -> None:
+        """Write, when a test lets it."""
+        if transfer.state is TransferState.DONE and not self.writing.is_set():
+            self.writing.set()
+            await self.may_write.wait()
+        await super().put(transfer)
+
+
+async def test_a_pull_that_has_just_finished_is_not_joined(bench: Bench) -> None:
+    """Its row says so a moment later; whoever saw the end and asks again would get what was there before."""
+    bench.transfers = transfers = SlowTransfers()
+    bench.make()
+    first = await bench.pulls.start("file:/tiny")
+    await transfers.writing.wait()
+    assert (await bench.pulls.progress(first.id)).transfer.state.over
+    second = await bench.pulls.start("file:/tiny")
+    transfers.may_write.set()
+    await bench.jobs.wait(first.id)
+    await bench.jobs.wait(second.id)
+    assert first.id != second.id
 
 
 @pytest.mark.parametrize("ref", ["", "tiny", "acme/tiny"])
