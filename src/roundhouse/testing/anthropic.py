@@ -10,13 +10,13 @@ import json
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
 from roundhouse.testing.anthropic_rules import complaint
 from roundhouse.testing.anthropic_shapes import NEWER, OLDER, OLDEST, Model, Said, events, said_of, whole
+from roundhouse.testing.listening import Listening
 
 KEY = "sk-ant-fake"
 _VERSION = "2023-06-01"
@@ -49,10 +49,11 @@ class CutError(Exception):
     """The connection is to be closed now."""
 
 
-class FakeAnthropic:
+class FakeAnthropic(Listening):
     """One such account."""
 
     def __init__(self, *models: Model, key: str = KEY) -> None:
+        super().__init__()
         self.models = {model.name: model for model in models or (NEWER, OLDER, OLDEST)}
         #: Keys by what is wrong with them.
         self.keys: dict[str, Failure | None] = {key: None}
@@ -73,27 +74,12 @@ class FakeAnthropic:
         #: While it is not set, nothing comes after the first word.
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
-        self.url = ""
         self._plan: deque[Fault | Failure] = deque()
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Self:
-        """Listen on a free port of this machine."""
-        app = web.Application(client_max_size=32 << 20)
+    def add_routes(self, app: web.Application) -> None:
+        """Its paths."""
         app.router.add_get("/v1/models", self._list)
         app.router.add_post("/v1/messages", self._messages)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let go of the port."""
-        if self._runner is not None:
-            await self._runner.cleanup()
 
     def plan(self, *faults: Fault | Failure) -> None:
         """Let the next messages fail like that, one each."""

@@ -11,8 +11,7 @@ from collections import Counter, deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
@@ -30,6 +29,7 @@ from roundhouse.testing.gemini_shapes import (
     unknown_key,
     vectors,
 )
+from roundhouse.testing.listening import Listening
 
 _REGION = "User location is not supported for the API use."
 _FILE = "You do not have permission to access the File abc or it may not exist."
@@ -87,10 +87,11 @@ class Seen:
     body: dict[str, Any]
 
 
-class FakeGemini:
+class FakeGemini(Listening):
     """One such server."""
 
     def __init__(self, *models: Model, keys: Collection[str] = (), page: int = 50) -> None:
+        super().__init__()
         self.models = {model.name: model for model in models or (CHATTER, THINKER, EMBEDDER, *USELESS)}
         #: Which keys it knows; without any it knows all.
         self.keys = set(keys)
@@ -105,27 +106,12 @@ class FakeGemini:
         #: While it is not set, nothing comes after the first word.
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
-        self.url = ""
         self._plan: deque[Fault] = deque()
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Self:
-        """Listen on a free port of this machine."""
-        app = web.Application(client_max_size=1 << 26)
+    def add_routes(self, app: web.Application) -> None:
+        """Its paths."""
         app.router.add_get("/v1beta/models", self._list)
         app.router.add_post("/v1beta/models/{model}:{method}", self._post)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let go of the port."""
-        if self._runner is not None:
-            await self._runner.cleanup()
 
     def plan(self, *faults: Fault) -> None:
         """Let the next requests fail like that, one each."""

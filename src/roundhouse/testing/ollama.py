@@ -11,11 +11,11 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from enum import StrEnum
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
+from roundhouse.testing.listening import Listening
 from roundhouse.testing.ollama_shapes import (
     CHATTER,
     EMBEDDER,
@@ -52,10 +52,11 @@ class CutError(Exception):
     """The connection is to be closed now."""
 
 
-class FakeOllama:
+class FakeOllama(Listening):
     """One such server."""
 
     def __init__(self, *models: Model, version: str = "0.12.11", port: int = 0) -> None:
+        super().__init__(port)
         self.version = version
         self.models = {model.name: model for model in models or (CHATTER, EMBEDDER)}
         #: What is in memory.
@@ -84,15 +85,11 @@ class FakeOllama:
         #: Models that leave the memory with their last answer.
         self.leaving: set[str] = set()
         self._answering: Counter[str] = Counter()
-        self.url = ""
-        self._port = port
         self._plan: deque[Fault] = deque()
         self._loading = asyncio.Lock()
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Self:
-        """Listen on a free port of this machine."""
-        app = web.Application(client_max_size=1 << 26)
+    def add_routes(self, app: web.Application) -> None:
+        """Its paths."""
         get: dict[str, Callable[[], dict[str, Any]]] = {
             "/api/version": lambda: {"version": self.version},
             "/api/tags": lambda: {"models": [tag(model) for model in self.models.values()] or None},
@@ -110,18 +107,6 @@ class FakeOllama:
         }.items():
             app.router.add_post(path, self._heard(act))
         app.router.add_delete("/api/delete", self._heard(self._delete))
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let go of the port."""
-        if self._runner is not None:
-            await self._runner.cleanup()
 
     def plan(self, *faults: Fault) -> None:
         """Let the next requests fail like that, one each."""

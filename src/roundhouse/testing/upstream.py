@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
+from roundhouse.testing.listening import Listening
 from roundhouse.testing.openai_shapes import Saying, chat_answer, chat_chunks, completion_answer, completion_chunks
 
 
@@ -72,7 +73,7 @@ class CutError(Exception):
     """The connection is to be closed now."""
 
 
-class Upstream:
+class Upstream(Listening):
     """One such server."""
 
     def __init__(
@@ -93,14 +94,12 @@ class Upstream:
         self.headers: dict[str, dict[str, str]] = {}
         #: Seconds between two chunks of a stream.
         self.pace_s = 0.0
-        self.url = ""
         self._api_key = api_key
         self._floats_only = floats_only
-        self._port = port
+        super().__init__(port)
         self._plan: deque[Planned] = deque()
         #: Connections on which something is answered, and by which model.
         self._answered: dict[asyncio.Transport | None, str] = {}
-        self._runner: web.AppRunner | None = None
 
     @property
     def connections(self) -> int:
@@ -126,18 +125,9 @@ class Upstream:
         async with asyncio.timeout(within_s), self.changed:
             await self.changed.wait_for(condition)
 
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=64 << 20)
-        self.add_routes(app)
-        app.on_response_prepare.append(self._add_headers)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
     def add_routes(self, app: web.Application) -> None:
         """Say what is answered where; fakes of one kind add what only that kind has."""
+        app.on_response_prepare.append(self._add_headers)
         app.router.add_get("/v1/models", self._list)
         app.router.add_post("/v1/chat/completions", self._answering(self._chat))
         app.router.add_post("/v1/completions", self._answering(self._completion))
@@ -150,9 +140,9 @@ class Upstream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Let go of whoever waits, and of the port."""
         self.release.set()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await super().__aexit__(kind, error, trace)
 
     async def _list(self, request: web.Request) -> web.Response:
         if not self._is_allowed(request):
