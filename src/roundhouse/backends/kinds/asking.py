@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from roundhouse.backends.checks import check
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import read, unreachable
 from roundhouse.backends.openai.keys import warning_of
@@ -35,15 +35,14 @@ class Asking(OpenAICompatible):
 
     async def well(self, path: str, detail: Callable[[bytes], str]) -> BackendHealth:
         """Whether *path* answers, in the words of *detail*."""
-        started = asyncio.get_running_loop().time()
-        try:
-            said = detail(await self._get(path))
-        except RoundhouseError as error:
-            return BackendHealth(ok=False, detail=error.message)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return BackendHealth(ok=False, detail=f"{self.name}: {path} answers something else")
-        latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        return BackendHealth(ok=True, detail=said, latency_ms=latency_ms, warning=warning_of(self._connection))
+
+        async def say() -> str:
+            try:
+                return detail(await self._get(path))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise self._named(BackendError(f"{path} answers something else")) from error
+
+        return await check(say, lambda: warning_of(self._connection))
 
     async def _get(self, path: str) -> bytes:
         try:

@@ -5,7 +5,6 @@ On the way of a request that succeeds no URL is parsed, no header is built and n
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
 from http import HTTPStatus
@@ -15,6 +14,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from roundhouse.backends.checks import check
 from roundhouse.backends.openai.connection import (
     Connection,
     Terms,
@@ -139,14 +139,10 @@ class OpenAICompatible:
 
     async def health(self) -> BackendHealth:
         """Whether it lists its models, which costs nobody money."""
-        started = asyncio.get_running_loop().time()
-        try:
-            listed = await self._listed()
-        except RoundhouseError as error:
-            return BackendHealth(ok=False, detail=error.message)
-        latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        warning = warning_of(self._connection)
-        return BackendHealth(ok=True, detail=f"answers; models: {len(listed)}", latency_ms=latency_ms, warning=warning)
+        return await check(self._how_it_is, lambda: warning_of(self._connection))
+
+    async def _how_it_is(self) -> str:
+        return f"answers; models: {len(await self._listed())}"
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 
+from roundhouse.backends.checks import check
 from roundhouse.backends.kinds.anthropic.asking import Asked, asked
 from roundhouse.backends.kinds.anthropic.calls import Calls
 from roundhouse.backends.kinds.anthropic.config import Policy, policy_of
@@ -96,14 +96,10 @@ class Anthropic:
 
     async def health(self) -> BackendHealth:
         """Whether it lists its models, which costs nobody money."""
-        started = asyncio.get_running_loop().time()
-        try:
-            found = await self._listed()
-        except RoundhouseError as error:
-            return BackendHealth(ok=False, detail=error.message)
-        latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        detail = f"answers; models: {len(found)}"
-        return BackendHealth(ok=True, detail=detail, latency_ms=latency_ms, warning=self._calls.warning)
+        return await check(self._how_it_is, lambda: self._calls.warning)
+
+    async def _how_it_is(self) -> str:
+        return f"answers; models: {len(await self._listed())}"
 
     async def close(self) -> None:
         """Let go of all connections."""

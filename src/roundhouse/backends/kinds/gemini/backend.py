@@ -6,11 +6,11 @@ is to be left alone, and only there do schemas, safety settings and cached conte
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from urllib.parse import quote
 
+from roundhouse.backends.checks import check
 from roundhouse.backends.kinds.gemini.asking import asked
 from roundhouse.backends.kinds.gemini.calls import ADDRESS, Calls, resource
 from roundhouse.backends.kinds.gemini.frame import Frame
@@ -89,14 +89,11 @@ class Gemini:
 
     async def health(self) -> BackendHealth:
         """Whether it lists a model, which costs nothing."""
-        started = asyncio.get_running_loop().time()
-        try:
-            await self._calls.get("/models?pageSize=1", Page)
-        except RoundhouseError as error:
-            return BackendHealth(ok=False, detail=error.message)
-        latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        warning = self._calls.warning
-        return BackendHealth(ok=True, detail="Gemini answers", latency_ms=latency_ms, warning=warning)
+        return await check(self._how_it_is, lambda: self._calls.warning)
+
+    async def _how_it_is(self) -> str:
+        await self._calls.get("/models?pageSize=1", Page)
+        return "Gemini answers"
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -20,11 +20,9 @@ from roundhouse.backends.kinds.lmstudio.need import Need
 from roundhouse.backends.kinds.lmstudio.saying import check_speaker, is_gone
 from roundhouse.backends.openai.compatible import OpenAICompatible
 from roundhouse.backends.openai.connection import Terms
-from roundhouse.backends.openai.keys import warning_of
 from roundhouse.core.clock import Clock, SystemClock
 from roundhouse.core.errors import BackendError, DeadlineError, NetworkError, RoundhouseError
 from roundhouse.core.inference import Answer, Chunk, Deployment, InferenceRequest, Residency
-from roundhouse.core.ports import BackendHealth
 from roundhouse.core.runtimes import Feature, Traits, Wish, Workshop
 
 DEFAULT_URL = "http://127.0.0.1:1234"
@@ -123,19 +121,12 @@ class LMStudio(OpenAICompatible):
         """Let go of all its copies. Raises NotFoundError, ConflictError, BackendError."""
         await self._memory.unload(upstream)
 
-    async def health(self) -> BackendHealth:
-        """Whether it lists its models."""
-        started = asyncio.get_running_loop().time()
-        try:
-            known = await self._look()
-        except RoundhouseError as error:
-            return BackendHealth(ok=False, detail=error.message)
+    async def _how_it_is(self) -> str:
+        known = await self._look()
         if known is None:
-            return await super().health()
+            return await super()._how_it_is()
         loaded = sum(model.residency is Residency.LOADED for model in known)
-        latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        detail = f"LM Studio, API v{self._calls.version}; loaded: {loaded} of {len(known)}"
-        return BackendHealth(ok=True, detail=detail, latency_ms=latency_ms, warning=warning_of(self._connection))
+        return f"LM Studio, API v{self._calls.version}; loaded: {loaded} of {len(known)}"
 
     async def close(self) -> None:
         """Let go of all connections, and of loads that nobody waits for any more."""

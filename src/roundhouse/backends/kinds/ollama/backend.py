@@ -6,12 +6,12 @@ memory be said, and only there does it tell what it loaded, what it cut and how 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import msgspec
 
+from roundhouse.backends.checks import check
 from roundhouse.backends.kinds.ollama.asking import Asked, asked
 from roundhouse.backends.kinds.ollama.calls import Calls
 from roundhouse.backends.kinds.ollama.config import Policy, policy_of
@@ -142,14 +142,12 @@ class Ollama:
 
     async def health(self) -> BackendHealth:
         """Whether it tells its version, which costs nothing."""
-        started = asyncio.get_running_loop().time()
-        try:
-            found = await self._calls.get("/api/version", _Version)
-        except RoundhouseError as error:
-            return BackendHealth(ok=False, detail=error.message)
+        return await check(self._how_it_is)
+
+    async def _how_it_is(self) -> str:
+        found = await self._calls.get("/api/version", _Version)
         self._preloading.seen(found.version)
-        latency_ms = (asyncio.get_running_loop().time() - started) * 1e3
-        return BackendHealth(ok=True, detail=f"Ollama {found.version}", latency_ms=latency_ms)
+        return f"Ollama {found.version}"
 
     async def load(self, upstream: str, *, context: int | None = None, keep_s: float | None = None) -> float:
         """Bring it into memory once, however many ask; seconds it took. Raises NotFoundError, CapacityError."""
