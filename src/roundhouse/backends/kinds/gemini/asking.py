@@ -13,6 +13,7 @@ import msgspec
 from roundhouse.backends.kinds.gemini.messages import Hearer, talk_of
 from roundhouse.backends.kinds.gemini.thinking import Thinker, thinking_of
 from roundhouse.backends.kinds.gemini.tools import schema_of, tools_of
+from roundhouse.backends.kinds.texts import one_prompt
 from roundhouse.core.errors import SchemaError
 from roundhouse.core.inference import Operation
 
@@ -117,15 +118,7 @@ def _chat(given: Fields, hearer: Hearer) -> dict[str, object]:
 
 def _completion(given: Fields) -> dict[str, object]:
     """A completion is a chat of one message: Google has no other way to go on with a text."""
-    prompt = msgspec.json.decode(given.get("prompt", b'""'), type=str | list[str])
-    if isinstance(prompt, list):
-        if len(prompt) != 1:
-            message = f"Gemini completes one prompt at a time, not {len(prompt)}"
-            raise SchemaError(message, hint="send one request for each prompt")
-        prompt = prompt[0]
-    if not prompt:
-        message = "there is no prompt"
-        raise SchemaError(message)
+    prompt = one_prompt(given.get("prompt", b'""'), "Gemini")
     return {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
 
 

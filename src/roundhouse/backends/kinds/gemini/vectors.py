@@ -14,10 +14,11 @@ from typing import Annotated
 import msgspec
 
 from roundhouse.backends.kinds.gemini.failures import failure_in_stream
+from roundhouse.backends.kinds.texts import Embedding, read_embedding
 from roundhouse.backends.wire.bodies import in_base64
 from roundhouse.backends.wire.dimensions import refuse_other
 from roundhouse.backends.wire.failures import excerpt
-from roundhouse.core.errors import BackendError, SchemaError
+from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Answer, TokenUsage
 
 #: Texts that Google takes at a time.
@@ -25,10 +26,7 @@ _BATCH = 100
 _NO_ERROR = (b"", b"null", b"{}")
 
 
-class _Asked(msgspec.Struct):
-    input: str | list[str]
-    dimensions: int | None = None
-    encoding_format: str | None = None
+class _Asked(Embedding):
     task_type: str | None = None
 
 
@@ -81,16 +79,8 @@ class Embedded:
 
 def asked_texts(body: bytes) -> Texts:
     """What an embedding request asks for. Raises SchemaError."""
-    try:
-        given = msgspec.json.decode(body, type=_Asked)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        message = f"the body is not what it should be, and Gemini embeds text only: {error}"
-        raise SchemaError(message) from error
-    texts = [given.input] if isinstance(given.input, str) else given.input
-    if not texts or not all(texts):
-        message = "there is nothing to embed" if not texts else "an empty text cannot be embedded"
-        raise SchemaError(message)
-    return Texts(texts, given.dimensions, given.encoding_format == "base64", given.task_type)
+    given = read_embedding(body, _Asked, "Gemini")
+    return Texts(given.texts, given.dimensions, given.in_text, given.task_type)
 
 
 def read_vectors(data: bytes, count: int, wanted: int | None) -> Embedded:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from roundhouse.backends.kinds.ollama.messages import messages_of
+from roundhouse.backends.kinds.texts import one_prompt
 from roundhouse.core.errors import SchemaError
 from roundhouse.core.inference import Operation
 
@@ -127,15 +128,7 @@ def _chat(given: Fields, thinker: Thinker) -> dict[str, object]:
 
 def _completion(given: Fields) -> dict[str, object]:
     """A completion goes on with the very text (``raw``); with a suffix the model's own template fills the gap."""
-    prompt = msgspec.json.decode(given.get("prompt", b'""'), type=str | list[str])
-    if isinstance(prompt, list):
-        if len(prompt) != 1:
-            message = f"Ollama completes one prompt at a time, not {len(prompt)}"
-            raise SchemaError(message, hint="send one request for each prompt")
-        prompt = prompt[0]
-    if not prompt:
-        message = "there is no prompt"
-        raise SchemaError(message)
+    prompt = one_prompt(given.get("prompt", b'""'), "Ollama")
     fields: dict[str, object] = {"prompt": prompt}
     if "suffix" in given:
         fields["suffix"] = given["suffix"]

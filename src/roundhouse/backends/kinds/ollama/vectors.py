@@ -6,25 +6,19 @@ The numbers are passed on as they were written: none is read, so none is rounded
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
+from roundhouse.backends.kinds.texts import Embedding, read_embedding
 from roundhouse.backends.wire.bodies import in_base64
 from roundhouse.backends.wire.embedding_cache import Vector
 from roundhouse.backends.wire.failures import error_in_stream, excerpt
 from roundhouse.backends.wire.figures import of_nanoseconds
-from roundhouse.core.errors import BackendError, SchemaError
+from roundhouse.core.errors import BackendError
 from roundhouse.core.inference import Answer, TokenUsage
 
 _BYTES_PER_TOKEN = 3
 _NO_ERROR = (b"", b"null", b'""')
-
-
-class _Body(msgspec.Struct):
-    input: str | list[str]
-    dimensions: int | None = None
-    encoding_format: str | None = None
 
 
 class _Embedded(msgspec.Struct):
@@ -34,27 +28,9 @@ class _Embedded(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """What is to be embedded, and how the numbers are wanted."""
-
-    texts: list[str]
-    dimensions: int | None
-    in_text: bool
-
-
-def asked_texts(body: bytes) -> Texts:
+def asked_texts(body: bytes) -> Embedding:
     """What a client wants embedded. Raises SchemaError."""
-    try:
-        given = msgspec.json.decode(body, type=_Body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        message = f"the body is not what it should be, and Ollama embeds text only: {error}"
-        raise SchemaError(message) from error
-    texts = [given.input] if isinstance(given.input, str) else given.input
-    if not texts or not all(texts):
-        message = "there is nothing to embed" if not texts else "an empty text cannot be embedded"
-        raise SchemaError(message)
-    return Texts(texts, given.dimensions, given.encoding_format == "base64")
+    return read_embedding(body, Embedding, "Ollama")
 
 
 def estimate(text: str) -> int:
